@@ -1,0 +1,1 @@
+"""Device adapters: contract, protocol engines, device profiles, device simulators."""

@@ -1,0 +1,1 @@
+"""biogate: a gateway and OPC UA information-model server for bioreactors."""

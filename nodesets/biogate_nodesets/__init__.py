@@ -1,0 +1,1 @@
+"""OPC UA nodesets: catalogue, fetch, strict load, compiled cache, instantiation."""

@@ -1,0 +1,1 @@
+"""Identities, certificates, policy and audit trail."""
