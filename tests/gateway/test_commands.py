@@ -1,0 +1,131 @@
+"""The way of a command: policy, limits, audit record, device."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, field
+
+import pytest
+
+from biogate.commands import (
+    BAD_RESOURCE_UNAVAILABLE,
+    BAD_USER_ACCESS_DENIED,
+    CommandService,
+    WriteRoute,
+)
+from biogate_adapters import status
+from biogate_adapters.contract import Signal, WriteResult
+from biogate_security.audit import AuditRecord, AuditUnavailableError
+from biogate_security.policy import Action, Decision, Resource, Subject
+
+OPERATOR = Subject("ada", frozenset({"Operator"}))
+ANONYMOUS = Subject(None, frozenset({"Anonymous"}))
+SETPOINT = Signal(3, "agitator_setpoint", "Double", "RPM", low=0, high=1500, writable=True)
+
+
+class OperatorsWrite:
+    epoch = 1
+
+    def decide(self, subject: Subject, action: Action, resource: Resource, now: int) -> Decision:
+        allow = action is Action.WRITE and "Operator" in subject.roles
+        return Decision(allow, "operators write" if allow else "not an operator", "R1")
+
+
+@dataclass
+class Journal:
+    """What happened, in order: audit records and device writes."""
+
+    events: list[object] = field(default_factory=list)
+    fails: bool = False
+    device: WriteResult = field(default_factory=lambda: WriteResult(status.GOOD, 800.0))
+    gate: asyncio.Event | None = None
+    recorded: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def record(self, record: AuditRecord) -> int:
+        if self.fails:
+            raise AuditUnavailableError("disk full")
+        self.events.append((record.event, record.user, record.old, record.new, record.outcome))
+        self.recorded.set()
+        return len(self.events)
+
+    async def write(self, signal: int, value: float | str) -> WriteResult:
+        if self.gate:
+            await self.gate.wait()
+        self.events.append(("device", signal, value))
+        return self.device
+
+
+@pytest.fixture
+def journal() -> Journal:
+    return Journal()
+
+
+@pytest.fixture
+def service(journal: Journal) -> CommandService:
+    service = CommandService(OperatorsWrite(), journal, read_text=lambda tag: "600.0")
+    service.add_route(7, WriteRoute("RC101.agitator_setpoint", "RC101", SETPOINT, journal, 0, 1500))
+    return service
+
+
+async def test_a_permitted_write_is_recorded_before_it_reaches_the_device_and_after(
+    service: CommandService, journal: Journal
+) -> None:
+    assert await service.write(OPERATOR, 7, "ns=12;s=x", 800.0) == status.GOOD
+    assert journal.events == [
+        ("write", "ada", "600.0", "800.0", 0),
+        ("device", 3, 800.0),
+        ("write-outcome", "ada", "600.0", "800.0", 0),
+    ]
+
+
+async def test_a_denied_write_reaches_no_device_and_is_recorded(
+    service: CommandService, journal: Journal
+) -> None:
+    assert await service.write(ANONYMOUS, 7, "n", 800.0) == BAD_USER_ACCESS_DENIED
+    assert journal.events == [
+        ("write-refused", None, "600.0", "800.0", BAD_USER_ACCESS_DENIED),
+    ]
+
+
+@pytest.mark.parametrize("value", [-1.0, 1500.1, math.nan, math.inf, -math.inf])
+async def test_a_value_out_of_limits_or_not_finite_reaches_no_device(
+    service: CommandService, journal: Journal, value: float
+) -> None:
+    assert await service.write(OPERATOR, 7, "n", value) == status.BAD_OUT_OF_RANGE
+    assert [event[0] for event in journal.events] == ["write-refused"]
+
+
+async def test_without_a_stored_record_the_write_does_not_happen(
+    service: CommandService, journal: Journal
+) -> None:
+    journal.fails = True
+    assert await service.write(OPERATOR, 7, "n", 800.0) == BAD_RESOURCE_UNAVAILABLE
+    assert journal.events == []
+    assert service.counters["audit_unavailable"] == 1
+
+
+async def test_a_tag_without_a_route_is_not_writable(service: CommandService) -> None:
+    assert await service.write(OPERATOR, 99, "n", 1.0) == status.BAD_NOT_WRITABLE
+
+
+async def test_the_devices_own_refusal_is_the_clients_answer_and_is_recorded(
+    service: CommandService, journal: Journal
+) -> None:
+    journal.device = WriteResult(status.BAD_DEVICE_FAILURE, None, "exception 04")
+    assert await service.write(OPERATOR, 7, "n", 800.0) == status.BAD_DEVICE_FAILURE
+    assert journal.events[-1][-1] == status.BAD_DEVICE_FAILURE
+
+
+async def test_a_client_that_goes_away_does_not_leave_a_write_without_an_outcome(
+    service: CommandService, journal: Journal
+) -> None:
+    journal.gate = asyncio.Event()
+    asked = asyncio.create_task(service.write(OPERATOR, 7, "n", 800.0))
+    await journal.recorded.wait()
+    asked.cancel()
+    journal.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    await service.drain()
+    assert [event[0] for event in journal.events] == ["write", "device", "write-outcome"]
