@@ -1,0 +1,63 @@
+"""What a front end is configured with, and the limits that it publishes and enforces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """ServerCapabilities and OperationLimits (Part 5, 6.3.2 and 6.3.11) and what else is bounded.
+
+    Every number is enforced, and published where the specification has a place for it.
+    """
+
+    max_sessions: int = 100
+    max_unactivated_sessions: int = 20
+    max_sessions_per_channel: int = 20
+    min_session_timeout_ms: float = 10_000.0
+    max_session_timeout_ms: float = 3_600_000.0
+    max_running_requests_per_session: int = 4
+    max_queued_requests_per_session: int = 32
+    max_nodes_per_read: int = 10_000
+    max_nodes_per_write: int = 1_000
+    max_nodes_per_method_call: int = 100
+    max_nodes_per_browse: int = 1_000
+    max_nodes_per_register_nodes: int = 10_000
+    max_nodes_per_translate: int = 1_000
+    max_references_per_node: int = 1_000
+    max_browse_continuation_points: int = 20
+    max_path_elements: int = 100
+    max_translate_steps: int = 100_000
+    max_array_length: int = 1_000_000
+    max_string_length: int = 1_048_576
+    max_byte_string_length: int = 4_194_304
+    max_subscriptions: int = 500
+    max_subscriptions_per_session: int = 50
+    max_monitored_items: int = 200_000
+    max_monitored_items_per_subscription: int = 50_000
+    max_monitored_items_per_call: int = 10_000
+    max_monitored_items_queue_size: int = 10_000
+    min_sampling_interval_ms: float = 50.0
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEndConfig:
+    """One OPC UA endpoint address with its security and identity.
+
+    `port` 0 takes a free one. `security` holds policy names of `transport.policies`, such as
+    "None" and "Basic256Sha256"; a policy other than None is offered with Sign and with
+    SignAndEncrypt. `hostname` is what endpoint URLs show (default: `host`).
+    """
+
+    application_uri: str
+    host: str = "127.0.0.1"
+    port: int = 4840
+    hostname: str | None = None
+    application_name: str = "biogate"
+    product_uri: str = "urn:biogate"
+    manufacturer: str = "biogate"
+    software_version: str = ""
+    security: tuple[str, ...] = ("None", "Basic256Sha256")
+    anonymous: bool = True
+    limits: Limits = field(default_factory=Limits)

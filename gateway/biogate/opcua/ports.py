@@ -1,0 +1,77 @@
+"""What the OPC UA front end needs from the rest of the gateway, as protocols (ARCHITECTURE 11).
+
+The front end imports none of their implementations: it may run in a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biogate_security.policy import Subject
+
+Snapshot = tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]
+
+
+class TagReader(Protocol):
+    """Reads tags by index; the tag table satisfies it."""
+
+    def snapshot(self, indices: Sequence[int] | NDArray[np.int32]) -> Snapshot:
+        """Value (float64, NaN where there is none), StatusCode (uint32), SourceTimestamp and
+        ServerTimestamp (int64 FILETIME ticks, 0 where there is none) of each index."""
+        ...
+
+    def object_at(self, index: int) -> Any:
+        """The value of a tag that a float64 cannot hold (String, array, 64-bit); None if none."""
+        ...
+
+
+class CommandPort(Protocol):
+    """Where writes and calls leave the front end: policy, limits, audit record, device."""
+
+    async def write(
+        self,
+        subject: Subject,
+        tag: int,
+        node_id: str,
+        value: float | str,
+        *,
+        client_audit_entry_id: str = "",
+    ) -> int:
+        """Write a set-point; the StatusCode that the client gets."""
+        ...
+
+
+class Identity(Protocol):
+    """Who an authenticator found a user to be. `roles` are Part 18 role names."""
+
+    @property
+    def user(self) -> str: ...
+
+    @property
+    def roles(self) -> frozenset[str]: ...
+
+
+class Authenticator(Protocol):
+    """Checks user names and passwords; takes the same time for an unknown user."""
+
+    async def authenticate(self, name: str, password: str) -> Identity | None:
+        """The identity, or None for any reason to refuse."""
+        ...
+
+
+class Pki(Protocol):
+    """The application's own certificate and its judgement of others'."""
+
+    @property
+    def certificate_der(self) -> bytes: ...
+
+    @property
+    def private_key(self) -> Any: ...
+
+    def validate(self, der: bytes, application_uri: str | None = None) -> int:
+        """StatusCode of a certificate by Part 4, 6.1.3; checks the URI too where one is given."""
+        ...

@@ -1,0 +1,158 @@
+"""What a service handler is given, and what it may return.
+
+A handler is `def handle(ctx, request)` or `async def handle(ctx, request)`. It returns the
+response structure (the dispatcher fills in its ResponseHeader), or the encoded response as
+bytes, or DEFERRED when the response is sent later through `ctx.respond`. It refuses the whole
+request by raising ServiceError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from biogate.opcua.stack import ua
+
+if TYPE_CHECKING:
+    from biogate.opcua.config import FrontEndConfig
+    from biogate.opcua.ports import Authenticator, CommandPort, Pki, TagReader
+    from biogate.opcua.services.method import MethodTable
+    from biogate.opcua.session import Session, SessionManager
+    from biogate.opcua.space.address_space import AddressSpace
+    from biogate.opcua.space.rights import Rights, RightsView
+    from biogate.opcua.transport.connection import ChannelInfo
+    from biogate_security.policy import Subject
+
+
+class ServiceError(Exception):
+    """The whole request is refused with this StatusCode (a ServiceFault)."""
+
+    def __init__(self, status: int, message: str = "") -> None:
+        super().__init__(message or f"{status:#010x}")
+        self.status = status
+
+
+class _Deferred(Enum):
+    DEFERRED = "deferred"
+
+
+DEFERRED: Final = _Deferred.DEFERRED
+
+
+class Needs(Enum):
+    """Which session a service asks for (Part 4, 5.7)."""
+
+    NOTHING = "nothing"
+    SESSION = "session"
+    ACTIVE_SESSION = "active session"
+
+
+Result = Any
+Handler = Callable[["RequestContext", Any], Result | Awaitable[Result]]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One row of the dispatcher's table.
+
+    `queued` services (those that wait for something outside, such as a device) run as tasks,
+    a bounded number per session; the others must not wait.
+    """
+
+    request: type
+    handler: Handler
+    needs: Needs = Needs.ACTIVE_SESSION
+    queued: bool = False
+
+
+class ServiceSet(Protocol):
+    """A group of services with a state of its own, such as subscriptions."""
+
+    services: Sequence[Service]
+
+    def tick(self, now_s: float) -> None:
+        """Time has passed: `now_s` is the front end's monotonic clock."""
+        ...
+
+    def session_closed(self, session: Session, *, delete_subscriptions: bool) -> None:
+        """A session ended, by CloseSession or its timeout (then with True)."""
+        ...
+
+    def channel_closed(self, channel_id: int) -> None:
+        """A secure channel is gone; requests that wait on it can no longer be answered."""
+        ...
+
+    def cancel(self, session: Session, request_handle: int) -> int:
+        """Answer the session's waiting requests of that handle with
+        Bad_RequestCancelledByClient; the number of them."""
+        ...
+
+
+class ConnectionHandle(Protocol):
+    """The connection that a request came on."""
+
+    def respond(self, request_id: int, body: bytes) -> None:
+        """Send the encoded response; dropped when the connection is gone."""
+        ...
+
+
+@dataclass(slots=True)
+class ServerContext:
+    """What all services share. `clock` is monotonic seconds, `wall_clock` FILETIME ticks."""
+
+    config: FrontEndConfig
+    space: AddressSpace
+    tags: TagReader
+    commands: CommandPort
+    rights: Rights
+    sessions: SessionManager
+    methods: MethodTable
+    authenticator: Authenticator
+    pki: Pki
+    clock: Callable[[], float]
+    wall_clock: Callable[[], int]
+    service_sets: list[ServiceSet]
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request: where it came from and for whom. Times are FILETIME ticks."""
+
+    server: ServerContext
+    handle: ConnectionHandle
+    channel: ChannelInfo
+    request_id: int
+    request_header: ua.RequestHeader
+    now_ticks: int
+    optional_session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session; only for services that need one."""
+        if self.optional_session is None:
+            raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
+        return self.optional_session
+
+    @property
+    def subject(self) -> Subject:
+        """Who asks."""
+        return self.session.subject
+
+    @property
+    def rights(self) -> RightsView:
+        """What the session's user may do."""
+        return self.session.rights
+
+    def response_header(self, status: int = ua.StatusCodes.Good) -> ua.ResponseHeader:
+        """The header of this request's response, stamped with the present time."""
+        return ua.ResponseHeader(
+            Timestamp=self.server.wall_clock(),
+            RequestHandle=self.request_header.RequestHandle,
+            ServiceResult=ua.StatusCode(status),
+        )
+
+    def respond(self, body: bytes) -> None:
+        """Send an encoded response, now or later."""
+        self.handle.respond(self.request_id, body)

@@ -1,0 +1,173 @@
+"""Sessions and their lifetimes (Part 4, 5.7). No I/O: fed with calls and a monotonic clock."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from biogate.opcua.config import Limits
+from biogate.opcua.services.context import ServiceError
+from biogate.opcua.services.continuation import ContinuationPoints
+from biogate.opcua.space.rights import RightsView
+from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.transport.connection import ChannelInfo
+from biogate_security.policy import Subject
+
+TOKEN_BYTES = 32
+NONCE_BYTES = 32
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One session. `session_id` is public, `authentication_token` is the client's secret.
+
+    `subject` and `rights` exist once the session is activated. `activated_on` counts
+    activations: what belongs to an earlier user of the session carries a smaller number.
+    """
+
+    session_id: ua.NodeId
+    authentication_token: ua.NodeId
+    name: str
+    client: ua.ApplicationDescription
+    channel: ChannelInfo
+    timeout_s: float
+    last_seen_s: float
+    max_response_size: int
+    server_nonce: bytes
+    continuation_points: ContinuationPoints
+    locale_ids: tuple[str, ...] = ()
+    activations: int = 0
+    closed: bool = False
+    _identity: tuple[Subject, RightsView] | None = field(default=None)
+
+    @property
+    def active(self) -> bool:
+        """True once ActivateSession has succeeded, until the session is closed."""
+        return self._identity is not None and not self.closed
+
+    @property
+    def subject(self) -> Subject:
+        """Who uses the session. Raises ServiceError before it is activated."""
+        return self._identified()[0]
+
+    @property
+    def rights(self) -> RightsView:
+        """What they may do. Raises ServiceError before it is activated."""
+        return self._identified()[1]
+
+    def activate(
+        self,
+        channel: ChannelInfo,
+        subject: Subject,
+        rights: RightsView,
+        locale_ids: tuple[str, ...],
+    ) -> None:
+        """Take a user in, on this channel; the nonce they signed is never accepted again."""
+        self.channel = channel
+        self.locale_ids = locale_ids
+        self.activations += 1
+        self._identity = (subject, rights)
+
+    def renew_nonce(self) -> bytes:
+        """A fresh ServerNonce: the one before is worthless from now on."""
+        self.server_nonce = secrets.token_bytes(NONCE_BYTES)
+        return self.server_nonce
+
+    def _identified(self) -> tuple[Subject, RightsView]:
+        if self._identity is None:
+            raise ServiceError(StatusCodes.BadSessionNotActivated)
+        return self._identity
+
+
+class SessionManager:
+    """All sessions of the front end, by their secret token."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Callable[[], float],
+        on_closed: Callable[[Session, bool], None],
+    ) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._on_closed = on_closed
+        self._by_token: dict[ua.NodeId, Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_token)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(list(self._by_token.values()))
+
+    def create(
+        self,
+        channel: ChannelInfo,
+        client: ua.ApplicationDescription,
+        name: str,
+        requested_timeout_ms: float,
+        max_response_size: int,
+    ) -> Session:
+        """A new session bound to `channel`, not activated yet.
+
+        When there are too many, the oldest that was never activated is closed instead of
+        refusing the newcomer (Part 4, 5.7.2). Raises ServiceError Bad_TooManySessions.
+        """
+        self._make_room(channel)
+        session = Session(
+            session_id=ua.NodeId(uuid.uuid4(), ua.Int16(1)),
+            authentication_token=ua.NodeId(ua.ByteString(secrets.token_bytes(TOKEN_BYTES))),
+            name=name,
+            client=client,
+            channel=channel,
+            timeout_s=self._revise_timeout(requested_timeout_ms) / 1000.0,
+            last_seen_s=self._clock(),
+            max_response_size=max_response_size,
+            server_nonce=secrets.token_bytes(NONCE_BYTES),
+            continuation_points=ContinuationPoints(self._limits.max_browse_continuation_points),
+        )
+        self._by_token[session.authentication_token] = session
+        return session
+
+    def find(self, authentication_token: ua.NodeId) -> Session | None:
+        """The session that holds this token."""
+        return self._by_token.get(authentication_token)
+
+    def seen(self, session: Session) -> None:
+        """A request of the session arrived: its timeout starts again."""
+        session.last_seen_s = self._clock()
+
+    def close(self, session: Session, *, delete_subscriptions: bool) -> None:
+        """End a session. Closing it twice does nothing."""
+        if session.closed:
+            return
+        session.closed = True
+        del self._by_token[session.authentication_token]
+        session.continuation_points.clear()
+        self._on_closed(session, delete_subscriptions)
+
+    def tick(self) -> list[Session]:
+        """Close the sessions whose timeout has passed, and return them."""
+        now = self._clock()
+        expired = [s for s in self if now - s.last_seen_s > s.timeout_s]
+        for session in expired:
+            self.close(session, delete_subscriptions=True)
+        return expired
+
+    def _make_room(self, channel: ChannelInfo) -> None:
+        limits = self._limits
+        waiting = [s for s in self if not s.activations]
+        full = len(self) >= limits.max_sessions
+        if waiting and (full or len(waiting) >= limits.max_unactivated_sessions):
+            self.close(waiting[0], delete_subscriptions=True)
+            full = False
+        same = sum(s.channel.channel_id == channel.channel_id for s in self)
+        if full or same >= limits.max_sessions_per_channel:
+            raise ServiceError(StatusCodes.BadTooManySessions)
+
+    def _revise_timeout(self, requested_ms: float) -> float:
+        low, high = self._limits.min_session_timeout_ms, self._limits.max_session_timeout_ms
+        if not requested_ms > 0:  # also for NaN
+            return high
+        return min(max(requested_ms, low), high)

@@ -1,0 +1,86 @@
+"""The address space that is served: a model's nodes, their value sources, and an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from biogate.opcua.space.types import TypeTree
+from biogate.opcua.space.values import StaticSource, ValueSource
+from biogate.opcua.stack import ua
+from biogate_nodesets.model import Model, Node
+
+
+class AddressSpace:
+    """Nodes by NodeId and the source of each Variable's value.
+
+    `epoch` grows with every change of nodes; whatever was made from an older one is stale.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._sources: dict[ua.NodeId, ValueSource] = {}
+        self.types = TypeTree(model)
+        self.epoch = 1
+
+    @property
+    def namespaces(self) -> list[str]:
+        """The NamespaceArray."""
+        return self._model.namespaces
+
+    @property
+    def nodes(self) -> Mapping[ua.NodeId, Node]:
+        """All nodes. Change them only through this class."""
+        return self._model.nodes
+
+    def get(self, node_id: ua.NodeId) -> Node | None:
+        """The node, or None."""
+        return self._model.nodes.get(node_id)
+
+    def add_nodes(self, nodes: Iterable[Node]) -> None:
+        """Add nodes that carry their references, and the other end of each reference.
+
+        Raises ValueError for a NodeId that is taken (by another node).
+        """
+        added = list(nodes)
+        for node in added:
+            if self._model.nodes.setdefault(node.node_id, node) is not node:
+                raise ValueError(f"{node.node_id.to_string()} is in the address space already")
+        for node in added:
+            for reference in node.references:
+                other = self._model.nodes.get(reference.target)
+                if other is not None:
+                    other.add_reference(reference.type, node.node_id, forward=not reference.forward)
+        self.types.add(added)
+        self.epoch += 1
+
+    def remove_nodes(self, node_ids: Iterable[ua.NodeId]) -> None:
+        """Remove nodes, their sources, and every reference to them."""
+        gone = set(node_ids)
+        for node_id in gone:
+            node = self._model.nodes.pop(node_id, None)
+            self._sources.pop(node_id, None)
+            for reference in node.references if node else ():
+                other = self._model.nodes.get(reference.target)
+                if other is not None and reference.target not in gone:
+                    other.references = [r for r in other.references if r.target != node_id]
+        self.epoch += 1
+
+    def bind(self, node_id: ua.NodeId, source: ValueSource) -> None:
+        """Give a Variable the source of its value.
+
+        Raises KeyError when there is no such node.
+        """
+        if node_id not in self._model.nodes:
+            raise KeyError(f"{node_id.to_string()} is not in the address space")
+        self._sources[node_id] = source
+        self.epoch += 1
+
+    def source(self, node_id: ua.NodeId) -> ValueSource | None:
+        """Where the Variable's value comes from; None for a node without a value."""
+        source = self._sources.get(node_id)
+        if source is not None:
+            return source
+        node = self._model.nodes.get(node_id)
+        if node is None or node.value is None:
+            return None
+        return StaticSource(node.value)

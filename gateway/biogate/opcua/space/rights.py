@@ -1,0 +1,88 @@
+"""Rights in front of every node: the policy's decisions, kept until something may change them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from weakref import WeakValueDictionary
+
+from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.space.values import TagSource
+from biogate.opcua.stack import ua
+from biogate_nodesets.model import Node
+from biogate_security.policy import Action, Policy, Resource, Subject
+
+
+class RightsView:
+    """What one subject may do with each node (ARCHITECTURE 10).
+
+    `key` changes whenever any decision may have changed: whatever was made under another key
+    must be made again.
+    """
+
+    def __init__(
+        self, subject: Subject, policy: Policy, space: AddressSpace, now: Callable[[], int]
+    ) -> None:
+        self.subject = subject
+        self._policy = policy
+        self._space = space
+        self._now = now
+        self._epochs = (policy.epoch, space.epoch)
+        self._decided: dict[Action, dict[ua.NodeId, bool]] = {action: {} for action in Action}
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """The view's identity, the policy's epoch and the address space's."""
+        return (id(self), self._policy.epoch, self._space.epoch)
+
+    def may(self, action: Action, node: Node) -> bool:
+        """True when the policy allows `action` on `node` (for READ and WRITE: its Value)."""
+        epochs = (self._policy.epoch, self._space.epoch)
+        if epochs != self._epochs:
+            self._epochs = epochs
+            for decisions in self._decided.values():
+                decisions.clear()
+        decisions = self._decided[action]
+        allowed = decisions.get(node.node_id)
+        if allowed is None:
+            decision = self._policy.decide(
+                self.subject, action, self._resource(node.node_id), self._now()
+            )
+            allowed = decisions[node.node_id] = decision.allow
+        return allowed
+
+    def visible(self, node_id: ua.NodeId) -> Node | None:
+        """The node when it exists and may be browsed: a hidden node looks absent."""
+        node = self._space.get(node_id)
+        if node is None or not self.may(Action.BROWSE, node):
+            return None
+        return node
+
+    def _resource(self, node_id: ua.NodeId) -> Resource:
+        source = self._space.source(node_id)
+        if not isinstance(source, TagSource):
+            return Resource(node_id.to_string())
+        return Resource(
+            node_id.to_string(),
+            tag=source.name,
+            device=source.device,
+            is_setpoint=source.writable,
+        )
+
+
+class Rights:
+    """Hands out views; sessions of equal subjects share one."""
+
+    def __init__(self, policy: Policy, space: AddressSpace, now: Callable[[], int]) -> None:
+        self._policy = policy
+        self._space = space
+        self._now = now
+        self._views: WeakValueDictionary[Subject, RightsView] = WeakValueDictionary()
+
+    def view(self, subject: Subject) -> RightsView:
+        """The view of a subject, whatever its session is."""
+        key = replace(subject, session_id="")
+        view = self._views.get(key)
+        if view is None:
+            view = self._views[key] = RightsView(key, self._policy, self._space, self._now)
+        return view
