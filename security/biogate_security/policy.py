@@ -45,11 +45,15 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Allow or deny, why, and which rule decided (for the audit record and `explain`)."""
+    """Allow or deny, why, and which rule decided (for the audit record and `explain`).
+
+    `audited` is False only where the site declared a variable without a device unaudited.
+    """
 
     allow: bool
     reason: str
     rule: str = field(default="")
+    audited: bool = True
 
 
 class Policy(Protocol):

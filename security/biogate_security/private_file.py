@@ -1,0 +1,58 @@
+"""Files that only their owner may read, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+PRIVATE_FILE_MODE = 0o600
+PRIVATE_FOLDER_MODE = 0o700
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+def write_private(path: Path, content: bytes, mode: int = PRIVATE_FILE_MODE) -> None:
+    """Replace `path` by `content` atomically; durable when this returns.
+
+    A crash leaves the old file or the new one, never a part. Raises OSError; the old file is
+    then untouched.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        _write_durably(draft, content, mode)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def make_private_folder(path: Path) -> None:
+    """Make `path` and its parents where missing, `path` with mode 0700. Raises OSError."""
+    path.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+
+
+def close_to_others(path: Path) -> bool:
+    """Take away group's and others' rights; True when there were any. Raises OSError."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & _OTHERS:
+        return False
+    path.chmod(mode & ~_OTHERS)
+    return True
+
+
+def _write_durably(path: Path, content: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,167 @@
+"""Rights by role: a table of rules, and whatever no rule allows is denied."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Literal
+
+from biogate_security.policy import Action, Decision, Resource, Subject
+from biogate_security.roles import ASSIGNABLE_ROLES, Role
+
+AnonymousMode = Literal["none", "read"]
+
+# GetMonitoredItems and ResendData (Part 5, 9.1 and 9.2) act on the caller's own Subscriptions.
+OWN_SUBSCRIPTION_METHODS = frozenset({"i=11492", "i=12873"})
+
+
+class Scope(StrEnum):
+    """What kind of thing an action is on."""
+
+    ANY = "any node"
+    SETPOINT = "a set-point"
+    DEVICE_VALUE = "a device's value that is no set-point"
+    CONFIGURATION = "a variable without a device"
+    ATTRIBUTE = "an attribute other than Value"
+    OWN_SUBSCRIPTION = "a method on the caller's own subscriptions"
+    METHOD = "a method"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Whoever has one of `roles` may do `actions` on things of `scopes`."""
+
+    id: str
+    roles: tuple[str, ...]
+    actions: tuple[Action, ...]
+    scopes: tuple[Scope, ...]
+    reason: str
+
+
+VIEW = (Action.BROWSE, Action.READ, Action.SUBSCRIBE)
+_VIEWERS = (Role.AUTHENTICATED_USER, *ASSIGNABLE_ROLES)
+
+# Roles as Part 3, 4.9.2 suggests them. They are no ladder: a Supervisor calls methods but does
+# not turn set-points; who shall do both has both roles.
+RULES: tuple[Rule, ...] = (
+    Rule("view", _VIEWERS, VIEW, (Scope.ANY,), "authenticated users may look"),
+    Rule(
+        "own-subscriptions",
+        _VIEWERS,
+        (Action.CALL,),
+        (Scope.OWN_SUBSCRIPTION,),
+        "who may subscribe may ask for their own subscriptions' state",
+    ),
+    Rule(
+        "operate",
+        (Role.OPERATOR,),
+        (Action.WRITE,),
+        (Scope.SETPOINT,),
+        "operators may write set-points",
+    ),
+    Rule(
+        "configure",
+        (Role.ENGINEER, Role.CONFIGURE_ADMIN),
+        (Action.WRITE,),
+        (Scope.CONFIGURATION,),
+        "engineers may write configuration",
+    ),
+    Rule(
+        "call",
+        (Role.OPERATOR, Role.ENGINEER, Role.SUPERVISOR),
+        (Action.CALL,),
+        (Scope.METHOD, Scope.OWN_SUBSCRIPTION),
+        "operators, engineers and supervisors may call methods",
+    ),
+)
+
+ANONYMOUS_RULES: Mapping[AnonymousMode, tuple[Rule, ...]] = {
+    "none": (),
+    "read": (
+        Rule("anonymous-view", (Role.ANONYMOUS,), VIEW, (Scope.ANY,), "the site lets anyone look"),
+        Rule(
+            "anonymous-own-subscriptions",
+            (Role.ANONYMOUS,),
+            (Action.CALL,),
+            (Scope.OWN_SUBSCRIPTION,),
+            "who may subscribe may ask for their own subscriptions' state",
+        ),
+    ),
+}
+
+DENY_RULE = "default-deny"
+
+_Grants = Mapping[tuple[str, Scope], Sequence[tuple[str, Decision]]]
+
+
+class RolePolicy:
+    """Decides by the subject's roles alone; satisfies `Policy`.
+
+    Decisions are made at construction: `decide` is a lookup, since it stands in front of every
+    node. `unaudited` names NodeIds whose writes need no record; it never reaches a device.
+    """
+
+    def __init__(
+        self,
+        anonymous: AnonymousMode = "none",
+        *,
+        rules: Iterable[Rule] = RULES,
+        unaudited: Iterable[str] = (),
+    ) -> None:
+        """Raises ValueError for an anonymous mode other than "none" and "read"."""
+        self._rules = tuple(rules)
+        self._unaudited = frozenset(unaudited)
+        self._epoch = 0
+        self.allow_anonymous(anonymous)
+
+    @property
+    def epoch(self) -> int:
+        """Changes whenever any decision may change."""
+        return self._epoch
+
+    def allow_anonymous(self, mode: AnonymousMode) -> None:
+        """Let sessions without a user see everything ("read") or nothing ("none")."""
+        if mode not in ANONYMOUS_RULES:
+            raise ValueError(f"anonymous: {mode!r} is not one of {', '.join(ANONYMOUS_RULES)}")
+        self._grants = _compile((*ANONYMOUS_RULES[mode], *self._rules))
+        self._epoch += 1
+
+    def decide(self, subject: Subject, action: Action, resource: Resource, now: int) -> Decision:
+        """The first rule of the table that allows it; deny where there is none."""
+        scope = scope_of(action, resource)
+        for role, decision in self._grants.get((action, scope), ()):
+            if role in subject.roles:
+                return self._with_audit(decision, resource)
+        held = ", ".join(sorted(subject.roles)) or "none"
+        return Decision(False, f"no rule lets roles {held} {action} {scope}", DENY_RULE)
+
+    def _with_audit(self, decision: Decision, resource: Resource) -> Decision:
+        if resource.device or resource.is_setpoint or resource.node_id not in self._unaudited:
+            return decision
+        return replace(decision, audited=False)
+
+
+def scope_of(action: Action, resource: Resource) -> Scope:
+    """Which scope of the rules an action on a resource falls in."""
+    if action is Action.CALL:
+        own = resource.node_id in OWN_SUBSCRIPTION_METHODS
+        return Scope.OWN_SUBSCRIPTION if own else Scope.METHOD
+    if action is not Action.WRITE:
+        return Scope.ANY
+    if resource.attribute != "Value":
+        return Scope.ATTRIBUTE
+    if resource.is_setpoint:
+        return Scope.SETPOINT
+    return Scope.DEVICE_VALUE if resource.device or resource.tag else Scope.CONFIGURATION
+
+
+def _compile(rules: Iterable[Rule]) -> _Grants:
+    grants: dict[tuple[str, Scope], list[tuple[str, Decision]]] = defaultdict(list)
+    for rule in rules:
+        decision = Decision(True, rule.reason, rule.id)
+        for action in rule.actions:
+            for scope in rule.scopes:
+                grants[action, scope] += [(role, decision) for role in rule.roles]
+    return dict(grants)
