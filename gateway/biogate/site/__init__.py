@@ -1,0 +1,32 @@
+"""The site file: what it may say, every mistake in it with its place, and the plan it makes."""
+
+from biogate.site.load import load_site, parse_site
+from biogate.site.model import DeviceConfig, OpcUaConfig, Site, UnitConfig
+from biogate.site.plan import (
+    Binding,
+    DevicePlan,
+    FunctionPlan,
+    SitePlan,
+    UnitPlan,
+    plan_site,
+)
+from biogate.site.problems import Problem, SiteError
+from biogate.site.schema import site_json_schema
+
+__all__ = [
+    "Binding",
+    "DeviceConfig",
+    "DevicePlan",
+    "FunctionPlan",
+    "OpcUaConfig",
+    "Problem",
+    "Site",
+    "SiteError",
+    "SitePlan",
+    "UnitConfig",
+    "UnitPlan",
+    "load_site",
+    "parse_site",
+    "plan_site",
+    "site_json_schema",
+]

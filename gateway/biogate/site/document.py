@@ -1,0 +1,216 @@
+"""YAML 1.2 text → plain data plus the place of every key and value.
+
+The scanner, parser and composer are ruamel.yaml's. Scalars are read by the core schema of YAML 1.2
+(section 10.3.2), so that `None`, `no` and `1:30` are text. What a configuration file never needs is
+refused with its place: duplicate keys, keys that are not text, custom tags, merge keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+from biogate.site.problems import Mark, Path, Problem, SiteError, path_text
+
+MAX_BYTES = 1_000_000
+MAX_NODES = 50_000
+MAX_DEPTH = 50
+
+_CORE_SCHEMA: tuple[tuple[re.Pattern[str], Callable[[str], object]], ...] = (
+    (re.compile(r"(?:~|null|Null|NULL|)"), lambda _: None),
+    (re.compile(r"(?:true|True|TRUE)"), lambda _: True),
+    (re.compile(r"(?:false|False|FALSE)"), lambda _: False),
+    (re.compile(r"[-+]?[0-9]{1,18}"), int),
+    (re.compile(r"0o[0-7]{1,20}"), lambda text: int(text, 0)),
+    (re.compile(r"0x[0-9a-fA-F]{1,16}"), lambda text: int(text, 0)),
+    (re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"), float),
+    (re.compile(r"[-+]?\.(?:inf|Inf|INF)"), lambda text: float(text.replace(".", ""))),
+    (re.compile(r"\.(?:nan|NaN|NAN)"), lambda _: float("nan")),
+)
+_CORE_TAG = "tag:yaml.org,2002:"
+_PLAIN_TAGS = {_CORE_TAG + name for name in ("map", "seq", "int", "float", "bool", "null")}
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed file. `data` holds dict, list, str, int, float, bool and None only.
+
+    `values` and `keys` give the place of the value, and of its key, at each path.
+    """
+
+    file: str
+    data: object = None
+    values: dict[Path, Mark] = field(default_factory=dict)
+    keys: dict[Path, Mark] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def report(
+        self, path: Path, message: str, *, allowed: str = "", hint: str = "", key: bool = False
+    ) -> None:
+        """Add a problem at the value of `path` (or its key; or the nearest place above it)."""
+        self.problems.append(self.problem(path, message, allowed=allowed, hint=hint, key=key))
+
+    def problem(
+        self, path: Path, message: str, *, allowed: str = "", hint: str = "", key: bool = False
+    ) -> Problem:
+        """A problem at the value of `path` (or its key; or the nearest place above it)."""
+        mark = self.mark(path, key=key)
+        text = path_text(path)
+        return Problem(self.file, mark.line, mark.column, text, message, allowed, hint)
+
+    def mark(self, path: Path, *, key: bool = False) -> Mark:
+        """The place of the value at `path`, or of its key."""
+        first, second = (self.keys, self.values) if key else (self.values, self.keys)
+        for length in range(len(path), -1, -1):
+            found = first.get(path[:length]) or second.get(path[:length])
+            if found:
+                return found
+        return Mark(1, 1)
+
+    def has(self, path: Path) -> bool:
+        """True where the file has a value at `path`, right or wrong."""
+        return path in self.values
+
+
+def parse_document(content: bytes, file: str) -> Document:
+    """Read a whole file.
+
+    Raises SiteError when the text is not YAML at all; lesser problems are left in `.problems`
+    so that the rest of the file can still be checked.
+    """
+    document = Document(file)
+    root = _compose(_decode(content, file), file)
+    document.data = None if root is None else _Builder(document).build(root, (), ())
+    return document
+
+
+def _decode(content: bytes, file: str) -> str:
+    if len(content) > MAX_BYTES:
+        message = f"the file has {len(content)} bytes; a site file has at most {MAX_BYTES}"
+        raise SiteError([Problem(file, 1, 1, "", message)])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8", errors="replace")
+        message = f"byte 0x{content[error.start]:02x} is not UTF-8"
+        hint = "save the file as UTF-8"
+        raise SiteError([Problem(file, *_place(before), "", message, hint=hint)]) from error
+
+
+def _place(before: str) -> tuple[int, int]:
+    """Line and column of the character that follows `before`."""
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _compose(text: str, file: str) -> Node | None:
+    try:
+        return YAML(typ="safe", pure=True).compose(text)  # type: ignore[no-any-return]
+    except ReaderError as error:
+        message = f"character U+{ord(text[error.position]):04X} is not allowed in YAML"
+        problem = Problem(file, *_place(text[: error.position]), "", message)
+        raise SiteError([problem]) from error
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        message = " ".join(str(part) for part in (error.context, error.problem) if part)
+        raise SiteError([Problem(file, line, column, "", f"not valid YAML: {message}")]) from error
+    except YAMLError as error:
+        raise SiteError([Problem(file, 1, 1, "", f"not valid YAML: {error}")]) from error
+    except RecursionError as error:
+        raise SiteError([Problem(file, 1, 1, "", "nested too deeply to be read")]) from error
+
+
+class _Builder:
+    """Walks the node graph once; aliases are copied, within a budget of nodes and depth."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._nodes = 0
+
+    def build(self, node: Node, path: Path, above: tuple[int, ...]) -> object:
+        self._nodes += 1
+        self._document.values[path] = Mark(node.start_mark.line + 1, node.start_mark.column + 1)
+        if self._nodes > MAX_NODES:
+            self._refuse(path, f"more than {MAX_NODES} values (anchors and aliases counted)")
+        if id(node) in above:
+            self._refuse(path, "an alias that contains itself")
+        if len(above) > MAX_DEPTH:
+            self._refuse(path, f"nested deeper than {MAX_DEPTH} levels")
+        inner = (*above, id(node))
+        if isinstance(node, MappingNode):
+            self._check_tag(node, path)
+            return self._mapping(node, path, inner)
+        if isinstance(node, SequenceNode):
+            self._check_tag(node, path)
+            return [self.build(item, (*path, i), inner) for i, item in enumerate(node.value)]
+        assert isinstance(node, ScalarNode)
+        return self._scalar(node, path)
+
+    def _refuse(self, path: Path, message: str) -> None:
+        raise SiteError([*self._document.problems, self._document.problem(path, message)])
+
+    def _check_tag(self, node: Node, path: Path) -> None:
+        if node.tag not in _PLAIN_TAGS:
+            self._document.report(path, f"tag {node.tag} has no meaning here", hint="remove it")
+
+    def _mapping(self, node: MappingNode, path: Path, inner: tuple[int, ...]) -> dict[str, object]:
+        data: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node, path)
+            if key is None:
+                continue
+            mark = Mark(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            where = (*path, key)
+            if key in data:
+                self._duplicate(where, mark)
+                continue
+            self._document.keys[where] = mark
+            data[key] = self.build(value_node, where, inner)
+        return data
+
+    def _duplicate(self, where: Path, mark: Mark) -> None:
+        first = self._document.keys[where]
+        message = f"duplicate key: {where[-1]} is already given in line {first.line}"
+        file, text = self._document.file, path_text(where)
+        problem = Problem(file, mark.line, mark.column, text, message, hint="remove one of them")
+        self._document.problems.append(problem)
+
+    def _key(self, node: Node, path: Path) -> str | None:
+        """The key's text, or None (and a problem) where it is not text."""
+        message = ""
+        if not isinstance(node, ScalarNode):
+            message = "a key must be plain text"
+        elif node.tag == _CORE_TAG + "merge":
+            message = "merge keys (<<) are not part of YAML 1.2: write the keys out"
+        elif not isinstance(_scalar_value(node), str):
+            message = f"key {node.value!r} is not text: names begin with a letter"
+        if not message:
+            return str(node.value)
+        mark = node.start_mark
+        problem = Problem(
+            self._document.file, mark.line + 1, mark.column + 1, path_text(path), message
+        )
+        self._document.problems.append(problem)
+        return None
+
+    def _scalar(self, node: ScalarNode, path: Path) -> object:
+        if not str(node.tag).startswith(_CORE_TAG):
+            self._check_tag(node, path)
+            return node.value
+        return _scalar_value(node)
+
+
+def _scalar_value(node: ScalarNode) -> object:
+    """Quoted and block scalars are text; plain ones follow the core schema."""
+    if node.style:
+        return node.value
+    for pattern, construct in _CORE_SCHEMA:
+        if pattern.fullmatch(node.value):
+            return construct(node.value)
+    return node.value

@@ -1,0 +1,54 @@
+"""Loading a site file: text → shape → references, with all problems at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from biogate.site.device_checks import check_devices, load_profiles
+from biogate.site.document import Document, parse_document
+from biogate.site.function_checks import check_functions
+from biogate.site.model import Site
+from biogate.site.problems import Problem, SiteError
+from biogate.site.profiles import InstalledProfiles, ProfileCatalogue
+from biogate.site.structure import validate_structure
+
+
+def load_site(path: str | Path, *, profiles: ProfileCatalogue | None = None) -> Site:
+    """Read and check a site file.
+
+    Raises SiteError with every problem found; a file that cannot be read is one of them.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}"
+        raise SiteError([Problem(str(path), 1, 1, "", message)]) from error
+    return parse_site(content, str(path), folder=path.parent, profiles=profiles)
+
+
+def parse_site(
+    content: bytes,
+    file: str,
+    *,
+    folder: Path,
+    profiles: ProfileCatalogue | None = None,
+) -> Site:
+    """As `load_site`, from bytes. `file` is the name that problems carry."""
+    document = parse_document(content, file)
+    if document.data is None and not document.problems:
+        hint = "begin with biogate: 1, and see examples/demo-site.yaml"
+        document.report((), "the file is empty", hint=hint)
+        raise SiteError(document.problems)
+    site = validate_structure(document, folder)
+    if site:
+        _check_references(document, site, profiles or InstalledProfiles())
+    if document.problems or site is None:
+        raise SiteError(document.problems)
+    return site
+
+
+def _check_references(document: Document, site: Site, catalogue: ProfileCatalogue) -> None:
+    profiles = load_profiles(document, site, catalogue)
+    check_devices(document, site, profiles)
+    check_functions(document, site, profiles)

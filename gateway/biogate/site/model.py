@@ -1,0 +1,256 @@
+"""The site file as data: what a plant is made of, in the words of ISA-95 and OPC UA.
+
+A `Site` made by `load_site` has also been checked against the device profiles; the model alone
+checks only its own shape. All keys are described here once: the JSON Schema, the error messages
+and `docs/site-file.md` speak of the same ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import quote
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+)
+
+NAME_RULE = "a letter, then letters, digits, _ or - (at most 64)"
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
+LABEL_PATTERN = r"^[^\s/\x00-\x1f\x7f](?:[^/\x00-\x1f\x7f]{0,98}[^\s/\x00-\x1f\x7f])?$"
+SIGNAL_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}\.[A-Za-z][A-Za-z0-9_]{0,63}$"
+PROFILE_PATTERN = r"^(?:[a-z0-9_-]+/[a-z0-9_-]+|.+\.ya?ml)$"
+URI_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+$"
+PROFILE_FILE_SUFFIXES = (".yaml", ".yml")
+
+
+def _rising(limits: tuple[float, float]) -> tuple[float, float]:
+    low, high = limits
+    if not low < high:
+        raise ValueError(f"low ({low:g}) must be less than high ({high:g})")
+    return limits
+
+
+def _beside_the_site_file(profile: str, info: ValidationInfo) -> str:
+    """A profile file is named relative to the site file that uses it."""
+    folder = (info.context or {}).get("folder")
+    if folder is None or not profile.endswith(PROFILE_FILE_SUFFIXES):
+        return profile
+    return str(Path(folder, profile))
+
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Label = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
+SignalReference = Annotated[str, StringConstraints(pattern=SIGNAL_PATTERN)]
+Uri = Annotated[str, StringConstraints(pattern=URI_PATTERN)]
+Range = Annotated[tuple[float, float], Field(strict=False), AfterValidator(_rising)]
+UnitCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,3}$")]
+ProfileName = Annotated[
+    str, StringConstraints(pattern=PROFILE_PATTERN), AfterValidator(_beside_the_site_file)
+]
+
+
+class _Strict(BaseModel):
+    """Unknown keys are errors, text is not a number, and a loaded site does not change."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class OpcUaConfig(_Strict):
+    """The OPC UA endpoints. The defaults are the safe ones: encrypted, and no anonymous users."""
+
+    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_-]+$")] = "127.0.0.1"
+    """Host name or address to listen on; 127.0.0.1 is reachable from this machine only."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 4840
+    """TCP port; 0 takes a free one (the endpoint URL is printed)."""
+    security_policies: Annotated[
+        tuple[Literal["None", "Basic256Sha256"], ...], Field(strict=False, min_length=1)
+    ] = ("Basic256Sha256",)
+    """Security policies to offer."""
+    security_modes: Annotated[
+        tuple[Literal["Sign", "SignAndEncrypt"], ...], Field(strict=False, min_length=1)
+    ] = ("Sign", "SignAndEncrypt")
+    """Message security modes of the policies other than None."""
+    anonymous: Literal["none", "read"] = "none"
+    """What a client without a user name may do."""
+    application_name: Label = "biogate"
+    """ApplicationName that clients show."""
+    application_uri: Uri | None = None
+    """ApplicationUri, unique per gateway; made from `namespace` where absent."""
+
+
+class SignalConfig(_Strict):
+    """What this device's set-up says of one signal, where it differs from the profile."""
+
+    unit: UnitCode | None = None
+    """UNECE Recommendation 20 code of the unit the device is set to, for example L2 (l/min)."""
+    range: Range | None = None
+    """Engineering range (EURange) [low, high], in the unit."""
+    write_range: Range | None = None
+    """Values that may be written [low, high]; never wider than the profile's."""
+
+
+class DeviceConfig(_Strict):
+    """One device: which profile speaks to it, where it is, how often it is read."""
+
+    profile: ProfileName
+    """Device profile `vendor/model`, or a profile file (.yaml) relative to the site file."""
+    address: str
+    """Where the device is: `tcp://host:port`, or `rtu+tcp://host:port` for Modbus RTU over TCP."""
+    unit_id: Annotated[int, Field(ge=0, le=255)] | None = None
+    """Modbus unit (server) id; 1 where absent."""
+    unit_letter: Annotated[str, StringConstraints(pattern=r"^[A-Z]$")] | None = None
+    """Unit letter of a device on a serial line protocol; A where absent."""
+    poll_interval_ms: Annotated[int, Field(ge=20, le=3_600_000)] = 1000
+    """Time from one read of all signals to the next, in milliseconds."""
+    bad_after_ms: Annotated[int, Field(ge=100, le=86_400_000)] | None = None
+    """Silence after which values turn Bad; 10 polls and at least 10 s where absent."""
+    simulated: bool = False
+    """True: biogate starts a simulator that plays the device (port 0 takes a free one)."""
+    plant: Name | None = None
+    """Unit whose simulated plant a simulated device measures; the only unit where absent."""
+    description: str = ""
+    """For people."""
+    signals: dict[str, SignalConfig] = {}
+    """What this device's set-up says of its signals, by signal name."""
+
+
+class _Function(_Strict):
+    MEASURED: ClassVar[tuple[str, ...]]
+    """Keys that are bound to signals; `range` applies to the first kind, see `RANGED`."""
+    TARGETS: ClassVar[tuple[str, ...]] = ()
+    RANGED: ClassVar[tuple[str, ...]] = ("value", "current", "target")
+
+    description: str = ""
+    """For people."""
+    range: Range | None = None
+    """Engineering range (EURange) [low, high] of the function; the signal's where absent."""
+
+    @property
+    def bindings(self) -> dict[str, str]:
+        """Role → signal reference (`DEVICE.signal`), of the roles that are bound."""
+        roles = (*self.MEASURED, *self.TARGETS)
+        return {role: bound for role in roles if (bound := getattr(self, role)) is not None}
+
+
+class SensorFunction(_Function):
+    """A measured value (LADS AnalogScalarSensorFunctionType)."""
+
+    MEASURED: ClassVar = ("value",)
+    kind: Literal["sensor"]
+    value: SignalReference
+    """Signal that is the SensorValue."""
+
+
+class CompensatedSensorFunction(_Function):
+    """A measured value with its compensation (LADS ...SensorFunctionWithCompensationType)."""
+
+    MEASURED: ClassVar = ("value", "compensation")
+    kind: Literal["compensated_sensor"]
+    value: SignalReference
+    """Signal that is the SensorValue."""
+    compensation: SignalReference
+    """Signal that is the CompensationValue, for example the probe's temperature."""
+
+
+class ControlFunction(_Function):
+    """A measured value and its set-point (LADS AnalogControlFunctionType)."""
+
+    MEASURED: ClassVar = ("current",)
+    TARGETS: ClassVar = ("target",)
+    kind: Literal["control"]
+    current: SignalReference
+    """Signal that is the CurrentValue."""
+    target: SignalReference
+    """Writable signal that is the TargetValue."""
+
+
+class TotalizingControlFunction(_Function):
+    """A control function with a device's totalizer (LADS ...ControlFunctionWithTotalizerType)."""
+
+    MEASURED: ClassVar = ("current", "total")
+    TARGETS: ClassVar = ("target",)
+    kind: Literal["totalizing_control"]
+    current: SignalReference
+    """Signal that is the CurrentValue."""
+    target: SignalReference
+    """Writable signal that is the TargetValue."""
+    total: SignalReference
+    """Signal that is the TotalizedValue: the device's own totalizer."""
+
+
+FunctionConfig = Annotated[
+    SensorFunction | CompensatedSensorFunction | ControlFunction | TotalizingControlFunction,
+    Field(discriminator="kind"),
+]
+
+
+class UnitConfig(_Strict):
+    """One ISA-95 unit: a bioreactor and what it can do."""
+
+    description: str = ""
+    """For people."""
+    functions: Annotated[dict[Name, FunctionConfig], Field(min_length=1)]
+    """The bioreactor's functions, bound to device signals."""
+
+
+class Site(_Strict):
+    """A plant as one gateway sees it (ISA-95 part 1: enterprise, site, area, process cell)."""
+
+    biogate: Literal[1]
+    """Version of this file format."""
+    enterprise: Label
+    """ISA-95 enterprise."""
+    site: Label
+    """ISA-95 site."""
+    area: Label
+    """ISA-95 area."""
+    process_cell: Label
+    """ISA-95 process cell."""
+    namespace: Uri | None = None
+    """NamespaceUri of the instances' NodeIds; made from enterprise and site where absent."""
+    opcua: OpcUaConfig = OpcUaConfig()
+    """The OPC UA endpoints."""
+    devices: Annotated[dict[Name, DeviceConfig], Field(min_length=1)]
+    """The devices by tag name."""
+    units: Annotated[dict[Name, UnitConfig], Field(min_length=1)]
+    """The units (bioreactors) by name."""
+
+    @property
+    def namespace_uri(self) -> str:
+        """The instances' NamespaceUri, never None."""
+        return self.namespace or f"urn:biogate:{_slug(self.enterprise)}:{_slug(self.site)}"
+
+    @property
+    def application_uri(self) -> str:
+        """The OPC UA ApplicationUri, never None."""
+        return self.opcua.application_uri or f"{self.namespace_uri}:gateway"
+
+    @property
+    def all_simulated(self) -> bool:
+        """True when no real device is touched: only then may plant time run faster than 1."""
+        return all(device.simulated for device in self.devices.values())
+
+    def hierarchy(self, unit: str) -> tuple[str, str, str, str, str]:
+        """Enterprise, site, area, process cell and unit, top down (ISA-95 equipment levels)."""
+        return (self.enterprise, self.site, self.area, self.process_cell, unit)
+
+    def plant_of(self, device: str) -> str:
+        """The unit whose plant the (simulated) device measures: its `plant`, else the only unit."""
+        return self.devices[device].plant or next(iter(self.units))
+
+
+def _slug(label: str) -> str:
+    """A label as it can stand in a URN (RFC 8141): lower case, hyphens for blanks, rest quoted."""
+    return quote("-".join(label.casefold().split()), safe="")

@@ -1,0 +1,223 @@
+"""The shape of a site file: pydantic's findings as located problems, and what is still usable.
+
+One mistake must not hide another. So the parts that are wrong are cut out, and what remains is a
+`Site` again where possible: the checks against the device profiles run on that.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from biogate.site import model
+from biogate.site.document import Document
+from biogate.site.problems import Path, did_you_mean, listed
+
+_PATTERNS = {
+    model.NAME_PATTERN: model.NAME_RULE,
+    model.LABEL_PATTERN: "1 to 100 characters of text without / or line breaks",
+    model.SIGNAL_PATTERN: "DEVICE.signal, for example AE101.ph",
+    model.PROFILE_PATTERN: "vendor/model, or a file name that ends in .yaml",
+    model.URI_PATTERN: "a URI, for example urn:example-bio:pilot-plant",
+    r"^[A-Z0-9]{2,3}$": "a UNECE Recommendation 20 code such as CEL (°C), P1 (%) or L2 (l/min)",
+    r"^[A-Z]$": "one letter, A to Z",
+    r"^[A-Za-z0-9.:_-]+$": "a host name or an IP address",
+}
+_TYPES = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+    "finite_number": "a finite number",
+}
+_MODELS: dict[tuple[str | int, ...], type[BaseModel]] = {
+    (): model.Site,
+    ("opcua",): model.OpcUaConfig,
+    ("devices", "*"): model.DeviceConfig,
+    ("devices", "*", "signals", "*"): model.SignalConfig,
+    ("units", "*"): model.UnitConfig,
+}
+_KINDS: dict[str, type[BaseModel]] = {
+    "sensor": model.SensorFunction,
+    "compensated_sensor": model.CompensatedSensorFunction,
+    "control": model.ControlFunction,
+    "totalizing_control": model.TotalizingControlFunction,
+}
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+    "too_short": ("at least", "min_length"),
+    "too_long": ("at most", "max_length"),
+}
+
+
+def validate_structure(document: Document, folder: FilePath) -> model.Site | None:
+    """Report every wrong key and value in `document`; return the part of the site that is right.
+
+    None when nothing usable remains. `folder` is where profile files are looked for.
+    """
+    errors = _errors(document.data, folder)
+    if isinstance(errors, model.Site):
+        return errors
+    for error in errors:
+        _report(document, error)
+    data = copy.deepcopy(document.data)
+    while isinstance(data, dict) and not isinstance(errors, model.Site):
+        if not _cut(data, errors):
+            return None
+        errors = _errors(data, folder)
+    return errors if isinstance(errors, model.Site) else None
+
+
+def _errors(data: object, folder: FilePath) -> model.Site | list[ErrorDetails]:
+    try:
+        return model.Site.model_validate(data, context={"folder": folder})
+    except ValidationError as error:
+        return error.errors(include_url=False)
+
+
+def _cut(data: dict[str, Any], errors: Iterable[ErrorDetails]) -> bool:
+    """Remove each wrong value (for a missing one, what lacks it); False when the root is wrong."""
+    wrong = set()
+    for error in errors:
+        path = document_path(data, error["loc"])
+        if error["type"] == "missing" or not _present(data, path):
+            path = path[:-1]
+        wrong.add(path)
+    if () in wrong:
+        return False
+    for path in sorted(wrong, key=lambda path: (len(path), str(path)), reverse=True):
+        parent = _at(data, path[:-1])
+        if isinstance(parent, dict):
+            parent.pop(path[-1], None)
+        elif isinstance(parent, list):
+            _at(data, path[:-2]).pop(path[-2], None)
+    return True
+
+
+def _at(data: Any, path: Path) -> Any:
+    for part in path:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data
+
+
+def _present(data: Any, path: Path) -> bool:
+    parent = _at(data, path[:-1])
+    if isinstance(parent, dict):
+        return path[-1] in parent
+    return isinstance(parent, list) and isinstance(path[-1], int) and path[-1] < len(parent)
+
+
+def document_path(data: object, location: tuple[int | str, ...]) -> Path:
+    """Pydantic's error location as a path in the file: union tags and key markers drop out."""
+    path: list[int | str] = []
+    for i, part in enumerate(location):
+        last = i == len(location) - 1
+        if part == "[key]":
+            break
+        step = _at(data, tuple(path))
+        known = (isinstance(step, dict) and part in step) or (
+            isinstance(step, list) and isinstance(part, int)
+        )
+        if known or (last and isinstance(step, dict)):
+            path.append(part)
+    return tuple(path)
+
+
+def _report(document: Document, error: ErrorDetails) -> None:
+    path = document_path(document.data, error["loc"])
+    is_key = error["loc"][-1:] == ("[key]",)
+    message, allowed, hint = _describe(error, path)
+    if error["type"] == "missing":
+        path = path[:-1]
+    at_key = is_key or error["type"] in ("extra_forbidden", "missing")
+    document.report(path, message, allowed=allowed, hint=hint, key=at_key)
+
+
+def _describe(error: ErrorDetails, path: Path) -> tuple[str, str, str]:
+    """Message, what is allowed, and hint."""
+    kind, given = error["type"], error["input"]
+    if kind in _DESCRIPTIONS:
+        return _DESCRIPTIONS[kind](error, path)
+    if kind in _TYPES:
+        return f"{_shown(given)} is not {_TYPES[kind]}", _TYPES[kind], ""
+    if kind in _BOUNDS:
+        word, limit = _BOUNDS[kind]
+        what = f"{len(given)} entries" if "length" in limit else _shown(given)
+        return f"{what} is out of bounds", f"{word} {error['ctx'][limit]}", ""
+    return f"{_shown(given)}: {error['msg']}", "", ""
+
+
+def _unknown_key(error: ErrorDetails, path: Path) -> tuple[str, str, str]:
+    known = _known_keys(path[:-1], error["loc"])
+    return f"unknown key {path[-1]}", listed(known), did_you_mean(path[-1], known)
+
+
+def _missing(_error: ErrorDetails, path: Path) -> tuple[str, str, str]:
+    return f"key {path[-1]} is missing", "", f"add {path[-1]}: ..."
+
+
+def _pattern(error: ErrorDetails, _path: Path) -> tuple[str, str, str]:
+    return f"{_shown(error['input'])} cannot stand here", _PATTERNS[error["ctx"]["pattern"]], ""
+
+
+def _literal(error: ErrorDetails, _path: Path) -> tuple[str, str, str]:
+    allowed = re.split(", | or ", str(error["ctx"]["expected"]).replace("'", ""))
+    given = error["input"]
+    return f"{_shown(given)} is not known", listed(allowed), did_you_mean(given, allowed)
+
+
+def _kind(error: ErrorDetails, _path: Path) -> tuple[str, str, str]:
+    given = error["ctx"]["tag"]
+    return f"kind {_shown(given)} is not known", listed(_KINDS), did_you_mean(given, _KINDS)
+
+
+def _no_kind(_error: ErrorDetails, _path: Path) -> tuple[str, str, str]:
+    return "key kind is missing", listed(_KINDS), ""
+
+
+def _value_error(error: ErrorDetails, _path: Path) -> tuple[str, str, str]:
+    return str(error["ctx"]["error"]), "", ""
+
+
+_DESCRIPTIONS: dict[str, Callable[[ErrorDetails, Path], tuple[str, str, str]]] = {
+    "extra_forbidden": _unknown_key,
+    "missing": _missing,
+    "string_pattern_mismatch": _pattern,
+    "literal_error": _literal,
+    "union_tag_invalid": _kind,
+    "union_tag_not_found": _no_kind,
+    "value_error": _value_error,
+}
+
+
+def _known_keys(path: Path, location: tuple[int | str, ...]) -> list[str]:
+    """The keys of the model at `path`; the kind of a function stands in pydantic's location."""
+    if path[:1] == ("units",) and len(path) > 2:
+        return list(_KINDS[str(location[4])].model_fields)
+    shape = tuple("*" if i % 2 else part for i, part in enumerate(path))
+    return list(_MODELS[shape].model_fields)
+
+
+def _shown(value: object) -> str:
+    """A value as the user wrote it, cut short."""
+    if value is None:
+        return "an empty value"
+    if isinstance(value, dict | list):
+        return "a list" if isinstance(value, list) else "a group of keys"
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return repr(text if len(text) <= 60 else text[:57] + "...")
