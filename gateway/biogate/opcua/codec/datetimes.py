@@ -1,0 +1,35 @@
+"""DateTime on the wire: 100 ns ticks since 1601-01-01 UTC (Part 6, 5.2.2.5)."""
+
+from datetime import UTC, datetime, timedelta
+
+MAX_INT64 = (1 << 63) - 1
+_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+_LATEST_TICKS = int((_LATEST - _EPOCH).total_seconds()) * 10_000_000
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def from_ticks(ticks: int) -> datetime:
+    """The aware UTC datetime of `ticks`, cut to the microsecond and to what datetime can hold."""
+    if ticks >= _LATEST_TICKS:
+        return _LATEST
+    if ticks <= 0:
+        return _EPOCH
+    return _EPOCH + timedelta(microseconds=ticks // 10)
+
+
+def to_ticks(moment: datetime | int | None) -> int:
+    """Ticks of a datetime (a naive one is taken as UTC), of ticks themselves, or of no time (0).
+
+    Times before 1601 become 0, and the last second of 9999 and later the largest Int64, as the
+    specification asks.
+    """
+    if isinstance(moment, int):
+        return moment
+    if moment is None:
+        return 0
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    if moment >= _LATEST:
+        return MAX_INT64
+    return max(0, 10 * ((moment - _EPOCH) // _MICROSECOND))
