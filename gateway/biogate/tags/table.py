@@ -7,6 +7,7 @@ float64 column, which holds each of them exactly; every other type lives in a si
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -275,13 +276,18 @@ class TagTable:
         """One tag by name, as Python values. Raises KeyError."""
         index = self.index(name)
         columns = self._columns
-        value = self._python_value(index)
-        return TagValue(
-            value,
-            int(columns.status[index]),
-            int(columns.source_time[index]),
-            int(columns.server_time[index]),
+        code = int(columns.status[index])
+        value = _python_value(
+            self.info(index), float(columns.value[index]), code, self._objects[index]
         )
+        times = int(columns.source_time[index]), int(columns.server_time[index])
+        return TagValue(value, code, *times)
+
+    def value_in(self, batch: JournalBatch, row: int) -> TagValue:
+        """One row of a journal batch, as Python values. Raises KeyError for a removed tag."""
+        info, code = self.info(int(batch.index[row])), int(batch.status[row])
+        value = _python_value(info, float(batch.value[row]), code, batch.objects.get(row))
+        return TagValue(value, code, int(batch.source_time[row]), batch.server_time)
 
     def last_usable(self, name: str) -> tuple[float, int]:
         """The last number that was not Bad, and its source time (NaN and 0 before the first).
@@ -291,16 +297,15 @@ class TagTable:
         index = self.index(name)
         return float(self._columns.usable[index]), int(self._columns.usable_time[index])
 
-    def _python_value(self, index: int) -> Any:
-        columns, info = self._columns, self.info(index)
-        if not info.is_number:
-            return self._objects[index]
-        if is_without_value(columns.value[[index]], columns.status[[index]])[0]:
-            return None
-        number = float(columns.value[index])
-        if info.data_type == "Boolean":
-            return bool(number)
-        return number if info.data_type in _FLOATING else int(number)
+
+def _python_value(info: TagInfo, number: float, code: int, other: Any) -> Any:
+    if not info.is_number:
+        return other
+    if math.isnan(number) and codes.is_bad(code):
+        return None
+    if info.data_type == "Boolean":
+        return bool(number)
+    return number if info.data_type in _FLOATING else int(number)
 
 
 def _take(batch: JournalBatch, rows: NDArray[np.intp]) -> JournalBatch:
