@@ -1,7 +1,14 @@
 """The site file: what it may say, every mistake in it with its place, and the plan it makes."""
 
 from biogate.site.load import load_site, parse_site
-from biogate.site.model import DeviceConfig, OpcUaConfig, Site, UnitConfig
+from biogate.site.model import (
+    DeviceConfig,
+    FunctionConfig,
+    OpcUaConfig,
+    SignalConfig,
+    Site,
+    UnitConfig,
+)
 from biogate.site.plan import (
     Binding,
     DevicePlan,
@@ -17,9 +24,11 @@ __all__ = [
     "Binding",
     "DeviceConfig",
     "DevicePlan",
+    "FunctionConfig",
     "FunctionPlan",
     "OpcUaConfig",
     "Problem",
+    "SignalConfig",
     "Site",
     "SiteError",
     "SitePlan",

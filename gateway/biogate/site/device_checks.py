@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from biogate.site.address import Address, parse_address
 from biogate.site.document import Document
 from biogate.site.model import PROFILE_FILE_SUFFIXES, DeviceConfig, SignalConfig, Site
-from biogate.site.problems import did_you_mean, listed
-from biogate.site.profiles import Profile, ProfileCatalogue
+from biogate.site.problems import Problem, did_you_mean, listed
+from biogate.site.profiles import ProfileCatalogue, set_up_profile
 from biogate_adapters.contract import Signal
+from biogate_adapters.profile import Profile, ProfileError, ProfileProblem
 
 
 def load_profiles(
@@ -41,9 +42,17 @@ def _load(
         return catalogue.load(profile)
     except OSError as error:
         document.report(path, f"profile file {profile} cannot be read: {error.strerror or error}")
-    except ValueError as error:
-        document.report(path, f"profile {profile} is not usable: {error}")
+    except ProfileError as error:
+        message, *_ = str(error).splitlines()
+        document.report(path, f"profile {profile} is not usable: {message}")
+        document.problems += [_of_profile(problem) for problem in error.problems]
+    except UnicodeDecodeError as error:
+        document.report(path, f"profile file {profile} is not UTF-8: {error.reason}")
     return None
+
+
+def _of_profile(found: ProfileProblem) -> Problem:
+    return Problem(found.file, found.line, found.column, found.path, found.message)
 
 
 def check_devices(document: Document, site: Site, profiles: Mapping[str, Profile]) -> None:
@@ -53,7 +62,7 @@ def check_devices(document: Document, site: Site, profiles: Mapping[str, Profile
         _check_plant(document, site, name)
         if name not in profiles:
             continue
-        _check_signals(document, name, device, profiles[name])
+        _check_set_up(document, name, device, profiles[name])
         address = _check_address(document, name, device, profiles[name].protocol)
         if address:
             _check_unit(document, name, device, profiles[name].protocol, address)
@@ -78,7 +87,8 @@ def _check_address(
             allowed=f"{address.scheme}://127.0.0.1:port (port 0 takes a free one)",
             hint="or remove simulated: true",
         )
-    if address.port == 0 and not device.simulated:
+    is_real = "simulated" in device.model_fields_set or not document.has((*path[:2], "simulated"))
+    if address.port == 0 and is_real and not device.simulated:
         document.report(
             path,
             "port 0 (any free port) is for simulated devices only",
@@ -119,7 +129,7 @@ def _check_plant(document: Document, site: Site, name: str) -> None:
             allowed=listed(units),
             hint=did_you_mean(device.plant, units),
         )
-    elif device.simulated and device.plant is None and len(units) > 1:
+    elif device.simulated and not document.has(("devices", name, "plant")) and len(units) > 1:
         document.report(
             ("devices", name),
             "a simulated device needs plant: which unit's values does it measure?",
@@ -134,12 +144,23 @@ def _all_units(document: Document) -> list[str]:
     return [str(path[1]) for path in document.keys if path[:1] == ("units",) and len(path) == 2]
 
 
+def _check_set_up(document: Document, name: str, device: DeviceConfig, profile: Profile) -> None:
+    before = len(document.problems)
+    _check_signals(document, name, device, profile)
+    if len(document.problems) > before:
+        return
+    try:
+        set_up_profile(profile, device)
+    except ProfileError as error:
+        document.report(("devices", name, "signals"), str(error))
+
+
 def _check_signals(document: Document, name: str, device: DeviceConfig, profile: Profile) -> None:
     known = {signal.name: signal for signal in profile.signals}
     for signal_name, own in device.signals.items():
         path = ("devices", name, "signals", signal_name)
         if signal_name in known:
-            _check_set_up(document, path, known[signal_name], own)
+            _check_signal(document, path, known[signal_name], own)
             continue
         document.report(
             path,
@@ -150,7 +171,7 @@ def _check_signals(document: Document, name: str, device: DeviceConfig, profile:
         )
 
 
-def _check_set_up(
+def _check_signal(
     document: Document, path: tuple[str, ...], signal: Signal, own: SignalConfig
 ) -> None:
     given = own.model_fields_set

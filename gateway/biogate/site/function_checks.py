@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from biogate.site.document import Document
-from biogate.site.model import FunctionConfig, Site
-from biogate.site.plan import device_signals
+from biogate.site.model import DeviceConfig, FunctionConfig, Site
 from biogate.site.problems import Path, did_you_mean, listed
-from biogate.site.profiles import Profile
+from biogate.site.profiles import set_up_profile
 from biogate_adapters.contract import Signal
+from biogate_adapters.profile import Profile
 
 _NOT_ANALOG = ("String", "Boolean")
 
 
 def check_functions(document: Document, site: Site, profiles: Mapping[str, Profile]) -> None:
     """Report bindings to unknown or unfit signals, missing ranges, and set-points shared."""
-    signals = {
-        name: {each.name: each for each in device_signals(site.devices[name], profile)}
-        for name, profile in profiles.items()
-    }
+    signals = {name: _signals(profile, site.devices[name]) for name, profile in profiles.items()}
     targets: dict[str, str] = {}
     for unit_name, unit in site.units.items():
         for name, function in unit.functions.items():
@@ -29,6 +26,14 @@ def check_functions(document: Document, site: Site, profiles: Mapping[str, Profi
                 if signal:
                     _check_role(document, (*path, role), function, reference, signal)
             _check_target(document, path, function, targets)
+
+
+def _signals(profile: Profile, config: DeviceConfig) -> Mapping[str, Signal]:
+    """Signals by name; as set up where the set-up fits the profile (else it is reported)."""
+    try:
+        return set_up_profile(profile, config).by_name
+    except ValueError:
+        return profile.by_name
 
 
 def _resolve(

@@ -24,7 +24,7 @@ NAME_RULE = "a letter, then letters, digits, _ or - (at most 64)"
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 LABEL_PATTERN = r"^[^\s/\x00-\x1f\x7f](?:[^/\x00-\x1f\x7f]{0,98}[^\s/\x00-\x1f\x7f])?$"
 SIGNAL_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}\.[A-Za-z][A-Za-z0-9_]{0,63}$"
-PROFILE_PATTERN = r"^(?:[a-z0-9_-]+/[a-z0-9_-]+|.+\.ya?ml)$"
+PROFILE_PATTERN = r"^(?:[^/\s]+/[^/\s]+|.+\.ya?ml)$"
 URI_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+$"
 PROFILE_FILE_SUFFIXES = (".yaml", ".yml")
 

@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from biogate.site.model import DeviceConfig, FunctionConfig, Site
-from biogate.site.profiles import InstalledProfiles, Profile, ProfileCatalogue
+from biogate.site.profiles import InstalledProfiles, ProfileCatalogue, set_up_profile
 from biogate_adapters.contract import Signal
+from biogate_adapters.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
 class DevicePlan:
-    """A device with its signals as its set-up makes them (profile plus `signals:`)."""
+    """A device: `profile` is as the device is set up (the site file's `signals:` applied)."""
 
     name: str
     config: DeviceConfig
     profile: Profile
-    signals: tuple[Signal, ...]
 
     def tag(self, signal: Signal) -> str:
         """Name of the signal's tag, `DEVICE.signal`."""
@@ -75,7 +75,7 @@ def plan_site(site: Site, profiles: ProfileCatalogue | None = None) -> SitePlan:
     """Resolve a site that `load_site` accepted. Raises ValueError or OSError as profiles do."""
     catalogue = profiles or InstalledProfiles()
     devices = {
-        name: _plan_device(name, config, catalogue.load(config.profile))
+        name: DevicePlan(name, config, set_up_profile(catalogue.load(config.profile), config))
         for name, config in site.devices.items()
     }
     units = {
@@ -88,31 +88,6 @@ def plan_site(site: Site, profiles: ProfileCatalogue | None = None) -> SitePlan:
         for name, unit in site.units.items()
     }
     return SitePlan(site, devices, units)
-
-
-def _plan_device(name: str, config: DeviceConfig, profile: Profile) -> DevicePlan:
-    return DevicePlan(name, config, profile, device_signals(config, profile))
-
-
-def device_signals(config: DeviceConfig, profile: Profile) -> tuple[Signal, ...]:
-    """The profile's signals with the unit and ranges that the site file sets."""
-    return tuple(_set_up(signal, config) for signal in profile.signals)
-
-
-def _set_up(signal: Signal, config: DeviceConfig) -> Signal:
-    own = config.signals.get(signal.name)
-    if own is None:
-        return signal
-    low, high = own.range or (signal.low, signal.high)
-    write_low, write_high = own.write_range or (signal.write_low, signal.write_high)
-    return replace(
-        signal,
-        unit=own.unit or signal.unit,
-        low=low,
-        high=high,
-        write_low=write_low,
-        write_high=write_high,
-    )
 
 
 def _plan_function(
@@ -129,7 +104,7 @@ def _bind(
     role: str, reference: str, function: FunctionConfig, devices: Mapping[str, DevicePlan]
 ) -> Binding:
     device, _, signal_name = reference.partition(".")
-    signal = next(each for each in devices[device].signals if each.name == signal_name)
+    signal = devices[device].profile.by_name[signal_name]
     if function.range and role in function.RANGED:
         low, high = function.range
         signal = replace(signal, low=low, high=high)

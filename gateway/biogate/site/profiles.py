@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
-from biogate_adapters.contract import Signal
-
-
-class Profile(Protocol):
-    """What the site file needs to know of a profile."""
-
-    @property
-    def protocol(self) -> str:
-        """The protocol engine: "modbus" or "line"."""
-        ...
-
-    @property
-    def signals(self) -> Sequence[Signal]:
-        """The device's signals."""
-        ...
+from biogate.site.model import PROFILE_FILE_SUFFIXES, DeviceConfig
+from biogate_adapters.profile import Profile, available_profiles, load_profile, load_profile_file
 
 
 class ProfileCatalogue(Protocol):
@@ -42,14 +30,33 @@ class InstalledProfiles:
 
     def names(self) -> Sequence[str]:
         """Names of the installed profiles, `vendor/model`."""
-        from biogate_adapters.profile import available_profiles
-
         return available_profiles()
 
     def load(self, name: str) -> Profile:
         """A profile by name or file. Raises ValueError or OSError."""
-        from biogate_adapters.profile import load_profile, load_profile_file
-
-        if name.endswith((".yaml", ".yml")):
-            return load_profile_file(name)
+        if name.endswith(PROFILE_FILE_SUFFIXES):
+            return load_profile_file(Path(name))
         return load_profile(name)
+
+
+def set_up_profile(profile: Profile, config: DeviceConfig) -> Profile:
+    """The profile as this device is set up: units and ranges of `signals:` in the site file."""
+    return profile.with_signals(
+        {
+            name: {key: value for key, value in _changes(config, name) if value is not None}
+            for name in config.signals
+        }
+    )
+
+
+def _changes(config: DeviceConfig, name: str) -> list[tuple[str, object]]:
+    own = config.signals[name]
+    low, high = own.range or (None, None)
+    write_low, write_high = own.write_range or (None, None)
+    return [
+        ("unit", own.unit),
+        ("low", low),
+        ("high", high),
+        ("write_low", write_low),
+        ("write_high", write_high),
+    ]

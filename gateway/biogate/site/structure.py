@@ -10,9 +10,9 @@ import copy
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from biogate.site import model
@@ -34,13 +34,13 @@ _TYPES = {
     "float_type": "a number",
     "string_type": "text",
     "bool_type": "true or false",
-    "list_type": "a list",
     "tuple_type": "a list",
     "dict_type": "keys and values",
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",
     "finite_number": "a finite number",
 }
+_GIVEN = ((str, "text"), (bool, "a truth value"), (int | float, "a number"))
 _MODELS: dict[tuple[str | int, ...], type[BaseModel]] = {
     (): model.Site,
     ("opcua",): model.OpcUaConfig,
@@ -62,48 +62,66 @@ _BOUNDS = {
 }
 
 
+class _PartialSite(model.Site):
+    """What the reference checks need of a site, where the rest of it is wrong or missing."""
+
+    biogate: Literal[1] = 1
+    enterprise: model.Label = "?"
+    site: model.Label = "?"
+    area: model.Label = "?"
+    process_cell: model.Label = "?"
+    devices: dict[model.Name, model.DeviceConfig] = Field(default_factory=dict)
+    units: dict[model.Name, model.UnitConfig] = Field(default_factory=dict)
+
+
 def validate_structure(document: Document, folder: FilePath) -> model.Site | None:
     """Report every wrong key and value in `document`; return the part of the site that is right.
 
     None when nothing usable remains. `folder` is where profile files are looked for.
     """
-    errors = _errors(document.data, folder)
-    if isinstance(errors, model.Site):
-        return errors
-    for error in errors:
+    site = _validate(model.Site, document.data, folder)
+    if isinstance(site, model.Site):
+        return site
+    for error in site:
         _report(document, error)
-    data = copy.deepcopy(document.data)
-    while isinstance(data, dict) and not isinstance(errors, model.Site):
-        if not _cut(data, errors):
-            return None
-        errors = _errors(data, folder)
-    return errors if isinstance(errors, model.Site) else None
+    return _usable_part(document.data, folder)
 
 
-def _errors(data: object, folder: FilePath) -> model.Site | list[ErrorDetails]:
+def _usable_part(data: object, folder: FilePath) -> model.Site | None:
+    """Cut wrong values out until what remains is right; each round cuts at least one."""
+    if not isinstance(data, dict):
+        return None
+    rest = copy.deepcopy(data)
+    while True:
+        site = _validate(_PartialSite, rest, folder)
+        if isinstance(site, model.Site):
+            return site
+        _cut(rest, site)
+
+
+def _validate(
+    shape: type[model.Site], data: object, folder: FilePath
+) -> model.Site | list[ErrorDetails]:
     try:
-        return model.Site.model_validate(data, context={"folder": folder})
+        return shape.model_validate(data, context={"folder": folder})
     except ValidationError as error:
         return error.errors(include_url=False)
 
 
-def _cut(data: dict[str, Any], errors: Iterable[ErrorDetails]) -> bool:
-    """Remove each wrong value (for a missing one, what lacks it); False when the root is wrong."""
+def _cut(data: dict[str, Any], errors: Iterable[ErrorDetails]) -> None:
+    """Remove each wrong value; for a missing one, and in a list, what holds it."""
     wrong = set()
     for error in errors:
         path = document_path(data, error["loc"])
         if error["type"] == "missing" or not _present(data, path):
             path = path[:-1]
         wrong.add(path)
-    if () in wrong:
-        return False
     for path in sorted(wrong, key=lambda path: (len(path), str(path)), reverse=True):
         parent = _at(data, path[:-1])
         if isinstance(parent, dict):
             parent.pop(path[-1], None)
         elif isinstance(parent, list):
             _at(data, path[:-2]).pop(path[-2], None)
-    return True
 
 
 def _at(data: Any, path: Path) -> Any:
@@ -144,6 +162,8 @@ def _report(document: Document, error: ErrorDetails) -> None:
     message, allowed, hint = _describe(error, path)
     if error["type"] == "missing":
         path = path[:-1]
+    elif error["type"] == "union_tag_invalid":
+        path = (*path, "kind")
     at_key = is_key or error["type"] in ("extra_forbidden", "missing")
     document.report(path, message, allowed=allowed, hint=hint, key=at_key)
 
@@ -154,7 +174,7 @@ def _describe(error: ErrorDetails, path: Path) -> tuple[str, str, str]:
     if kind in _DESCRIPTIONS:
         return _DESCRIPTIONS[kind](error, path)
     if kind in _TYPES:
-        return f"{_shown(given)} is not {_TYPES[kind]}", _TYPES[kind], ""
+        return _wrong_type(given), _TYPES[kind], ""
     if kind in _BOUNDS:
         word, limit = _BOUNDS[kind]
         what = f"{len(given)} entries" if "length" in limit else _shown(given)
@@ -213,11 +233,20 @@ def _known_keys(path: Path, location: tuple[int | str, ...]) -> list[str]:
     return list(_MODELS[shape].model_fields)
 
 
+def _wrong_type(value: object) -> str:
+    """`'1000' is text` and the like; one noun only where the value itself is not worth showing."""
+    if value is None or isinstance(value, list | dict):
+        return f"{_shown(value)} cannot stand here"
+    noun = next(noun for kind, noun in _GIVEN if isinstance(value, kind))
+    return f"{_shown(value)} is {noun}"
+
+
 def _shown(value: object) -> str:
     """A value as the user wrote it, cut short."""
     if value is None:
         return "an empty value"
-    if isinstance(value, dict | list):
+    if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "a group of keys"
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:57] + "...")
+    return str(value).lower()

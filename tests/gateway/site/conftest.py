@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from biogate.site import Problem, Site, SiteError, parse_site
 from biogate_adapters.contract import Signal
+from biogate_adapters.profile import ProfileError, ProfileProblem
 
 
 @dataclass(frozen=True)
 class FakeProfile:
     protocol: str
     signals: tuple[Signal, ...]
+
+    @property
+    def by_name(self) -> Mapping[str, Signal]:
+        return {signal.name: signal for signal in self.signals}
+
+    def with_signals(self, overrides: Mapping[str, Mapping[str, object]]) -> FakeProfile:
+        if unknown := set(overrides) - set(self.by_name):
+            raise ProfileError(f"no signal {unknown}")
+        changed = (replace(each, **overrides.get(each.name, {})) for each in self.signals)
+        return FakeProfile(self.protocol, tuple(changed))
 
 
 def _signals(*declared: dict[str, object]) -> tuple[Signal, ...]:
@@ -80,7 +91,8 @@ class FakeCatalogue:
     def load(self, name: str) -> FakeProfile:
         if name.endswith(".yaml"):
             Path(name).read_text(encoding="utf-8")
-            raise ValueError(f"{name}:1:1: not a profile")
+            problems = (ProfileProblem(name, 3, 5, "timing", "not a profile"),)
+            raise ProfileError("1 mistakes in the profile", problems)
         return FAKES[name]
 
 
