@@ -1,0 +1,221 @@
+"""Device profiles: what a device's registers or commands are, as YAML data.
+
+`load_profile("hamilton/arc-ph")` reads a profile that comes with the package; a file of your own
+is read by `load_profile_file`. The same profile drives the adapter, the simulator and the
+information model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from biogate_adapters.contract import Signal
+from biogate_adapters.schema import UNIT, Model
+from biogate_adapters.schema_line import LineProfile
+from biogate_adapters.schema_modbus import ModbusProfile
+from biogate_adapters.yaml_source import Source, SourceError, parse
+
+_Facts = Annotated[ModbusProfile | LineProfile, Field(discriminator="protocol")]
+_FACTS: TypeAdapter[ModbusProfile | LineProfile] = TypeAdapter(_Facts)
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileProblem:
+    """One mistake in a profile; `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f" ({self.path})" if self.path else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}{where}"
+
+
+class ProfileError(ValueError):
+    """A profile that is unknown or wrong; `problems` holds every mistake with its place."""
+
+    def __init__(self, message: str, problems: tuple[ProfileProblem, ...] = ()) -> None:
+        super().__init__("\n".join([message, *map(str, problems)]))
+        self.problems = problems
+
+
+class SignalOverride(Model):
+    """What one installed device has set differently from its profile."""
+
+    unit: str | None = UNIT
+    low: float | None = None
+    high: float | None = None
+    write_low: float | None = None
+    write_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A device profile, checked. `facts` are the protocol's own part."""
+
+    name: str
+    facts: ModbusProfile | LineProfile
+
+    @property
+    def protocol(self) -> str:
+        """ "modbus" or "line"."""
+        return self.facts.protocol
+
+    @property
+    def vendor(self) -> str:
+        """Who makes the device."""
+        return self.facts.vendor
+
+    @property
+    def model(self) -> str:
+        """The device's model name."""
+        return self.facts.model
+
+    @cached_property
+    def signals(self) -> tuple[Signal, ...]:
+        """The device's signals in the order of the file; `signals[i].index == i`."""
+        points = self.facts.points.items()
+        return tuple(point.signal(index, name) for index, (name, point) in enumerate(points))
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Signal]:
+        """The signals by their names."""
+        return {signal.name: signal for signal in self.signals}
+
+    @property
+    def evidence(self) -> Mapping[str, str]:
+        """Path of each fact → its evidence letter (see `schema.Evidence`)."""
+        return self.facts.facts()
+
+    def with_signals(self, overrides: Mapping[str, Mapping[str, Any]]) -> Profile:
+        """This profile with what one installed device has set differently.
+
+        `overrides`: signal → keys of `SignalOverride`. Some devices tell neither their units nor
+        their full scale, so the site has to. The simulator keeps the profile's own units. Raises
+        ProfileError for an unknown signal or key, or a wrong range.
+        """
+        points: dict[str, Any] = dict(self.facts.points)
+        for name, changes in overrides.items():
+            if name not in points:
+                raise ProfileError(f"{self.name}: {_unknown('signal', name, list(points))}")
+            points[name] = _override(f"{self.name}: signal {name}", points[name], changes)
+        return Profile(self.name, self.facts.model_copy(update={"points": points}))
+
+
+def available_profiles() -> list[str]:
+    """Names of the profiles that come with the package, sorted."""
+    return sorted(
+        f"{vendor.name}/{file.name.removesuffix('.yaml')}"
+        for vendor in _folder().iterdir()
+        if vendor.is_dir()
+        for file in vendor.iterdir()
+        if file.name.endswith(".yaml")
+    )
+
+
+@lru_cache(maxsize=256)
+def load_profile(name: str) -> Profile:
+    """A profile of the package by its name, for example "hamilton/arc-ph".
+
+    Raises ProfileError when there is none (the message names what there is) or it is wrong.
+    """
+    known = available_profiles()
+    if name not in known:
+        raise ProfileError(_unknown("profile", name, known))
+    vendor, model = name.split("/")
+    file = _folder() / vendor / f"{model}.yaml"
+    return _load(file.read_text(encoding="utf-8"), file=str(file), name=name)
+
+
+def load_profile_file(path: Path) -> Profile:
+    """A profile from a file. Raises ProfileError with all mistakes as file:line:column, OSError."""
+    return _load(path.read_text(encoding="utf-8"), file=str(path), name=path.stem)
+
+
+def profile_json_schema() -> dict[str, Any]:
+    """JSON Schema of a profile file, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "biogate device profile",
+        **_FACTS.json_schema(by_alias=True),
+    }
+
+
+def _folder() -> Traversable:
+    return resources.files("biogate_adapters") / "profiles"
+
+
+def _load(text: str, *, file: str, name: str) -> Profile:
+    try:
+        source = parse(text)
+    except SourceError as error:
+        problem = ProfileProblem(file, error.line, error.column, "", str(error))
+        raise ProfileError("the profile cannot be read", (problem,)) from error
+    try:
+        facts = _FACTS.validate_python(source.data, strict=False)
+    except ValidationError as error:
+        raise _located(file, source, _pydantic_problems(error)) from error
+    if problems := facts.problems():
+        raise _located(file, source, [(list(path), message) for path, message in problems])
+    return Profile(name, facts)
+
+
+def _pydantic_problems(error: ValidationError) -> list[tuple[list[str | int], str]]:
+    found = []
+    for item in error.errors(include_url=False):
+        path = list(item["loc"])[1:]  # the first step is the protocol that told the models apart
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = f"unknown key {path[-1]!r}"
+        found.append((path, message))
+    return found
+
+
+def _located(file: str, source: Source, found: list[tuple[list[Any], str]]) -> ProfileError:
+    problems = []
+    for path, message in found:
+        line, column = source.place(path)
+        text = ".".join(str(step) for step in path)
+        problems.append(ProfileProblem(file, line, column, text, message))
+    problems.sort(key=lambda problem: (problem.line, problem.column))
+    return ProfileError(f"{len(problems)} mistakes in the profile", tuple(problems))
+
+
+def _override(where: str, point: Any, changes: Mapping[str, Any]) -> Any:
+    try:
+        checked = SignalOverride.model_validate(changes).model_dump(exclude_unset=True)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise ProfileError(f"{where}: {problem['loc'][0]}: {problem['msg']}") from error
+    limits = {
+        key.removeprefix("write_"): checked.pop(key)
+        for key in ("write_low", "write_high")
+        if key in checked
+    }
+    if limits and point.write is None:
+        raise ProfileError(f"{where} cannot be written, so it has no write limits")
+    if limits:
+        checked["write"] = point.write.model_copy(update=limits)
+    changed = point.model_copy(update=checked)
+    if problems := changed.problems():
+        path, message = problems[0]
+        raise ProfileError(f"{where}: {'.'.join(path)}: {message}")
+    return changed
+
+
+def _unknown(what: str, name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"there is no {what} {name!r}{hint} Known: {', '.join(known)}"
