@@ -135,7 +135,9 @@ class RolePolicy:
             if role in subject.roles:
                 return self._with_audit(decision, resource)
         held = ", ".join(sorted(subject.roles)) or "none"
-        return Decision(False, f"no rule lets roles {held} {action} {scope}", DENY_RULE)
+        return Decision(
+            allow=False, reason=f"no rule lets roles {held} {action} {scope}", rule=DENY_RULE
+        )
 
     def _with_audit(self, decision: Decision, resource: Resource) -> Decision:
         if resource.device or resource.is_setpoint or resource.node_id not in self._unaudited:
@@ -160,7 +162,7 @@ def scope_of(action: Action, resource: Resource) -> Scope:
 def _compile(rules: Iterable[Rule]) -> _Grants:
     grants: dict[tuple[str, Scope], list[tuple[str, Decision]]] = defaultdict(list)
     for rule in rules:
-        decision = Decision(True, rule.reason, rule.id)
+        decision = Decision(allow=True, reason=rule.reason, rule=rule.id)
         for action in rule.actions:
             for scope in rule.scopes:
                 grants[action, scope] += [(role, decision) for role in rule.roles]

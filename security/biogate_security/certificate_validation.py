@@ -1,0 +1,313 @@
+"""Certificate validation in the order of Part 4, 6.1.3: the first failing step decides.
+
+Pure: a certificate, a trust list and a time in, a result out. The host name step is a client's
+and is not here: a server does not know where its client should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from biogate_security import status
+from biogate_security.certificate import (
+    MAX_CHAIN_LENGTH,
+    CertificateFormatError,
+    application_uris,
+    fingerprint,
+    read_chain,
+)
+from biogate_security.trust_list import TrustList
+
+# The steps that Part 4 lets an administrator suppress; the finding is still reported.
+SUPPRESSIBLE = frozenset(
+    {
+        status.BAD_CERTIFICATE_POLICY_CHECK_FAILED,
+        status.BAD_CERTIFICATE_TIME_INVALID,
+        status.BAD_CERTIFICATE_ISSUER_TIME_INVALID,
+        status.BAD_CERTIFICATE_USE_NOT_ALLOWED,
+        status.BAD_CERTIFICATE_REVOCATION_UNKNOWN,
+        status.BAD_CERTIFICATE_ISSUER_REVOCATION_UNKNOWN,
+    }
+)
+_PURPOSES = {
+    "client": ExtendedKeyUsageOID.CLIENT_AUTH,
+    "server": ExtendedKeyUsageOID.SERVER_AUTH,
+}
+_RSA_USES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What an acceptable certificate is (the key sizes are those of the RSA policies, Part 7)."""
+
+    min_key_bits: int = 2048
+    max_key_bits: int = 4096
+    hashes: frozenset[str] = frozenset({"sha256", "sha384", "sha512"})
+    purpose: Literal["client", "server"] = "client"
+    suppress: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        if refused := self.suppress - SUPPRESSIBLE:
+            names = ", ".join(sorted(map(status.name, refused)))
+            raise ValueError(f"{names} may not be suppressed (Part 4, 6.1.3)")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one step found wrong: the precise code and a sentence for the log."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """`failure` is None for an acceptable certificate; `leaf` is None for an unreadable one."""
+
+    leaf: x509.Certificate | None
+    failure: Finding | None
+    suppressed: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    chain: Sequence[x509.Certificate]
+    gap: str | None
+    trust: TrustList
+    now: datetime
+    application_uri: str | None
+    requirements: Requirements
+
+
+def validate(
+    der: bytes,
+    trust: TrustList,
+    now: datetime,
+    *,
+    application_uri: str | None = None,
+    requirements: Requirements | None = None,
+) -> Validation:
+    """Judge the certificate (or chain) `der`. `application_uri` is checked where given."""
+    try:
+        sent = read_chain(der)
+    except CertificateFormatError as error:
+        return Validation(None, Finding(status.BAD_CERTIFICATE_INVALID, str(error)))
+    chain, gap = build_chain(sent, trust)
+    case = _Case(chain, gap, trust, now, application_uri, requirements or Requirements())
+    suppressed: list[Finding] = []
+    for step in STEPS:
+        for finding in step(case):
+            if finding.status not in case.requirements.suppress:
+                return Validation(sent[0], finding, tuple(suppressed))
+            suppressed.append(finding)
+    return Validation(sent[0], None, tuple(suppressed))
+
+
+def build_chain(
+    sent: Sequence[x509.Certificate], trust: TrustList
+) -> tuple[list[x509.Certificate], str | None]:
+    """The chain from the leaf towards a root, and what is missing of it (None: complete).
+
+    Issuers come from the trust list first, then from what the peer sent. Bounded in length, and
+    a loop ends it.
+    """
+    chain = [sent[0]]
+    seen = {fingerprint(sent[0])}
+    while chain[-1].issuer != chain[-1].subject:
+        issuer = _find_issuer(chain[-1], sent, trust)
+        if issuer is None:
+            return chain, f"no certificate of issuer {chain[-1].issuer.rfc4514_string()}"
+        if fingerprint(issuer) in seen:
+            return chain, "the issuers form a loop"
+        if len(chain) == MAX_CHAIN_LENGTH:
+            return chain, f"longer than {MAX_CHAIN_LENGTH} certificates"
+        seen.add(fingerprint(issuer))
+        chain.append(issuer)
+    return chain, None
+
+
+def _find_issuer(
+    certificate: x509.Certificate, sent: Sequence[x509.Certificate], trust: TrustList
+) -> x509.Certificate | None:
+    """The first candidate by name whose key made the signature, else the first by name."""
+    known = trust.by_subject.get(certificate.issuer.public_bytes(), ())
+    named = [*known, *(other for other in sent if other.subject == certificate.issuer)]
+    fitting = (candidate for candidate in named if _issued(candidate, certificate))
+    return next(fitting, named[0] if named else None)
+
+
+def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _links(case: _Case) -> Iterator[tuple[int, x509.Certificate, x509.Certificate]]:
+    """Place, certificate and issuer of every certificate but the root."""
+    for place, certificate in enumerate(case.chain[:-1]):
+        yield place, certificate, case.chain[place + 1]
+
+
+def _subject(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()
+
+
+def _chain(case: _Case) -> Iterator[Finding]:
+    if case.gap is not None:
+        yield Finding(status.BAD_CERTIFICATE_CHAIN_INCOMPLETE, case.gap)
+
+
+def _signatures(case: _Case) -> Iterator[Finding]:
+    root = case.chain[-1]
+    for certificate, issuer in (*((c, i) for _, c, i in _links(case)), (root, root)):
+        if not _issued(issuer, certificate):
+            reason = f"the signature of {_subject(certificate)} is not its issuer's"
+            yield Finding(status.BAD_CERTIFICATE_INVALID, reason)
+
+
+def _security_policy(case: _Case) -> Iterator[Finding]:
+    for certificate in case.chain:
+        if problem := _weakness(certificate, case.requirements):
+            reason = f"{_subject(certificate)}: {problem}"
+            yield Finding(status.BAD_CERTIFICATE_POLICY_CHECK_FAILED, reason)
+
+
+def _weakness(certificate: x509.Certificate, wanted: Requirements) -> str | None:
+    key = certificate.public_key()
+    if not isinstance(key, rsa.RSAPublicKey):
+        return "its key is not an RSA key"
+    if not wanted.min_key_bits <= key.key_size <= wanted.max_key_bits:
+        return f"{key.key_size} bit key, allowed {wanted.min_key_bits} to {wanted.max_key_bits}"
+    algorithm = certificate.signature_hash_algorithm
+    if algorithm is None or algorithm.name not in wanted.hashes:
+        return f"signed with {algorithm.name if algorithm else 'an unknown hash'}"
+    return None
+
+
+def _trust(case: _Case) -> Iterator[Finding]:
+    if case.trust.trusted.isdisjoint(map(fingerprint, case.chain)):
+        reason = "neither the certificate nor an issuer of it is in trusted/certs"
+        yield Finding(status.BAD_CERTIFICATE_UNTRUSTED, reason)
+
+
+def _validity(case: _Case) -> Iterator[Finding]:
+    code = status.BAD_CERTIFICATE_TIME_INVALID
+    for certificate in case.chain:
+        start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        if not start <= case.now <= end:
+            reason = f"{_subject(certificate)} is valid {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d}"
+            yield Finding(code, reason)
+        code = status.BAD_CERTIFICATE_ISSUER_TIME_INVALID
+
+
+def _application_uri(case: _Case) -> Iterator[Finding]:
+    named = application_uris(case.chain[0])
+    if case.application_uri is not None and named != [case.application_uri]:
+        reason = f"it is for {named}, the application says {case.application_uri!r}"
+        yield Finding(status.BAD_CERTIFICATE_URI_INVALID, reason)
+
+
+def _usage(case: _Case) -> Iterator[Finding]:
+    if problem := _leaf_misuse(case.chain[0], case.requirements):
+        yield Finding(status.BAD_CERTIFICATE_USE_NOT_ALLOWED, problem)
+    for place, _, issuer in _links(case):
+        if not _may_issue(issuer, issuers_below=place):
+            reason = f"{_subject(issuer)} may not issue certificates here"
+            yield Finding(status.BAD_CERTIFICATE_ISSUER_USE_NOT_ALLOWED, reason)
+
+
+def _leaf_misuse(leaf: x509.Certificate, wanted: Requirements) -> str | None:
+    try:
+        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+        extended = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound as error:
+        return f"{error.oid._name} is missing"
+    for use in _RSA_USES:
+        if not getattr(usage, use):
+            return f"KeyUsage lacks {use}"
+    if _PURPOSES[wanted.purpose] not in extended:
+        return f"ExtendedKeyUsage lacks {wanted.purpose} authentication"
+    return None
+
+
+def _may_issue(issuer: x509.Certificate, issuers_below: int) -> bool:
+    """A CA by basicConstraints and keyUsage, with room for the CAs below it (RFC 5280, 4.2.1)."""
+    try:
+        basic = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    roomy = basic.path_length is None or basic.path_length >= issuers_below
+    return basic.ca and usage.key_cert_sign and roomy
+
+
+def _revocation_known(case: _Case) -> Iterator[Finding]:
+    code = status.BAD_CERTIFICATE_REVOCATION_UNKNOWN
+    for _, _, issuer in _links(case):
+        if not any(_is_fresh(crl, case.now) for crl in _crls_of(issuer, case.trust)):
+            yield Finding(code, f"no current revocation list of {_subject(issuer)}")
+        code = status.BAD_CERTIFICATE_ISSUER_REVOCATION_UNKNOWN
+
+
+def _revoked(case: _Case) -> Iterator[Finding]:
+    """A serial number in any authentic list counts, also in one that is out of date."""
+    code = status.BAD_CERTIFICATE_REVOKED
+    for _, certificate, issuer in _links(case):
+        for crl in _crls_of(issuer, case.trust):
+            if crl.get_revoked_certificate_by_serial_number(certificate.serial_number):
+                yield Finding(code, f"{_subject(certificate)} is revoked by {_subject(issuer)}")
+        code = status.BAD_CERTIFICATE_ISSUER_REVOKED
+
+
+def _crls_of(
+    issuer: x509.Certificate, trust: TrustList
+) -> Iterator[x509.CertificateRevocationList]:
+    """The complete lists that the issuer's key signed; one with a scope of its own is not that."""
+    for crl in trust.crls_by_issuer.get(issuer.subject.public_bytes(), ()):
+        scoped = any(extension.critical for extension in crl.extensions)
+        if not scoped and _may_sign_crls(issuer) and _signed_by(crl, issuer.public_key()):
+            yield crl
+
+
+def _may_sign_crls(issuer: x509.Certificate) -> bool:
+    try:
+        return issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _signed_by(crl: x509.CertificateRevocationList, key: CertificatePublicKeyTypes) -> bool:
+    try:
+        return isinstance(key, rsa.RSAPublicKey) and crl.is_signature_valid(key)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+
+
+def _is_fresh(crl: x509.CertificateRevocationList, now: datetime) -> bool:
+    end = crl.next_update_utc
+    return end is not None and crl.last_update_utc <= now <= end
+
+
+# Part 4, 6.1.3. Step 1 (structure) is `read_chain`.
+STEPS: tuple[Callable[[_Case], Iterator[Finding]], ...] = (
+    _chain,
+    _signatures,
+    _security_policy,
+    _trust,
+    _validity,
+    _application_uri,
+    _usage,
+    _revocation_known,
+    _revoked,
+)

@@ -1,0 +1,255 @@
+"""The application's own instance certificate and key (Part 6, 6.2.2; Part 12 annex F folders)."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from biogate_security.certificate import (
+    CertificateFormatError,
+    application_uris,
+    host_names,
+    read_certificate,
+    thumbprint,
+)
+from biogate_security.private_file import close_to_others, make_private_folder, write_private
+
+KEY_SIZES_BITS = (2048, 3072, 4096)
+RENEWAL_WARNING = timedelta(days=30)
+_CLOCK_SKEW = timedelta(hours=1)
+_log = logging.getLogger(__name__)
+
+
+class PkiError(Exception):
+    """The own certificate or key cannot be used; the message says which file and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationIdentity:
+    """What the own certificate says. `hostnames` are DNS names and IP addresses as text.
+
+    Raises PkiError where a part cannot stand in a certificate.
+    """
+
+    application_uri: str
+    hostnames: Sequence[str]
+    common_name: str = "biogate"
+    key_bits: int = 2048
+    validity: timedelta = timedelta(days=5 * 365)
+
+    def __post_init__(self) -> None:
+        if self.key_bits not in KEY_SIZES_BITS:
+            raise PkiError(f"key size {self.key_bits} bits is not one of {KEY_SIZES_BITS}")
+        if not self.hostnames:
+            raise PkiError("the certificate needs at least one host name or IP address")
+        for kind, text in (("URI", self.application_uri), *(("host", h) for h in self.hostnames)):
+            if not text or not text.isascii() or not text.isprintable() or " " in text:
+                raise PkiError(f"{kind} {text!r} cannot stand in a certificate: use plain ASCII")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """The certificate and its private key."""
+
+    certificate: x509.Certificate
+    private_key: rsa.RSAPrivateKey = field(repr=False)
+
+
+def load_or_create(folder: Path, identity: ApplicationIdentity, now: datetime) -> OwnCertificate:
+    """What lies in `folder`/certs and `folder`/private, made where both are missing.
+
+    A key alone (a start that was cut short) gets a certificate; a certificate without its key
+    is an error. Raises PkiError, or OSError for a folder that cannot be used.
+    """
+    certificate_file, key_file = certificate_path(folder), key_path(folder)
+    make_private_folder(certificate_file.parent)
+    make_private_folder(key_file.parent)
+    if certificate_file.exists():
+        return _load(certificate_file, key_file)
+    if not key_file.exists():
+        write_private(key_file, _pem(new_key(identity.key_bits)))
+        _log.info("private key created", extra={"file": str(key_file), "bits": identity.key_bits})
+    return _certify(folder, _load_key(key_file), identity, now)
+
+
+def renew(folder: Path, identity: ApplicationIdentity, now: datetime) -> OwnCertificate:
+    """Put a new key and certificate in place of the old, which stay beside them by thumbprint.
+
+    Whoever trusts the old certificate has to be given the new one, so nothing calls this by
+    itself. Raises PkiError or OSError.
+    """
+    old = load_or_create(folder, identity, now).certificate
+    mark = thumbprint(old)[:8]
+    for path in (certificate_path(folder), key_path(folder)):
+        path.replace(path.with_name(f"{path.stem} until {now:%Y-%m-%d} [{mark}]{path.suffix}"))
+    return load_or_create(folder, identity, now)
+
+
+def warnings_of(
+    certificate: x509.Certificate, identity: ApplicationIdentity, now: datetime
+) -> tuple[str, ...]:
+    """What is wrong with the own certificate, in sentences: clients may refuse it."""
+    found = []
+    end = certificate.not_valid_after_utc
+    if now >= end:
+        found.append(f"it expired on {end:%Y-%m-%d}")
+    elif now >= end - RENEWAL_WARNING:
+        found.append(f"it expires on {end:%Y-%m-%d}")
+    if now < certificate.not_valid_before_utc:
+        found.append(f"it is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}")
+    if application_uris(certificate) != [identity.application_uri]:
+        found.append(
+            f"it is for {', '.join(application_uris(certificate)) or 'no ApplicationUri'}, "
+            f"not for {identity.application_uri}"
+        )
+    missing = sorted({_normal_host(host) for host in identity.hostnames} - host_names(certificate))
+    if missing:
+        found.append(f"it does not name {', '.join(missing)}")
+    return tuple(found)
+
+
+def certificate_path(folder: Path) -> Path:
+    """Where the own certificate lies in the own folder."""
+    return folder / "certs" / "application.der"
+
+
+def key_path(folder: Path) -> Path:
+    """Where the private key lies in the own folder (PEM, PKCS#8)."""
+    return folder / "private" / "application.pem"
+
+
+def new_key(bits: int) -> rsa.RSAPrivateKey:
+    """A fresh RSA key."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+def self_signed(
+    key: rsa.RSAPrivateKey, identity: ApplicationIdentity, now: datetime
+) -> x509.Certificate:
+    """An application instance certificate with the extensions that Part 6, 6.2.2 asks for."""
+    name = _subject(identity)
+    public = key.public_key()
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + identity.validity)
+    )
+    for extension, critical in _extensions(public, identity):
+        builder = builder.add_extension(extension, critical=critical)
+    return builder.sign(key, hashes.SHA256())
+
+
+def _extensions(
+    public: rsa.RSAPublicKey, identity: ApplicationIdentity
+) -> list[tuple[x509.ExtensionType, bool]]:
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=True,
+        key_encipherment=True,
+        data_encipherment=True,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    both_ways = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    names = [x509.UniformResourceIdentifier(identity.application_uri)]
+    hosts = [_general_name(host) for host in identity.hostnames]
+    return [
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (usage, True),
+        (x509.ExtendedKeyUsage(both_ways), False),
+        (x509.SubjectAlternativeName([*names, *hosts]), False),
+        (x509.SubjectKeyIdentifier.from_public_key(public), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False),
+    ]
+
+
+def _subject(identity: ApplicationIdentity) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, identity.common_name[:64]),
+            x509.NameAttribute(NameOID.DOMAIN_COMPONENT, identity.hostnames[0]),
+        ]
+    )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _normal_host(host: str) -> str:
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host
+
+
+def _certify(
+    folder: Path, key: rsa.RSAPrivateKey, identity: ApplicationIdentity, now: datetime
+) -> OwnCertificate:
+    certificate = self_signed(key, identity, now)
+    path = certificate_path(folder)
+    write_private(path, certificate.public_bytes(serialization.Encoding.DER), 0o644)
+    _log.info(
+        "own certificate created",
+        extra={"file": str(path), "thumbprint": thumbprint(certificate)},
+    )
+    return OwnCertificate(certificate, key)
+
+
+def _load(certificate_file: Path, key_file: Path) -> OwnCertificate:
+    try:
+        certificate = read_certificate(certificate_file.read_bytes())
+    except CertificateFormatError as error:
+        raise PkiError(
+            f"{certificate_file}: {error}; restore it, or move it away with {key_file} to have "
+            "both made anew"
+        ) from error
+    if not key_file.exists():
+        raise PkiError(
+            f"{key_file} is missing, but {certificate_file} needs it: restore the key, or move "
+            "the certificate away to have both made anew"
+        )
+    key = _load_key(key_file)
+    if certificate.public_key() != key.public_key():
+        raise PkiError(f"{key_file} is not the key of {certificate_file}: restore the pair")
+    return OwnCertificate(certificate, key)
+
+
+def _load_key(path: Path) -> rsa.RSAPrivateKey:
+    if close_to_others(path):
+        _log.warning("private key was open to others; closed", extra={"file": str(path)})
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise PkiError(f"{path}: not a usable PEM key without a password: {error}") from error
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size not in KEY_SIZES_BITS:
+        raise PkiError(f"{path}: not an RSA key of {KEY_SIZES_BITS} bits")
+    return key
+
+
+def _pem(key: rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )

@@ -1,0 +1,265 @@
+"""The application's PKI folder: its own certificate, whom it trusts, and whom it turned away."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from biogate_security import own_certificate, status
+from biogate_security.certificate import common_name, file_name, fingerprint, thumbprint
+from biogate_security.certificate_validation import (
+    Finding,
+    Requirements,
+    Validation,
+    validate,
+)
+from biogate_security.filetime import TICKS_PER_SECOND, now_ticks, to_datetime
+from biogate_security.log_budget import LogBudget
+from biogate_security.log_text import safe_text
+from biogate_security.own_certificate import ApplicationIdentity, PkiError
+from biogate_security.private_file import make_private_folder, write_private
+from biogate_security.trust_list import TrustFolders
+
+MAX_REJECTED = 100
+MAX_AUTO_TRUSTED = 100
+_MAX_NAME = 64
+_MAX_REASON = 300
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateVerdict:
+    """The outcome for one certificate: the precise code is for the log and the audit record.
+
+    `wire_status` is what the peer may be told (Part 4, 6.1.3).
+    """
+
+    status: int
+    reason: str
+    thumbprint: str = ""
+    common_name: str = ""
+    suppressed: tuple[Finding, ...] = ()
+
+    @property
+    def wire_status(self) -> int:
+        """The code that may reach the peer."""
+        return status.wire_status(self.status)
+
+
+class Pki:
+    """`own`, `trusted`, `issuer` and `rejected` under one folder (Part 12, annex F).
+
+    A file moved from rejected/certs to trusted/certs is trusted from the next validation on,
+    and one taken out is not. Not safe for use by several threads at once.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        identity: ApplicationIdentity,
+        *,
+        requirements: Requirements | None = None,
+        auto_trust: bool = False,
+        max_rejected: int = MAX_REJECTED,
+        clock: Callable[[], int] = now_ticks,
+    ) -> None:
+        """Open or make the folder; `clock` gives FILETIME ticks.
+
+        `auto_trust` moves an otherwise acceptable self-signed certificate to trusted/certs the
+        first time it is seen: for a demo on loopback, where anyone who can connect is you.
+        Raises PkiError, or OSError where the folder cannot be used.
+        """
+        self._folder = folder
+        self._identity = identity
+        self._requirements = requirements or Requirements()
+        self._auto_trust = auto_trust
+        self._max_rejected = max_rejected
+        self._clock = clock
+        self._rejected = folder / "rejected" / "certs"
+        make_private_folder(self._rejected)
+        self._trust = TrustFolders(folder)
+        self._own = own_certificate.load_or_create(self._own_folder, identity, self._now)
+        self._log_budget = LogBudget()
+        self.counters: Counter[str] = Counter()
+        for warning in self.warnings:
+            _log.warning(
+                "own certificate: %s; clients may refuse it until it is renewed",
+                warning,
+                extra={"file": str(own_certificate.certificate_path(self._own_folder))},
+            )
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        application_uri: str,
+        hostnames: Sequence[str],
+        *,
+        auto_trust: bool = False,
+        clock: Callable[[], int] = now_ticks,
+    ) -> Self:
+        """A Pki with the usual requirements; own certificate made on first start."""
+        identity = ApplicationIdentity(application_uri, hostnames)
+        return cls(folder, identity, auto_trust=auto_trust, clock=clock)
+
+    @property
+    def certificate_der(self) -> bytes:
+        """The own certificate."""
+        return self._own.certificate.public_bytes(serialization.Encoding.DER)
+
+    @property
+    def private_key(self) -> rsa.RSAPrivateKey:
+        """The own private key."""
+        return self._own.private_key
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the own certificate now: end of validity, host names, URI."""
+        return own_certificate.warnings_of(self._own.certificate, self._identity, self._now)
+
+    def renew(self) -> None:
+        """Make a new own key and certificate; the old ones stay in the folder, renamed.
+
+        Clients that trusted the old certificate must be given the new one.
+        """
+        self._own = own_certificate.renew(self._own_folder, self._identity, self._now)
+
+    def validate(self, der: bytes, application_uri: str | None = None) -> int:
+        """The precise StatusCode of a peer's certificate; see `inspect`.
+
+        Send a peer only `status.wire_status` of it.
+        """
+        return self.inspect(der, application_uri).status
+
+    def inspect(self, der: bytes, application_uri: str | None = None) -> CertificateVerdict:
+        """Judge a peer's certificate (DER, its issuers may follow), by Part 4, 6.1.3.
+
+        A readable one that is refused is logged and kept in rejected/certs, unless its very
+        signature is wrong; while it lies there it is only counted. Never raises for what a
+        peer can send.
+        """
+        result = self._validate(der, application_uri)
+        if self._auto_trust and _untrusted(result):
+            result = self._welcome(der, application_uri, result)
+        verdict = _verdict(result)
+        self.counters[status.name(verdict.status)] += 1
+        if result.leaf is not None and result.failure is not None:
+            self._reject(result.leaf, verdict)
+        return verdict
+
+    def rejected(self) -> list[Path]:
+        """The files of rejected/certs, oldest first."""
+        return sorted(self._rejected.glob("*.der"), key=lambda path: path.stat().st_mtime_ns)
+
+    def trust(self, thumb: str) -> Path:
+        """Move the rejected certificate with this thumbprint to trusted/certs; its new place.
+
+        Raises PkiError when there is none.
+        """
+        for path in self.rejected():
+            if path.stem.endswith(f"[{thumb.upper()}]"):
+                place = self._trust.trusted / path.name
+                path.replace(place)
+                _log.info("certificate trusted", extra={"thumbprint": thumb, "file": str(place)})
+                return place
+        raise PkiError(f"no certificate with thumbprint {thumb} in {self._rejected}")
+
+    @property
+    def _own_folder(self) -> Path:
+        return self._folder / "own"
+
+    @property
+    def _now(self) -> datetime:
+        return to_datetime(self._clock())
+
+    def _validate(
+        self, der: bytes, application_uri: str | None, welcome: x509.Certificate | None = None
+    ) -> Validation:
+        trust = self._trust.current()
+        if welcome is not None:
+            trust = replace(trust, trusted=trust.trusted | {fingerprint(welcome)})
+        return validate(
+            der,
+            trust,
+            self._now,
+            application_uri=application_uri,
+            requirements=self._requirements,
+        )
+
+    def _welcome(self, der: bytes, application_uri: str | None, refused: Validation) -> Validation:
+        """Trust a self-signed certificate in which nothing else is wrong."""
+        leaf = refused.leaf
+        if leaf is None or leaf.issuer != leaf.subject:
+            return refused
+        result = self._validate(der, application_uri, welcome=leaf)
+        if result.failure is not None:
+            return result
+        place = self._trust.trusted / file_name(leaf)
+        if not self._keep(place, leaf, MAX_AUTO_TRUSTED):
+            return refused
+        _log.warning(
+            "certificate trusted on first use (auto_trust is for a demo on loopback only)",
+            extra={"certificate": _readable_name(leaf), "file": str(place)},
+        )
+        return result
+
+    def _reject(self, leaf: x509.Certificate, verdict: CertificateVerdict) -> None:
+        place = self._rejected / file_name(leaf)
+        if place.exists():
+            return
+        self._warn(
+            f"certificate refused: {status.name(verdict.status)}: "
+            f"{safe_text(verdict.reason, _MAX_REASON)}",
+            certificate=verdict.common_name,
+            thumbprint=verdict.thumbprint,
+        )
+        if verdict.status == status.BAD_CERTIFICATE_INVALID:
+            return  # a forged signature: no administrator can make it trusted
+        for oldest in self.rejected()[: -(self._max_rejected - 1) or None]:
+            oldest.unlink(missing_ok=True)
+        self._keep(place, leaf, self._max_rejected)
+
+    def _keep(self, place: Path, certificate: x509.Certificate, most: int) -> bool:
+        """Write a stranger's certificate into a folder that may hold `most`; False if it cannot."""
+        problem = f"{place.parent} holds {most} certificates already"
+        try:
+            if sum(1 for _ in place.parent.glob("*.der")) < most:
+                write_private(place, certificate.public_bytes(serialization.Encoding.DER), 0o644)
+                return True
+        except OSError as error:
+            problem = str(error)
+        self.counters["not_kept"] += 1
+        self._warn("certificate not kept", file=str(place), error=problem)
+        return False
+
+    def _warn(self, message: str, **context: str) -> None:
+        left_out = self._log_budget.spend(self._clock() / TICKS_PER_SECOND)
+        if left_out is not None:
+            _log.warning(message, extra={**context, "lines_left_out": left_out})
+
+
+def _untrusted(result: Validation) -> bool:
+    failure = result.failure
+    return failure is not None and failure.status == status.BAD_CERTIFICATE_UNTRUSTED
+
+
+def _readable_name(certificate: x509.Certificate) -> str:
+    return safe_text(common_name(certificate), _MAX_NAME)
+
+
+def _verdict(result: Validation) -> CertificateVerdict:
+    failure, leaf = result.failure or Finding(status.GOOD, ""), result.leaf
+    if leaf is None:
+        return CertificateVerdict(failure.status, failure.reason)
+    return CertificateVerdict(
+        failure.status, failure.reason, thumbprint(leaf), _readable_name(leaf), result.suppressed
+    )

@@ -1,0 +1,131 @@
+"""The trusted and issuer folders (Part 12, annex F), read again whenever a file in them changes."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from biogate_security.certificate import CertificateFormatError, fingerprint, read_certificate
+from biogate_security.private_file import make_private_folder
+
+MAX_FILE_BYTES = 16 * 1024 * 1024
+_PEM_MARK = b"-----BEGIN"
+_Parsed = TypeVar("_Parsed", x509.Certificate, x509.CertificateRevocationList)
+_Stamp = tuple[str, int, int, int]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustList:
+    """What the folders say. Subjects and issuers are DER names; trusted ones come first."""
+
+    trusted: frozenset[bytes] = frozenset()
+    by_subject: Mapping[bytes, Sequence[x509.Certificate]] = field(default_factory=dict)
+    crls_by_issuer: Mapping[bytes, Sequence[x509.CertificateRevocationList]] = field(
+        default_factory=dict
+    )
+
+
+class TrustFolders:
+    """`trusted` and `issuer` under one root, each with `certs` and `crl`."""
+
+    def __init__(self, root: Path) -> None:
+        """Make the folders where missing. Raises OSError."""
+        self.trusted = root / "trusted" / "certs"
+        self._issuer = root / "issuer" / "certs"
+        self._crls = (root / "trusted" / "crl", root / "issuer" / "crl")
+        for folder in self._folders():
+            make_private_folder(folder)
+        self._stamps: frozenset[_Stamp] | None = None
+        self._list = TrustList()
+
+    def current(self) -> TrustList:
+        """The trust list as the folders are now; an empty one while they cannot be read.
+
+        A file that cannot be read is left out, with one warning each time it changes: it never
+        takes others with it.
+        """
+        try:
+            stamps = frozenset(stamp for folder in self._folders() for stamp in _stamps(folder))
+            if stamps != self._stamps:
+                known = self._stamps or frozenset()
+                self._list = self._read({path for path, *_ in stamps - known})
+                self._stamps = stamps
+        except OSError as error:
+            self._distrust_all(error)
+        return self._list
+
+    def _distrust_all(self, error: OSError) -> None:
+        if self._list != TrustList() or self._stamps is not None:
+            _log.error("trust list unreadable: nobody is trusted", extra={"error": str(error)})
+        self._list, self._stamps = TrustList(), None
+
+    def _folders(self) -> tuple[Path, ...]:
+        return (self.trusted, self._issuer, *self._crls)
+
+    def _read(self, changed: set[str]) -> TrustList:
+        by_subject: dict[bytes, list[x509.Certificate]] = defaultdict(list)
+        trusted = list(_parse_all(self.trusted, _certificate, changed))
+        for certificate in (*trusted, *_parse_all(self._issuer, _certificate, changed)):
+            by_subject[certificate.subject.public_bytes()].append(certificate)
+        crls: dict[bytes, list[x509.CertificateRevocationList]] = defaultdict(list)
+        for folder in self._crls:
+            for crl in _parse_all(folder, _crl, changed):
+                crls[crl.issuer.public_bytes()].append(crl)
+        return TrustList(frozenset(map(fingerprint, trusted)), dict(by_subject), dict(crls))
+
+
+def _stamps(folder: Path) -> Iterator[_Stamp]:
+    for path in folder.iterdir():
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            continue  # moved away between the two calls: the next look sees a settled folder
+        if not path.name.startswith(".") and path.is_file():
+            yield (str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+
+def _parse_all(
+    folder: Path, parse: Callable[[bytes], _Parsed], changed: set[str]
+) -> Iterator[_Parsed]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        try:
+            if path.stat().st_size > MAX_FILE_BYTES:
+                raise CertificateFormatError(f"over {MAX_FILE_BYTES} bytes")
+            yield parse(path.read_bytes())
+        except (OSError, CertificateFormatError) as error:
+            if str(path) in changed:
+                _log.warning(
+                    "file in the trust list left out",
+                    extra={"file": str(path), "error": str(error)},
+                )
+
+
+def _certificate(content: bytes) -> x509.Certificate:
+    if content.lstrip().startswith(_PEM_MARK):
+        try:
+            pem = x509.load_pem_x509_certificate(content)
+        except ValueError as error:
+            raise CertificateFormatError(f"not a PEM certificate: {error}") from error
+        content = pem.public_bytes(serialization.Encoding.DER)
+    return read_certificate(content)
+
+
+def _crl(content: bytes) -> x509.CertificateRevocationList:
+    pem = content.lstrip().startswith(_PEM_MARK)
+    load = x509.load_pem_x509_crl if pem else x509.load_der_x509_crl
+    try:
+        crl = load(content)
+        _ = (crl.issuer, crl.extensions, crl.next_update_utc, crl.last_update_utc)
+    except (ValueError, x509.DuplicateExtension) as error:
+        raise CertificateFormatError(f"not a readable revocation list: {error}") from error
+    return crl
