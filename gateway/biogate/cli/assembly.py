@@ -1,0 +1,101 @@
+"""The table of commands, and how they become one program with a fast `--help`."""
+
+from __future__ import annotations
+
+import importlib
+from importlib import metadata
+from typing import Annotated, Any, cast
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from biogate.cli.plugins import find_plugins
+
+# Command → module:attribute (a function or a typer.Typer), and the line that --help shows.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": ("biogate.cli.check:check", "Check a site file and list every mistake."),
+    "schema": ("biogate.cli.schema:schema", "Print the JSON Schema of site files or profiles."),
+    "nodesets": ("biogate.cli.nodesets:app", "Fetch, list and verify the official nodesets."),
+}
+
+
+class LazyCommand(TyperCommand):
+    """Stands in the list with its name and help; the real command is imported to run."""
+
+    def __init__(self, name: str, target: str, *, help_line: str) -> None:
+        super().__init__(name=name, help=help_line)
+        self._target = target
+
+    def load(self) -> Any:
+        """The function or typer.Typer behind the command."""
+        module, _, attribute = self._target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> Any:
+        """The context of the real command, which then runs in the place of this one."""
+        return as_command(str(self.name), self.load()).make_context(info_name, args, *more, **extra)
+
+
+class PluginCommand(LazyCommand):
+    """A command of another package. One that cannot be loaded says so and harms no other."""
+
+    def __init__(self, plugin: metadata.EntryPoint) -> None:
+        self._package = plugin.dist.name if plugin.dist else "an unknown package"
+        help_line = f"From the package {self._package}."
+        super().__init__(plugin.name, plugin.value, help_line=help_line)
+        self._plugin = plugin
+
+    def load(self) -> Any:
+        """What the entry point names. Exits with 1 and a message where that fails."""
+        try:
+            return self._plugin.load()
+        except Exception as error:
+            typer.echo(
+                f"biogate: the command {self.name} of the package {self._package} cannot be "
+                f"loaded ({self._plugin.value}): {type(error).__name__}: {error}\n"
+                f"Upgrade or uninstall {self._package}; the other commands work.",
+                err=True,
+            )
+            raise typer.Exit(1) from error
+
+
+def as_command(name: str, target: Any) -> Any:
+    """A typer function or a typer.Typer as one command called `name`."""
+    if not isinstance(target, typer.Typer):
+        function, target = target, typer.Typer(add_completion=False)
+        target.command(name)(function)
+    command = typer.main.get_command(target)
+    command.name = name
+    return command
+
+
+def build() -> TyperGroup:
+    """The whole program: the table above, then the commands of other packages."""
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+    app.callback()(_program)
+    group = cast(TyperGroup, typer.main.get_command(app))
+    for name, (target, help_line) in COMMANDS.items():
+        group.add_command(LazyCommand(name, target, help_line=help_line))
+    for plugin in find_plugins(COMMANDS):
+        group.add_command(PluginCommand(plugin))
+    return group
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"biogate {metadata.version('biogate')}")
+        raise typer.Exit
+
+
+def _program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and exit.",
+            is_eager=True,
+            callback=lambda wanted: _print_version(wanted=wanted),
+        ),
+    ] = False,
+) -> None:
+    """Gateway and OPC UA information-model server for bioreactors."""
