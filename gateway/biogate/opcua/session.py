@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from biogate.opcua.config import Limits
-from biogate.opcua.services.context import ServiceError
+from biogate.opcua.errors import ServiceError
 from biogate.opcua.services.continuation import ContinuationPoints
 from biogate.opcua.space.rights import RightsView
 from biogate.opcua.stack import StatusCodes, ua
-from biogate.opcua.transport.connection import ChannelInfo
+from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate_security.policy import Subject
 
 TOKEN_BYTES = 32

@@ -11,27 +11,30 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from biogate.opcua.stack import ua
+from biogate.opcua.errors import ServiceError
+from biogate.opcua.stack import StatusCodes, ua
 
 if TYPE_CHECKING:
     from biogate.opcua.config import FrontEndConfig
     from biogate.opcua.ports import Authenticator, CommandPort, Pki, TagReader
-    from biogate.opcua.services.method import MethodTable
     from biogate.opcua.session import Session, SessionManager
     from biogate.opcua.space.address_space import AddressSpace
     from biogate.opcua.space.rights import Rights, RightsView
-    from biogate.opcua.transport.connection import ChannelInfo
+    from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle
     from biogate_security.policy import Subject
 
 
-class ServiceError(Exception):
-    """The whole request is refused with this StatusCode (a ServiceFault)."""
-
-    def __init__(self, status: int, message: str = "") -> None:
-        super().__init__(message or f"{status:#010x}")
-        self.status = status
+__all__ = [
+    "DEFERRED",
+    "Needs",
+    "RequestContext",
+    "ServerContext",
+    "Service",
+    "ServiceError",
+    "ServiceSet",
+]
 
 
 class _Deferred(Enum):
@@ -80,8 +83,8 @@ class ServiceSet(Protocol):
         """A session ended, by CloseSession or its timeout (then with True)."""
         ...
 
-    def channel_closed(self, channel_id: int) -> None:
-        """A secure channel is gone; requests that wait on it can no longer be answered."""
+    def connection_closed(self, handle: ConnectionHandle) -> None:
+        """A connection is gone; requests that wait on it can no longer be answered."""
         ...
 
     def cancel(self, session: Session, request_handle: int) -> int:
@@ -90,17 +93,12 @@ class ServiceSet(Protocol):
         ...
 
 
-class ConnectionHandle(Protocol):
-    """The connection that a request came on."""
-
-    def respond(self, request_id: int, body: bytes) -> None:
-        """Send the encoded response; dropped when the connection is gone."""
-        ...
-
-
 @dataclass(slots=True)
 class ServerContext:
-    """What all services share. `clock` is monotonic seconds, `wall_clock` FILETIME ticks."""
+    """What all services share.
+
+    `clock` is monotonic seconds; `wall_clock` and `started_ticks` are FILETIME ticks.
+    """
 
     config: FrontEndConfig
     space: AddressSpace
@@ -108,11 +106,11 @@ class ServerContext:
     commands: CommandPort
     rights: Rights
     sessions: SessionManager
-    methods: MethodTable
     authenticator: Authenticator
     pki: Pki
     clock: Callable[[], float]
     wall_clock: Callable[[], int]
+    started_ticks: int
     service_sets: list[ServiceSet]
 
 
@@ -132,7 +130,7 @@ class RequestContext:
     def session(self) -> Session:
         """The session; only for services that need one."""
         if self.optional_session is None:
-            raise ServiceError(ua.StatusCodes.BadSessionIdInvalid)
+            raise ServiceError(StatusCodes.BadSessionIdInvalid)
         return self.optional_session
 
     @property
@@ -145,12 +143,12 @@ class RequestContext:
         """What the session's user may do."""
         return self.session.rights
 
-    def response_header(self, status: int = ua.StatusCodes.Good) -> ua.ResponseHeader:
+    def response_header(self, status: int = StatusCodes.Good) -> ua.ResponseHeader:
         """The header of this request's response, stamped with the present time."""
         return ua.ResponseHeader(
-            Timestamp=self.server.wall_clock(),
+            Timestamp=cast(Any, self.server.wall_clock()),
             RequestHandle=self.request_header.RequestHandle,
-            ServiceResult=ua.StatusCode(status),
+            ServiceResult=ua.StatusCode(ua.UInt32(status)),
         )
 
     def respond(self, body: bytes) -> None:

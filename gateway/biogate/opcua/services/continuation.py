@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class ContinuationPoint:
-    """The rest of an answer. `rights_key` is `RightsView.key` when it was made."""
+    """The rest of an answer, `page` results at a time.
 
-    rest: list[Any]
+    `rights_key` is `RightsView.key` when it was made.
+    """
+
+    rest: Sequence[Any]
     page: int
+    result_mask: int
     rights_key: tuple[int, int, int]
     request_id: int
 

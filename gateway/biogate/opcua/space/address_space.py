@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from biogate.opcua.space.methods import MethodTable
 from biogate.opcua.space.types import TypeTree
 from biogate.opcua.space.values import StaticSource, ValueSource
 from biogate.opcua.stack import ua
@@ -14,12 +15,14 @@ class AddressSpace:
     """Nodes by NodeId and the source of each Variable's value.
 
     `epoch` grows with every change of nodes; whatever was made from an older one is stale.
+    `types` is the type hierarchy, `methods` what Methods run.
     """
 
     def __init__(self, model: Model) -> None:
         self._model = model
         self._sources: dict[ua.NodeId, ValueSource] = {}
         self.types = TypeTree(model)
+        self.methods = MethodTable(model.nodes, self.types)
         self.epoch = 1
 
     @property

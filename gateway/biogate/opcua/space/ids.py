@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from biogate.opcua.stack import ObjectIds, ua
+from biogate.opcua.stack import ObjectIds, node_id
 
-
-def ns0(identifier: int) -> ua.NodeId:
-    """The NodeId `i=identifier`."""
-    return ua.NodeId(ua.Int32(identifier))
-
-
-REFERENCES = ns0(ObjectIds.References)
-HAS_SUBTYPE = ns0(ObjectIds.HasSubtype)
-HAS_TYPE_DEFINITION = ns0(ObjectIds.HasTypeDefinition)
-HAS_COMPONENT = ns0(ObjectIds.HasComponent)
-HAS_PROPERTY = ns0(ObjectIds.HasProperty)
-ENUMERATION = ns0(ObjectIds.Enumeration)
-STRUCTURE = ns0(ObjectIds.Structure)
-SERVER = ns0(ObjectIds.Server)
+REFERENCES = node_id(ObjectIds.References)
+HAS_SUBTYPE = node_id(ObjectIds.HasSubtype)
+HAS_TYPE_DEFINITION = node_id(ObjectIds.HasTypeDefinition)
+HAS_COMPONENT = node_id(ObjectIds.HasComponent)
+HAS_PROPERTY = node_id(ObjectIds.HasProperty)
+HIERARCHICAL_REFERENCES = node_id(ObjectIds.HierarchicalReferences)
+ENUMERATION = node_id(ObjectIds.Enumeration)
+STRUCTURE = node_id(ObjectIds.Structure)
+BASE_DATA_TYPE = node_id(ObjectIds.BaseDataType)
+NUMBER = node_id(ObjectIds.Number)
+INTEGER = node_id(ObjectIds.Integer)
+UINTEGER = node_id(ObjectIds.UInteger)
+SERVER = node_id(ObjectIds.Server)
+HAS_ENCODING = node_id(ObjectIds.HasEncoding)
+HAS_INTERFACE = node_id(ObjectIds.HasInterface)

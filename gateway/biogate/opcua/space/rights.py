@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from weakref import WeakValueDictionary
 
+from biogate.opcua.errors import StatusError
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.values import TagSource
-from biogate.opcua.stack import ua
+from biogate.opcua.stack import StatusCodes, ua
 from biogate_nodesets.model import Node
 from biogate_security.policy import Action, Policy, Resource, Subject
+
+_numbers = count(1)
 
 
 class RightsView:
@@ -24,6 +28,7 @@ class RightsView:
         self, subject: Subject, policy: Policy, space: AddressSpace, now: Callable[[], int]
     ) -> None:
         self.subject = subject
+        self._number = next(_numbers)
         self._policy = policy
         self._space = space
         self._now = now
@@ -32,8 +37,8 @@ class RightsView:
 
     @property
     def key(self) -> tuple[int, int, int]:
-        """The view's identity, the policy's epoch and the address space's."""
-        return (id(self), self._policy.epoch, self._space.epoch)
+        """The view's number, the policy's epoch and the address space's."""
+        return (self._number, self._policy.epoch, self._space.epoch)
 
     def may(self, action: Action, node: Node) -> bool:
         """True when the policy allows `action` on `node` (for READ and WRITE: its Value)."""
@@ -56,6 +61,16 @@ class RightsView:
         node = self._space.get(node_id)
         if node is None or not self.may(Action.BROWSE, node):
             return None
+        return node
+
+    def require_visible(self, node_id: ua.NodeId) -> Node:
+        """Like `visible`; raises StatusError Bad_NodeIdInvalid or Bad_NodeIdUnknown."""
+        node = self.visible(node_id)
+        if node is None:
+            null = node_id.is_null()
+            raise StatusError(
+                StatusCodes.BadNodeIdInvalid if null else StatusCodes.BadNodeIdUnknown
+            )
         return node
 
     def _resource(self, node_id: ua.NodeId) -> Resource:

@@ -1,0 +1,96 @@
+"""Method service set: Call (Part 4, 5.12)."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Sequence
+
+from biogate.opcua.errors import StatusError
+from biogate.opcua.services.context import RequestContext, Service
+from biogate.opcua.services.limits import check_count
+from biogate.opcua.space.arguments import check_argument, input_arguments
+from biogate.opcua.space.methods import MethodCall, MethodHandler
+from biogate.opcua.stack import StatusCodes, ua
+from biogate_security.policy import Action
+
+_log = logging.getLogger(__name__)
+
+
+async def call(ctx: RequestContext, request: ua.CallRequest) -> ua.CallResponse:
+    """Call Methods one after another, each with a result of its own (5.12.2)."""
+    limit = ctx.server.config.limits.max_nodes_per_method_call
+    calls = check_count(request.Parameters.MethodsToCall, limit)
+    return ua.CallResponse(Results=[await _call_one(ctx, item) for item in calls])
+
+
+async def _call_one(ctx: RequestContext, item: ua.CallMethodRequest) -> ua.CallMethodResult:
+    try:
+        handler = _find_handler(ctx, item)
+        refused = _check_arguments(ctx, item)
+        if refused is not None:
+            return refused
+        outputs = await _run(ctx, item, handler)
+    except StatusError as error:
+        return _result(error.status)
+    return ua.CallMethodResult(OutputArguments=list(outputs))
+
+
+def _result(status: int) -> ua.CallMethodResult:
+    return ua.CallMethodResult(StatusCode=ua.StatusCode(ua.UInt32(status)))
+
+
+def _find_handler(ctx: RequestContext, item: ua.CallMethodRequest) -> MethodHandler:
+    ctx.rights.require_visible(item.ObjectId)
+    method = ctx.rights.visible(item.MethodId)
+    if method is None or method.node_class is not ua.NodeClass.Method:
+        raise StatusError(StatusCodes.BadMethodInvalid)
+    has_method, handler = ctx.server.space.methods.find(item.ObjectId, item.MethodId)
+    if not has_method:
+        raise StatusError(StatusCodes.BadMethodInvalid)
+    if handler is None or not method.executable:
+        raise StatusError(StatusCodes.BadNotExecutable)
+    if not ctx.rights.may(Action.CALL, method):
+        raise StatusError(StatusCodes.BadUserAccessDenied)
+    return handler
+
+
+def _check_arguments(ctx: RequestContext, item: ua.CallMethodRequest) -> ua.CallMethodResult | None:
+    """The result of a call whose arguments do not fit; None when they do."""
+    declared = input_arguments(ctx.server.space, item.MethodId)
+    given = item.InputArguments or []
+    if len(given) < len(declared):
+        return _result(StatusCodes.BadArgumentsMissing)
+    if len(given) > len(declared):
+        return _result(StatusCodes.BadTooManyArguments)
+    results = [
+        check_argument(ctx.server.space, argument, value)
+        for argument, value in zip(declared, given, strict=True)
+    ]
+    if not any(results):
+        return None
+    refused = _result(StatusCodes.BadInvalidArgument)
+    refused.InputArgumentResults = [ua.StatusCode(ua.UInt32(status)) for status in results]
+    return refused
+
+
+async def _run(
+    ctx: RequestContext, item: ua.CallMethodRequest, handler: MethodHandler
+) -> Sequence[ua.Variant]:
+    request = MethodCall(ctx, item.ObjectId, item.MethodId, item.InputArguments or [])
+    try:
+        outputs = handler(request)
+        return await outputs if inspect.isawaitable(outputs) else outputs
+    except StatusError:
+        raise
+    except Exception as error:  # the other calls of the request must still happen
+        context = {
+            "object": item.ObjectId.to_string(),
+            "method": item.MethodId.to_string(),
+            "session": ctx.session.name,
+        }
+        _log.exception("a method failed", extra=context)
+        raise StatusError(StatusCodes.BadInternalError) from error
+
+
+SERVICES = (Service(ua.CallRequest, call, queued=True),)

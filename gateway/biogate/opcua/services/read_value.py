@@ -1,0 +1,172 @@
+"""ReadValueIds answered one by one: what Read and the cold path of monitored items share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from biogate.opcua.codec.encoded import EncodedVariant
+from biogate.opcua.codec.limits import DecodeLimits
+from biogate.opcua.codec.messages import decode_variant
+from biogate.opcua.errors import StatusError
+from biogate.opcua.services.context import ServerContext
+from biogate.opcua.space.attributes import VALUE, has_attribute, is_readable, read_attribute
+from biogate.opcua.space.index_range import apply_index_range, parse_index_range
+from biogate.opcua.space.rights import RightsView
+from biogate.opcua.space.tag_values import project
+from biogate.opcua.space.values import CallSource, StaticSource, TagSource
+from biogate.opcua.stack import StatusCodes, ua
+from biogate_nodesets.model import Node
+from biogate_security.policy import Action
+
+_SOURCE = (ua.TimestampsToReturn.Source, ua.TimestampsToReturn.Both)
+_SERVER = (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
+_OTHER_ENCODINGS = ("Default XML", "Default JSON")
+_BAD = 0x8000_0000
+# Constants come from our own nodesets: they may be large, and are not hostile.
+_CONSTANT_LIMITS = DecodeLimits(
+    max_string_length=1 << 28,
+    max_byte_string_length=1 << 28,
+    max_array_length=1 << 24,
+    max_elements=1 << 24,
+)
+
+
+def check_read(rights: RightsView, item: ua.ReadValueId) -> Node:
+    """The node whose attribute `item` may be read (it need not have a value yet).
+
+    Raises StatusError with the operation's status (Part 4, 5.11.2.4).
+    """
+    node = rights.require_visible(item.NodeId)
+    if not has_attribute(node, item.AttributeId):
+        raise StatusError(StatusCodes.BadAttributeIdInvalid)
+    _check_encoding(item)
+    if item.IndexRange:
+        parse_index_range(item.IndexRange)
+    if item.AttributeId != VALUE:
+        return node
+    if not is_readable(node):
+        raise StatusError(StatusCodes.BadNotReadable)
+    if not rights.may(Action.READ, node):
+        raise StatusError(StatusCodes.BadUserAccessDenied)
+    return node
+
+
+def read_items(
+    server: ServerContext,
+    rights: RightsView,
+    items: Sequence[ua.ReadValueId],
+    timestamps: ua.TimestampsToReturn,
+) -> list[ua.DataValue]:
+    """One DataValue per item, times as FILETIME ticks. All tags are read at the same moment."""
+    answers = [_answer(server, rights, item) for item in items]
+    sources = [answer for answer in answers if isinstance(answer, TagSource)]
+    tags = iter(_read_tags(server, sources))
+    now = server.wall_clock()
+    return [
+        _finish(item, next(tags) if isinstance(answer, TagSource) else answer, timestamps, now)
+        for item, answer in zip(items, answers, strict=True)
+    ]
+
+
+def _check_encoding(item: ua.ReadValueId) -> None:
+    name = item.DataEncoding
+    if not name.Name:
+        return
+    if item.AttributeId == VALUE and name.NamespaceIndex == 0:
+        if name.Name == "Default Binary":
+            return
+        if name.Name in _OTHER_ENCODINGS:
+            raise StatusError(StatusCodes.BadDataEncodingUnsupported)
+    raise StatusError(StatusCodes.BadDataEncodingInvalid)
+
+
+def _answer(
+    server: ServerContext, rights: RightsView, item: ua.ReadValueId
+) -> ua.DataValue | TagSource:
+    try:
+        node = check_read(rights, item)
+        if item.AttributeId == VALUE:
+            return _value(server, node)
+        variant = read_attribute(node, item.AttributeId, server.space, rights)
+    except StatusError as error:
+        return _data_value(None, error.status)
+    if variant is None:
+        return _data_value(None, StatusCodes.BadAttributeIdInvalid)
+    return _data_value(variant)
+
+
+def _value(server: ServerContext, node: Node) -> ua.DataValue | TagSource:
+    source = server.space.source(node.node_id)
+    if isinstance(source, TagSource):
+        return source
+    if isinstance(source, CallSource):
+        return source.read()
+    if isinstance(source, StaticSource):
+        return _data_value(EncodedVariant(source.value), source_time=server.started_ticks)
+    if node.node_class is ua.NodeClass.VariableType:
+        raise StatusError(StatusCodes.BadAttributeIdInvalid)
+    raise StatusError(StatusCodes.BadNoValue)
+
+
+def _read_tags(server: ServerContext, sources: Sequence[TagSource]) -> list[ua.DataValue]:
+    if not sources:
+        return []
+    columns = server.tags.snapshot([source.tag for source in sources])
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [_tag_value(server, source, *row) for source, row in zip(sources, rows, strict=True)]
+
+
+def _tag_value(
+    server: ServerContext,
+    source: TagSource,
+    value: float,
+    status: int,
+    source_time: int,
+    server_time: int,
+) -> ua.DataValue:
+    held = server.tags.object_at(source.tag)
+    variant, shown = project(source.projection, value, status, held)
+    return _data_value(variant, shown, source_time or None, server_time or None)
+
+
+def _data_value(
+    value: ua.Variant | EncodedVariant | None,
+    status: int = StatusCodes.Good,
+    source_time: int | None = None,
+    server_time: int | None = None,
+) -> ua.DataValue:
+    return ua.DataValue(
+        Value=cast(Any, value),
+        StatusCode=ua.StatusCode(ua.UInt32(status)),
+        SourceTimestamp=cast(Any, source_time),
+        ServerTimestamp=cast(Any, server_time),
+    )
+
+
+def _finish(
+    item: ua.ReadValueId, value: ua.DataValue, timestamps: ua.TimestampsToReturn, now: int
+) -> ua.DataValue:
+    if item.IndexRange:
+        value = _cut(item.IndexRange, value)
+    if timestamps not in _SOURCE or item.AttributeId != VALUE:
+        value.SourceTimestamp = None
+    if timestamps not in _SERVER:
+        value.ServerTimestamp = None
+    elif not value.ServerTimestamp:
+        value.ServerTimestamp = cast(Any, now)
+    return value
+
+
+def _cut(index_range: str, value: ua.DataValue) -> ua.DataValue:
+    status = value.StatusCode.value if value.StatusCode else StatusCodes.Good
+    if status & _BAD:
+        return value
+    variant = value.Value or ua.Variant()
+    if isinstance(variant.Value, EncodedVariant):
+        variant = decode_variant(variant.Value, _CONSTANT_LIMITS)
+    try:
+        variant = apply_index_range(variant, parse_index_range(index_range))
+    except StatusError as error:
+        return _data_value(None, error.status)
+    return ua.DataValue(variant, value.StatusCode, value.SourceTimestamp, value.ServerTimestamp)
