@@ -1,0 +1,94 @@
+"""Argon2id hashes of passwords (RFC 9106), and passwords that people can type."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import unicodedata
+from dataclasses import dataclass
+
+from argon2 import PasswordHasher, Type, extract_parameters
+from argon2.exceptions import InvalidHashError, VerificationError
+
+MAX_PASSWORD_BYTES = 1024
+# No characters that look alike: 31 of them, so 16 hold 79 bits.
+_READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+class PasswordError(ValueError):
+    """A password that may not be set; the message says what is asked for, never the password."""
+
+
+@dataclass(frozen=True, slots=True)
+class HashParameters:
+    """Cost of one hash; each stored hash names its own (PHC string format)."""
+
+    time_cost: int = 3
+    memory_kib: int = 64 * 1024
+    parallelism: int = 1
+
+
+class Passwords:
+    """Hashes and verifies. Each call takes its full time: keep it off the event loop."""
+
+    def __init__(self, parameters: HashParameters, minimum_length: int) -> None:
+        self._minimum_length = minimum_length
+        self._hasher = PasswordHasher(
+            time_cost=parameters.time_cost,
+            memory_cost=parameters.memory_kib,
+            parallelism=parameters.parallelism,
+            type=Type.ID,
+        )
+        self.dummy_hash = _unmatched_hash(parameters)
+
+    def check_new(self, password: str) -> None:
+        """Raise PasswordError for a password that may not be set."""
+        if len(password) < self._minimum_length:
+            raise PasswordError(f"a password needs at least {self._minimum_length} characters")
+        if len(_to_bytes(password)) > MAX_PASSWORD_BYTES:
+            raise PasswordError(f"a password has at most {MAX_PASSWORD_BYTES} bytes")
+
+    def hash(self, password: str) -> str:
+        """The Argon2id hash in PHC string format, with a salt of its own."""
+        return self._hasher.hash(_to_bytes(password))
+
+    def verify(self, stored: str, password: str) -> bool:
+        """True when `password` made `stored`; one that is too long takes as long and is wrong."""
+        offered = _to_bytes(password)
+        usable = len(offered) <= MAX_PASSWORD_BYTES
+        try:
+            return self._hasher.verify(stored, offered if usable else b"") and usable
+        except VerificationError:
+            return False
+
+    def is_outdated(self, stored: str) -> bool:
+        """True when `stored` was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+
+def is_password_hash(text: str) -> bool:
+    """True for an Argon2id hash in PHC string format."""
+    try:
+        return extract_parameters(text).type is Type.ID
+    except InvalidHashError:
+        return False
+
+
+def _unmatched_hash(parameters: HashParameters) -> str:
+    """A hash of no password, verified for unknown users so that they take as long as others."""
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (16, 32)
+    )
+    cost = f"m={parameters.memory_kib},t={parameters.time_cost},p={parameters.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${digest}"
+
+
+def readable_password() -> str:
+    """A random password of four groups, 79 bits."""
+    groups = ("".join(secrets.choice(_READABLE) for _ in range(4)) for _ in range(4))
+    return "-".join(groups)
+
+
+def _to_bytes(password: str) -> bytes:
+    """NFC, so that one typed character is one whatever the keyboard (RFC 8265, 4.2)."""
+    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
