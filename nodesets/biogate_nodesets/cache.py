@@ -12,12 +12,12 @@ import hashlib
 import logging
 import marshal
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
+from biogate_nodesets.atomic import write_atomically
 from biogate_nodesets.catalogue import Entry, entries
 from biogate_nodesets.compiled import flatten, restore
 from biogate_nodesets.model import Model
@@ -42,6 +42,13 @@ def load_model(
     (see `fetch.locate`), and only when `cache / "compiled"` does not hold the result yet.
     Raises KeyError (unknown name), NodesetSourceError, NodesetError.
     """
+    model = compile_model(names, folder=folder, cache=cache)
+    model.namespaces[1] = application_uri
+    return model
+
+
+def compile_model(names: Iterable[str] | None, *, folder: Path | None, cache: Path) -> Model:
+    """Do what `load_model` does, leaving the ApplicationUri empty."""
     chosen = entries(names)
     compiled = cache / "compiled" / f"{_key(chosen)}.model"
     with _no_collection():
@@ -49,8 +56,13 @@ def load_model(
         if model is None:
             model = _build(chosen, folder, cache)
             _write(compiled, model)
-    model.namespaces[1] = application_uri
     return model
+
+
+def namespaces_of(chosen: Sequence[Entry]) -> list[str]:
+    """Return the NamespaceArray of a choice of nodesets; index 1 is for the ApplicationUri."""
+    base, *others = (entry.uri for entry in chosen)
+    return [base, "", *others]
 
 
 @contextmanager
@@ -81,8 +93,7 @@ def _build(chosen: Sequence[Entry], folder: Path | None, cache: Path) -> Model:
     from biogate_nodesets.link import build  # imports lxml, which a warm start need not pay for
 
     paths = locate([entry.name for entry in chosen], folder=folder, cache=cache)
-    uris = [entry.uri for entry in chosen]
-    return build([paths[entry.name] for entry in chosen], [uris[0], "", *uris[1:]])
+    return build([paths[entry.name] for entry in chosen], namespaces_of(chosen))
 
 
 def _read(path: Path) -> Model | None:
@@ -106,10 +117,7 @@ def _write(path: Path, model: Model) -> None:
     """Write a cache file in one step; a failure costs only time at the next start."""
     payload = marshal.dumps(flatten(model))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            file.write(_MAGIC + hashlib.sha256(payload).digest() + payload)
-        Path(file.name).replace(path)
+        write_atomically(path, _MAGIC + hashlib.sha256(payload).digest() + payload)
         _prune(path.parent)
     except OSError as error:
         _log.warning("cannot keep the compiled nodesets as %s: %s", path, error)

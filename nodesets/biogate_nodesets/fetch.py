@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from biogate_nodesets.atomic import write_atomically
 from biogate_nodesets.catalogue import CATALOGUE, Entry
 from biogate_nodesets.errors import NodesetSourceError
 from biogate_nodesets.npm import fetch_files
@@ -84,7 +84,6 @@ def _in_cache(entry: Entry, cache: Path, progress: Progress) -> Path | None:
 
 def _fetch(missing: list[Entry], cache: Path, progress: Progress) -> None:
     contents = fetch_files([entry.file for entry in missing], progress=progress)
-    cache.mkdir(parents=True, exist_ok=True)
     for entry in missing:
         content = contents[entry.file]
         actual = hashlib.sha256(content).hexdigest()
@@ -98,6 +97,9 @@ def _fetch(missing: list[Entry], cache: Path, progress: Progress) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(path)
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise NodesetSourceError(
+            f"the nodesets cannot be kept in {path.parent}: {error}. Name another data folder"
+        ) from error

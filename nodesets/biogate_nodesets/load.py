@@ -110,7 +110,9 @@ def load_file(
 
 
 def _parse(path: Path) -> Element:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.parse(str(path), parser).getroot()
     except OSError as error:
