@@ -1,0 +1,121 @@
+"""Profile + address → adapter. The engine of the protocol is imported on use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from biogate_adapters.contract import Adapter
+from biogate_adapters.profile import Profile
+from biogate_adapters.schema_line import LineProfile
+from biogate_adapters.schema_modbus import ModbusProfile
+
+_SCHEMES = {"modbus": ("tcp", "rtu+tcp"), "line": ("tcp",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A device's address: `scheme` is "tcp" or "rtu+tcp"."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+def parse_address(text: str, protocol: str, *, free_port: bool = False) -> Address:
+    """The parts of a device address, for example "tcp://192.0.2.7:502".
+
+    `free_port` allows port 0. Raises ValueError that says what is allowed.
+    """
+    schemes = _SCHEMES[protocol]
+    allowed = " or ".join(f"{scheme}://HOST:PORT" for scheme in schemes)
+    lowest = 0 if free_port else 1
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no device address ({error}): write {allowed}") from error
+    if parts.scheme not in schemes:
+        raise ValueError(f"{text!r}: a {protocol} device has an address like {allowed}")
+    if not host or port is None or port < lowest or parts.path not in ("", "/") or parts.username:
+        raise ValueError(f"{text!r}: write {allowed}, with a port from {lowest} to 65535")
+    return Address(parts.scheme, host, port)
+
+
+def create_adapter(
+    profile: Profile,
+    address: str,
+    *,
+    unit_id: int = 1,
+    unit: str = "A",
+    timeout_s: float | None = None,
+    tries: int | None = None,
+) -> Adapter:
+    """The adapter of one device.
+
+    `unit_id` is a Modbus unit id, `unit` the letter of a line-protocol device; `timeout_s` and
+    `tries` replace the profile's. Raises ValueError for an address, unit id or letter that the
+    device cannot have.
+    """
+    place = parse_address(address, profile.protocol)
+    timing = profile.facts.timing
+    timeout_s = timing.timeout_ms / 1000 if timeout_s is None else timeout_s
+    tries = timing.tries if tries is None else tries
+    if timeout_s <= 0 or tries < 1:
+        raise ValueError(f"time-out {timeout_s:g} s, {tries} tries: both must be above 0")
+    if isinstance(profile.facts, ModbusProfile):
+        return _modbus(profile, profile.facts, place, unit_id, timeout_s, tries)
+    return _line(profile, profile.facts, place, unit, timeout_s, tries)
+
+
+def _modbus(
+    profile: Profile,
+    facts: ModbusProfile,
+    place: Address,
+    unit_id: int,
+    timeout_s: float,
+    tries: int,
+) -> Adapter:
+    low, high = facts.modbus.unit_ids
+    if not low <= unit_id <= high:
+        raise ValueError(f"unit id {unit_id}: {profile.name} has {low} to {high}")
+    from biogate_adapters.modbus.adapter import ModbusAdapter
+    from biogate_adapters.modbus.link import ModbusLink
+
+    where = f"{profile.name} at {place}, unit id {unit_id}"
+    link = ModbusLink(
+        place.host,
+        place.port,
+        rtu=place.scheme == "rtu+tcp",
+        unit_id=unit_id,
+        timeout_s=timeout_s,
+        tries=tries,
+        gap_s=facts.timing.gap_ms / 1000,
+        where=where,
+    )
+    return ModbusAdapter(profile, link, where=where)
+
+
+def _line(
+    profile: Profile, facts: LineProfile, place: Address, unit: str, timeout_s: float, tries: int
+) -> Adapter:
+    if len(unit) != 1 or unit not in facts.line.units:
+        raise ValueError(f"unit {unit!r}: {profile.name} has one letter of {facts.line.units}")
+    from biogate_adapters.line.adapter import LineAdapter
+    from biogate_adapters.line.link import LineLink
+
+    where = f"{profile.name} at {place}, unit {unit}"
+    link = LineLink(
+        place.host,
+        place.port,
+        line=facts.line,
+        timeout_s=timeout_s,
+        tries=tries,
+        gap_s=facts.timing.gap_ms / 1000,
+        where=where,
+    )
+    return LineAdapter(profile, link, unit=unit, where=where)

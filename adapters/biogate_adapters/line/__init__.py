@@ -1,0 +1,1 @@
+"""The engine for request/response line protocols: `frame` reads a reply, `link` exchanges lines."""
