@@ -8,7 +8,8 @@ from typing import Any, cast
 from uuid import UUID
 
 from asyncua import ua
-from asyncua.crypto import security_policies, uacrypto
+from asyncua.crypto import security_policies as _security_policies
+from asyncua.crypto import uacrypto as _uacrypto
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
@@ -23,6 +24,10 @@ __all__ = [
     "ua",
     "uacrypto",
 ]
+
+# Neither has annotations.
+security_policies: Any = _security_policies
+uacrypto: Any = _uacrypto
 
 
 def node_id(identifier: int | str | bytes | UUID, namespace: int = 0) -> ua.NodeId:

@@ -1,0 +1,86 @@
+"""What a transport is configured with: limits, deadlines, endpoints and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from secrets import randbelow
+from typing import Any
+
+from biogate.opcua.codec import DecodeLimits
+from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.transport.interfaces import CertificateValidator
+from biogate_adapters.filetime import now_ticks
+
+Endpoint = tuple[str, ua.MessageSecurityMode]
+"""Policy URI and mode that a channel may be opened with."""
+
+MINIMUM_BUFFER_SIZE = 8192
+"""The smallest buffer that a peer may announce (Part 6, 7.1.2.3), in bytes."""
+
+
+_OPEN_LIMITS = DecodeLimits(max_depth=10, max_elements=1000)
+
+
+def _accept_all(_certificate: bytes) -> int:
+    return StatusCodes.Good
+
+
+@dataclass(slots=True)
+class ByteBudget:
+    """Bytes of incomplete messages that all connections together may hold."""
+
+    limit: int = 64 << 20
+    used: int = 0
+
+    def take(self, size: int) -> bool:
+        """Reserve `size` bytes; False when they are not there."""
+        if self.used + size > self.limit:
+            return False
+        self.used += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        self.used -= size
+
+
+@dataclass(frozen=True, slots=True)
+class TransportConfig:
+    """Sizes in bytes, times in seconds, token lifetimes in milliseconds, wall time in ticks.
+
+    `certificate_chain` is the server's own certificate in DER, followed by its issuers if they
+    are to be sent. Channels without security open even if no endpoint offers them, for discovery
+    (Part 4, 5.5.4), unless `discovery` is False. Until a session is active on it a connection is
+    held to the `pre_session` limits.
+    """
+
+    endpoints: frozenset[Endpoint]
+    certificate_chain: bytes = b""
+    private_key: Any = None
+    validate_certificate: CertificateValidator = _accept_all
+    discovery: bool = True
+
+    receive_buffer_size: int = 65_536
+    send_buffer_size: int = 65_536
+    max_message_size: int = 16 << 20
+    max_chunk_count: int = 4096
+    pre_session_message_size: int = 65_536
+    pre_session_chunk_count: int = 64
+    max_endpoint_url_length: int = 4096
+    max_sent_chain: int = 5120
+    open_limits: DecodeLimits = _OPEN_LIMITS
+
+    min_token_lifetime_ms: int = 10_000
+    max_token_lifetime_ms: int = 3_600_000
+    wall_clock: Callable[[], int] = now_ticks
+
+    open_timeout_s: float = 10.0
+    message_timeout_s: float = 30.0
+
+    max_connections: int = 200
+    write_high_water: int = 1 << 20
+    max_unsent: int = 64 << 20
+    stop_timeout_s: float = 1.0
+    budget: ByteBudget = field(default_factory=ByteBudget)
+    channel_ids: Iterator[int] = field(default_factory=lambda: count(randbelow(1 << 30) + 1))
