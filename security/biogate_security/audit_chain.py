@@ -1,0 +1,100 @@
+"""The audit chain as bytes: canonical records and the hashes that join them. No I/O.
+
+A record's body is canonical JSON (RFC 8785: sorted keys, no spaces, UTF-8) and is hashed exactly
+as stored: h(n) = SHA-256(domain | h(n-1) | body(n)), h(0) = SHA-256(domain | log id). The chain
+shows an edit inside; a cut tail, or a chain rewritten to its end, shows only against a head
+kept elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from typing import Any
+
+from biogate_security.audit import AuditRecord
+from biogate_security.filetime import from_iso, to_iso
+from biogate_security.log_text import safe_text
+
+FORMAT = 1
+_GENESIS_DOMAIN = b"biogate audit genesis v1\x00"
+_RECORD_DOMAIN = b"biogate audit record v1\x00"
+_SHORT, _LONG = 256, 4096
+_LIMITS = {"old": _LONG, "new": _LONG, "reason": 1024, "node_id": 1024}
+_TEXT_FIELDS = tuple(
+    field.name for field in fields(AuditRecord) if field.name not in {"time", "roles", "outcome"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest record's number and hash; (0, h(0)) for an empty chain."""
+
+    seq: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """A record as stored: its texts are bounded and escaped as `log_text.safe_text` says.
+
+    `record` is None where the body was spoilt: `verify` tells more.
+    """
+
+    seq: int
+    record: AuditRecord | None
+    hash: bytes
+
+
+def genesis(log_id: str) -> Head:
+    """The head of the empty chain of one log."""
+    return Head(0, hashlib.sha256(_GENESIS_DOMAIN + log_id.encode()).digest())
+
+
+def link(previous: bytes, body: bytes) -> bytes:
+    """The hash of a record with `body` after one with hash `previous`."""
+    return hashlib.sha256(_RECORD_DOMAIN + previous + body).digest()
+
+
+def content_of(record: AuditRecord) -> dict[str, Any]:
+    """What of a record is stored: texts made safe, empty ones left out.
+
+    Raises ValueError for a time outside the years 1601 to 9999.
+    """
+    content: dict[str, Any] = {
+        "time": to_iso(record.time),
+        "user": None if record.user is None else _text("user", record.user),
+        "outcome": record.outcome,
+    }
+    if record.roles:
+        content["roles"] = [_text("roles", role) for role in record.roles]
+    for name in _TEXT_FIELDS:
+        value = getattr(record, name)
+        if value is not None and (value != "" or name in {"old", "new"}):
+            content[name] = _text(name, value)
+    return content
+
+
+def encode(log_id: str, seq: int, content: dict[str, Any]) -> str:
+    """The body of record `seq`: canonical JSON."""
+    whole = {"format": FORMAT, "log": log_id, "seq": seq, **content}
+    return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def decode(body: str) -> tuple[str, int, AuditRecord]:
+    """Log id, number and record of a body. Raises ValueError for anything `encode` did not make."""
+    content = json.loads(body)
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise ValueError(f"not an audit record of format {FORMAT}")
+    try:
+        log_id, seq = str(content.pop("log")), int(content.pop("seq"))
+        content["time"] = from_iso(content["time"])
+        content["roles"] = tuple(content.get("roles", ()))
+        return log_id, seq, AuditRecord(**content)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an audit record: {error}") from error
+
+
+def _text(name: str, value: str) -> str:
+    return safe_text(value, _LIMITS.get(name, _SHORT))
