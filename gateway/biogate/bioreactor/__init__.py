@@ -1,0 +1,5 @@
+"""The site in the address space: LADS devices and functions, and every device's signals."""
+
+from biogate.bioreactor.build import BuiltSpace, build_address_space
+
+__all__ = ["BuiltSpace", "build_address_space"]

@@ -1,0 +1,134 @@
+"""What the builders of this package share: where instances go, and how tags become Variables."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any, cast
+
+from biogate import units
+from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.space.values import CallSource, TagSource, ValueSource
+from biogate.opcua.stack import ObjectIds, node_id, ua
+from biogate.tags import TagInfo, TagTable
+from biogate_adapters import status
+from biogate_adapters.contract import Signal
+from biogate_nodesets import Instance, Instantiator, MemberSpec, Model
+
+DI_URI = "http://opcfoundation.org/UA/DI/"
+LADS_URI = "http://opcfoundation.org/UA/LADS/"
+
+READ_ONLY, READ_WRITE = 1, 3
+
+Members = Mapping[str, MemberSpec | ua.Variant]
+
+
+@dataclass(slots=True)
+class Builder:
+    """Adds instances to a model; afterwards `bind` gives their Variables their sources.
+
+    `namespace` is the index of the instances' namespace. `variables` maps a tag's name to the
+    Variables that show it.
+    """
+
+    model: Model
+    table: TagTable
+    namespace: int
+    variables: dict[str, list[ua.NodeId]] = field(default_factory=dict)
+    _sources: dict[ua.NodeId, ValueSource] = field(default_factory=dict)
+    _instantiator: Instantiator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._instantiator = Instantiator(self.model)
+
+    def id_in(self, uri: str, number: int) -> ua.NodeId:
+        """The NodeId of a companion specification's node."""
+        return node_id(number, self.model.namespaces.index(uri))
+
+    def instance(
+        self,
+        type_id: ua.NodeId,
+        path: str,
+        name: str,
+        parent: ua.NodeId,
+        *,
+        reference: int = ObjectIds.HasComponent,
+        optional: Collection[str] = (),
+        members: Members | None = None,
+        description: str = "",
+    ) -> Instance:
+        """Add an instance with the NodeId `ns=<instances>;s=<path>` below `parent`."""
+        return self._instantiator.instantiate(
+            type_id,
+            node_id=node_id(path, self.namespace),
+            browse_name=ua.QualifiedName(name, ua.UInt16(self.namespace)),
+            parent=parent,
+            reference=node_id(reference),
+            optional=optional,
+            members=members,
+            description=ua.LocalizedText(description) if description else None,
+        )
+
+    def show(
+        self, variable: ua.NodeId, tag: str, device: str, projection: ua.VariantType, *, write: bool
+    ) -> None:
+        """Let a Variable show a tag, and carry writes to it where `write`."""
+        source = TagSource(self.table.index(tag), projection, tag, device, writable=write)
+        self._sources[variable] = source
+        self.variables.setdefault(tag, []).append(variable)
+
+    def follow(self, variable: ua.NodeId, tag: str, value: ua.Variant) -> None:
+        """Let a Variable hold a constant for as long as `tag` is not Bad, with the tag's times."""
+        index = self.table.index(tag)
+
+        def read() -> ua.DataValue:
+            snapshot = self.table.snapshot([index])
+            code = int(snapshot.status[0])
+            return ua.DataValue(
+                Value=None if status.is_bad(code) else value,
+                StatusCode=ua.StatusCode(ua.UInt32(code)),
+                SourceTimestamp=cast(Any, int(snapshot.source_time[0])),
+            )
+
+        self._sources[variable] = CallSource(read)
+
+    def bind(self, space: AddressSpace) -> None:
+        """Give all Variables their sources."""
+        for variable, source in self._sources.items():
+            space.bind(variable, source)
+
+
+def engineering_units(code: str) -> ua.Variant:
+    """EUInformation of a UNECE code (Part 8, 5.6.3)."""
+    return ua.Variant(
+        ua.EUInformation(
+            NamespaceUri=units.UNECE_NAMESPACE,
+            UnitId=units.unit_id(code),
+            DisplayName=ua.LocalizedText(units.symbol(code)),
+            Description=ua.LocalizedText(units.name(code)),
+        )
+    )
+
+
+def value_range(low: float, high: float) -> ua.Variant:
+    """A Range (Part 8, 5.6.2)."""
+    return ua.Variant(ua.Range(Low=low, High=high))
+
+
+def analog_properties(signal: Signal | TagInfo, prefix: str = "") -> dict[str, ua.Variant]:
+    """EngineeringUnits, EURange and InstrumentRange, as far as the signal has them."""
+    properties: dict[str, ua.Variant] = {}
+    if signal.unit is not None:
+        properties[f"{prefix}EngineeringUnits"] = engineering_units(signal.unit)
+    if signal.low is not None and signal.high is not None:
+        properties[f"{prefix}EURange"] = value_range(signal.low, signal.high)
+    if signal.instrument_low is not None and signal.instrument_high is not None:
+        instrument = value_range(signal.instrument_low, signal.instrument_high)
+        properties[f"{prefix}InstrumentRange"] = instrument
+    return properties
+
+
+def software_revision() -> str:
+    """The version of biogate that runs."""
+    return metadata.version("biogate")
