@@ -1,0 +1,80 @@
+"""The data folder: lock, certificates, users, audit log, nodesets. One gateway holds it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from biogate.site import Site
+from biogate_nodesets import Model, load_model
+from biogate_security.audit_log import AuditLog
+from biogate_security.folder_lock import DataFolder
+from biogate_security.pki import Pki
+from biogate_security.users import UserStore
+
+OPERATOR = "operator"
+NODESETS = "nodesets"
+
+
+@dataclass(slots=True)
+class Storage:
+    """Everything of a gateway that outlives the process.
+
+    `first_password` is the operator account's, on the start that made the account; else None.
+    """
+
+    pki: Pki
+    users: UserStore
+    audit: AuditLog
+    first_password: str | None
+    _stack: AsyncExitStack
+
+    @classmethod
+    async def open(cls, folder: Path, site: Site, *, auto_trust: bool) -> Storage:
+        """Take the folder, and make in it what is missing.
+
+        Raises LockHeldError when another process has it; PkiError, UserStoreError,
+        AuditUnavailableError or OSError when its content cannot be used.
+        """
+        async with AsyncExitStack() as stack:
+            lock = DataFolder.lock(folder)
+            stack.callback(lock.release)
+            audit = await AuditLog.open(lock.path / "audit.sqlite")
+            stack.push_async_callback(audit.close)
+            pki = Pki.open(
+                lock.path / "pki",
+                site.application_uri,
+                host_names(site.opcua.host),
+                auto_trust=auto_trust,
+            )
+            users = UserStore(lock.path / "users.json")
+            stack.push_async_callback(users.close)
+            password = await users.create_operator_if_missing(OPERATOR)
+            return cls(pki, users, audit, password, stack.pop_all())
+
+    async def close(self) -> None:
+        """Close the databases and give the folder back."""
+        await self._stack.aclose()
+
+
+def model_of(folder: Path, site: Site, nodesets: Path | None) -> Model:
+    """The official nodesets, linked; from `nodesets`, the folder's cache, or npm.
+
+    Raises NodesetSourceError or NodesetError.
+    """
+    return load_model(
+        folder=nodesets, cache=folder / NODESETS, application_uri=site.application_uri
+    )
+
+
+def host_names(host: str) -> list[str]:
+    """The names and addresses by which clients reach `host`, for the certificate."""
+    try:
+        everywhere = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        everywhere = False
+    names = [socket.gethostname(), "localhost", "127.0.0.1"]
+    return names if everywhere or host in names else [host, *names]
