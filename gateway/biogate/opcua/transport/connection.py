@@ -52,7 +52,7 @@ class ServerConnection:
     ) -> None:
         self._config = config
         self._clock = clock
-        self._remote_address = remote_address
+        self.remote_address = remote_address
         self._state = _State.HELLO
         self._frames = FrameBuffer(MINIMUM_BUFFER_SIZE)
         self._assembler = MessageAssembler(
@@ -217,7 +217,7 @@ class ServerConnection:
             security_policy_uri=header.policy_uri,
             security_mode=parameters.SecurityMode,
             client_certificate=peer.der if peer else None,
-            remote_address=self._remote_address,
+            remote_address=self.remote_address,
             endpoint_url=self._hello.endpoint_url if self._hello else "",
             discovery_only=not offered,
         )

@@ -1,0 +1,202 @@
+"""Listens for clients and keeps the number of connections within bounds (asyncio)."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from biogate.opcua.stack import StatusCodes, status_name
+from biogate.opcua.transport.config import TransportConfig
+from biogate.opcua.transport.events import Closed
+from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle, RequestHandler
+from biogate.opcua.transport.stream import Stream
+
+__all__ = ["ChannelInfo", "ConnectionHandle", "ListenError", "Listener", "RequestHandler"]
+
+logger = logging.getLogger(__name__)
+_log_interval_s = 10.0
+_tick_interval_s = 0.25
+
+
+class ListenError(OSError):
+    """The address cannot be listened on; the message says which and what to do."""
+
+
+@dataclass(slots=True)
+class ListenerCounters:
+    """What has happened since the start. `closed` counts by the symbolic name of the status."""
+
+    accepted: int = 0
+    channels: int = 0
+    renewals: int = 0
+    requests: int = 0
+    reclaimed: int = 0
+    refused: int = 0
+    closed: Counter[str] = field(default_factory=Counter)
+
+
+class _ThrottledLog:
+    """One line per kind of failure and interval: a flood of bad peers makes no flood of lines."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: dict[str, tuple[float, int]] = {}
+
+    def warning(self, kind: str, message: str, address: str) -> None:
+        now = self._clock()
+        last, kept_back = self._last.get(kind, (-_log_interval_s, 0))
+        if now - last < _log_interval_s:
+            self._last[kind] = (last, kept_back + 1)
+            return
+        self._last[kind] = (now, 0)
+        more = f" ({kept_back} more like it were not logged)" if kept_back else ""
+        logger.warning(
+            "OPC UA connection closed: %s: %s%s",
+            kind,
+            message,
+            more,
+            extra={"address": address, "status": kind},
+        )
+
+
+class Listener:
+    """Listens on `host` and `port` (0 takes a free one) and serves connections until `stop`."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        config: TransportConfig,
+        handler: RequestHandler,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.counters = ListenerCounters()
+        self._host = host
+        self._port = port
+        self._handler = handler
+        self._log = _ThrottledLog(clock)
+        self._connections: dict[Stream, None] = {}  # in the order of their coming
+        self._server: asyncio.Server | None = None
+        self._ticker: asyncio.TimerHandle | None = None
+        self._drained: asyncio.Event | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._port
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are now."""
+        return len(self._connections)
+
+    async def start(self) -> None:
+        """Raises ListenError."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: Stream(self), self._host, self._port)
+        except OSError as error:
+            raise ListenError(_why(error, self._host, self._port)) from error
+        self._port = self._server.sockets[0].getsockname()[1]
+        self._tick()
+
+    async def stop(self) -> None:
+        """Tell every client that the server stops, and close; takes `stop_timeout_s` at most."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._drained = asyncio.Event()
+        for connection in list(self._connections):
+            connection.close(StatusCodes.BadServerHalted, "server stops")
+        if self._connections:
+            try:
+                async with asyncio.timeout(self.config.stop_timeout_s):
+                    await self._drained.wait()
+            except TimeoutError:
+                for connection in list(self._connections):
+                    connection.abort()
+
+    # -- called by the connections --------------------------------------------------------------
+
+    def add(self, connection: Stream) -> None:
+        """A client has connected; one without a session has to go if there are too many."""
+        self.counters.accepted += 1
+        self._connections[connection] = None
+        if self._server is None:
+            connection.close(StatusCodes.BadServerHalted, "server stops")
+        elif len(self._connections) > self.config.max_connections:
+            self._reclaim(connection)
+
+    def _reclaim(self, newcomer: Stream) -> None:
+        for connection in self._connections:
+            if not (connection.session_active or connection.closing or connection is newcomer):
+                self.counters.reclaimed += 1
+                connection.close(StatusCodes.BadTcpNotEnoughResources, "too many connections")
+                return
+        self.counters.refused += 1
+        newcomer.close(StatusCodes.BadTcpServerTooBusy, "too many connections")
+
+    def remove(self, connection: Stream) -> None:
+        """The socket is gone."""
+        self._connections.pop(connection, None)
+        if self._drained is not None and not self._connections:
+            self._drained.set()
+
+    def deliver(
+        self, connection: Stream, channel: ChannelInfo, request_id: int, message: bytes
+    ) -> None:
+        """Hand a request to the handler; its failure ends this connection only."""
+        try:
+            self._handler.on_request(connection, channel, request_id, message)
+        except Exception:
+            logger.exception(
+                "request %d could not be handled: the connection is closed",
+                request_id,
+                extra={"address": connection.address},
+            )
+            connection.close(StatusCodes.BadInternalError, "internal error")
+
+    def closed(self, connection: Stream, event: Closed) -> None:
+        """A connection has ended."""
+        name = status_name(event.status)
+        self.counters.closed[name] += 1
+        if event.status in _ORDINARY:
+            logger.debug("OPC UA connection of %s closed: %s", connection.address, event.detail)
+        else:
+            self._log.warning(name, event.detail, connection.address)
+        if connection.opened_channel:
+            self._handler.on_closed(connection)
+
+    def _tick(self) -> None:
+        for connection in list(self._connections):
+            connection.tick()
+        loop = asyncio.get_running_loop()
+        self._ticker = loop.call_later(_tick_interval_s, self._tick)
+
+
+_ORDINARY = frozenset(
+    (StatusCodes.Good, StatusCodes.BadConnectionClosed, StatusCodes.BadServerHalted)
+)
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    where = f"opc.tcp://{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"cannot listen on {where}: another program uses port {port}. Stop it or choose"
+            " another port (`--port`, or `opcua.port` in the site file; 0 takes a free one)"
+        )
+    if error.errno == errno.EACCES:
+        return f"cannot listen on {where}: no permission for port {port}; choose one above 1023"
+    return f"cannot listen on {where}: {error.strerror or error}"

@@ -1,0 +1,150 @@
+"""One socket: the only place besides the listener that does I/O (asyncio).
+
+Back-pressure goes both ways: while a client does not read its answers nothing more is read from
+it, and one that lets too many pile up is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from biogate.opcua.stack import StatusCodes
+from biogate.opcua.transport.connection import ServerConnection
+from biogate.opcua.transport.events import ChannelOpened, Closed, Event, RequestReceived
+from biogate.opcua.transport.interfaces import ChannelInfo
+
+if TYPE_CHECKING:
+    from biogate.opcua.transport.listener import Listener
+
+
+class Stream(asyncio.Protocol):
+    """A socket and its ServerConnection; the ConnectionHandle that the handler is given."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._transport: asyncio.Transport | None = None
+        self._machine = ServerConnection(listener.config, listener.clock)
+        self._writable = True
+        self._closed_at_s: float | None = None
+        self.opened_channel = False
+
+    # -- ConnectionHandle -----------------------------------------------------------------------
+
+    @property
+    def channel(self) -> ChannelInfo | None:
+        return self._machine.channel
+
+    @property
+    def writable(self) -> bool:
+        return self._writable
+
+    def respond(self, request_id: int, body: bytes) -> None:
+        self._machine.send_response(request_id, body)
+        self._flush()
+
+    def set_session_active(self, active: bool) -> None:
+        self._machine.session_active = active
+
+    def close(self, status: int, reason: str = "") -> None:
+        self._handle(self._machine.close(status, reason))
+
+    # -- what the listener asks -----------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """Host and port of the client."""
+        return self._machine.remote_address
+
+    @property
+    def session_active(self) -> bool:
+        """Whether an activated session uses the connection."""
+        return self._machine.session_active
+
+    @property
+    def closing(self) -> bool:
+        """Whether the connection has ended, though its last bytes may not be sent."""
+        return self._machine.closed
+
+    def tick(self) -> None:
+        """Deadlines: of the protocol, and for the client to take the last bytes."""
+        self._handle(self._machine.tick())
+        if self._closed_at_s is not None:
+            waited_s = self._listener.clock() - self._closed_at_s
+            if waited_s > self._listener.config.stop_timeout_s:
+                self.abort()
+
+    def abort(self) -> None:
+        """Drop the socket and what it has not sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- asyncio.Protocol -----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=self._listener.config.write_high_water)
+        peer = transport.get_extra_info("peername")
+        if peer:
+            self._machine.remote_address = f"{peer[0]}:{peer[1]}"
+        self._listener.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._handle(self._machine.receive(data))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._handle(self._machine.lost())
+        self._listener.remove(self)
+
+    def pause_writing(self) -> None:
+        self._writable = False
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _handle(self, events: list[Event]) -> None:
+        counters = self._listener.counters
+        self._flush()
+        for event in events:
+            match event:
+                case RequestReceived(request_id, message, channel):
+                    if self._closed_at_s is not None:
+                        return  # closed by what an earlier one of these requests did
+                    counters.requests += 1
+                    self._listener.deliver(self, channel, request_id, message)
+                case ChannelOpened(renewed=renewed):
+                    self.opened_channel = True
+                    counters.channels += not renewed
+                    counters.renewals += renewed
+                case Closed():
+                    self._ended(event)
+
+    def _ended(self, event: Closed) -> None:
+        self._closed_at_s = self._listener.clock()
+        self._listener.closed(self, event)
+        if self._transport is not None:
+            self._transport.close()
+
+    def _flush(self) -> None:
+        transport = self._transport
+        data = self._machine.data_to_send()
+        if transport is None or transport.is_closing() or not data:
+            return
+        transport.write(data)
+        unsent = transport.get_write_buffer_size()
+        if unsent > self._listener.config.max_unsent:
+            events = self._machine.close(
+                StatusCodes.BadTcpNotEnoughResources,
+                "client does not read",
+                f"{unsent} bytes wait for a client that does not read them",
+            )
+            transport.abort()
+            self._handle(events)
