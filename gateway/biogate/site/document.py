@@ -7,7 +7,9 @@ refused with its place: duplicate keys, keys that are not text, custom tags, mer
 
 from __future__ import annotations
 
+import codecs
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -84,58 +86,72 @@ def parse_document(content: bytes, file: str) -> Document:
     Raises SiteError when the text is not YAML at all; lesser problems are left in `.problems`
     so that the rest of the file can still be checked.
     """
+    text = _decode(content, file)
+    places = _Places(text)
     document = Document(file)
-    root = _compose(_decode(content, file), file)
-    document.data = None if root is None else _Builder(document).build(root, (), ())
+    root = _compose(text, places, file)
+    document.data = None if root is None else _Builder(document, places).build(root, (), ())
     return document
 
 
 def _decode(content: bytes, file: str) -> str:
     if len(content) > MAX_BYTES:
         message = f"the file has {len(content)} bytes; a site file has at most {MAX_BYTES}"
-        raise SiteError([Problem(file, 1, 1, "", message)])
+        raise _error(file, Mark(1, 1), message)
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8", errors="replace")
+        before = content[: error.start].decode("utf-8")
         message = f"byte 0x{content[error.start]:02x} is not UTF-8"
-        hint = "save the file as UTF-8"
-        raise SiteError([Problem(file, *_place(before), "", message, hint=hint)]) from error
+        place = _Places(before).at(len(before))
+        raise _error(file, place, message, "save the file as UTF-8") from error
 
 
-def _place(before: str) -> tuple[int, int]:
-    """Line and column of the character that follows `before`."""
-    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+def _error(file: str, mark: Mark, message: str, hint: str = "") -> SiteError:
+    return SiteError([Problem(file, mark.line, mark.column, "", message, hint=hint)])
 
 
-def _compose(text: str, file: str) -> Node | None:
+class _Places:
+    """Character offsets as lines and columns; line breaks as YAML 1.2 has them (5.4)."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0, *(match.end() for match in re.finditer("\r\n|\r|\n", text))]
+
+    def at(self, offset: int) -> Mark:
+        """The place of the character at `offset`."""
+        line = bisect_right(self._starts, offset)
+        return Mark(line, offset - self._starts[line - 1] + 1)
+
+
+def _compose(text: str, places: _Places, file: str) -> Node | None:
     try:
         return YAML(typ="safe", pure=True).compose(text)  # type: ignore[no-any-return]
     except ReaderError as error:
         message = f"character U+{ord(text[error.position]):04X} is not allowed in YAML"
-        problem = Problem(file, *_place(text[: error.position]), "", message)
-        raise SiteError([problem]) from error
+        raise _error(file, places.at(error.position), message) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        message = " ".join(str(part) for part in (error.context, error.problem) if part)
-        raise SiteError([Problem(file, line, column, "", f"not valid YAML: {message}")]) from error
+        reasons = " ".join(str(part) for part in (error.context, error.problem) if part)
+        place = places.at(mark.index) if mark else Mark(1, 1)
+        raise _error(file, place, f"not valid YAML: {reasons}") from error
     except YAMLError as error:
-        raise SiteError([Problem(file, 1, 1, "", f"not valid YAML: {error}")]) from error
+        raise _error(file, Mark(1, 1), f"not valid YAML: {error}") from error
     except RecursionError as error:
-        raise SiteError([Problem(file, 1, 1, "", "nested too deeply to be read")]) from error
+        raise _error(file, Mark(1, 1), "nested too deeply to be read") from error
 
 
 class _Builder:
     """Walks the node graph once; aliases are copied, within a budget of nodes and depth."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, places: _Places) -> None:
         self._document = document
+        self._places = places
         self._nodes = 0
 
     def build(self, node: Node, path: Path, above: tuple[int, ...]) -> object:
         self._nodes += 1
-        self._document.values[path] = Mark(node.start_mark.line + 1, node.start_mark.column + 1)
+        self._document.values[path] = self._places.at(node.start_mark.index)
         if self._nodes > MAX_NODES:
             self._refuse(path, f"more than {MAX_NODES} values (anchors and aliases counted)")
         if id(node) in above:
@@ -165,21 +181,16 @@ class _Builder:
             key = self._key(key_node, path)
             if key is None:
                 continue
-            mark = Mark(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
+            mark = self._places.at(key_node.start_mark.index)
             where = (*path, key)
             if key in data:
-                self._duplicate(where, mark)
+                line = self._document.keys[where].line
+                message = f"duplicate key: {key} is already given in line {line}"
+                self._report_key(mark, where, message, "remove one of them")
                 continue
             self._document.keys[where] = mark
             data[key] = self.build(value_node, where, inner)
         return data
-
-    def _duplicate(self, where: Path, mark: Mark) -> None:
-        first = self._document.keys[where]
-        message = f"duplicate key: {where[-1]} is already given in line {first.line}"
-        file, text = self._document.file, path_text(where)
-        problem = Problem(file, mark.line, mark.column, text, message, hint="remove one of them")
-        self._document.problems.append(problem)
 
     def _key(self, node: Node, path: Path) -> str | None:
         """The key's text, or None (and a problem) where it is not text."""
@@ -192,12 +203,14 @@ class _Builder:
             message = f"key {node.value!r} is not text: names begin with a letter"
         if not message:
             return str(node.value)
-        mark = node.start_mark
-        problem = Problem(
-            self._document.file, mark.line + 1, mark.column + 1, path_text(path), message
-        )
-        self._document.problems.append(problem)
+        self._report_key(self._places.at(node.start_mark.index), path, message)
         return None
+
+    def _report_key(self, mark: Mark, path: Path, message: str, hint: str = "") -> None:
+        """A key that is refused has no entry in `keys`: its place is told here."""
+        file, text = self._document.file, path_text(path)
+        problem = Problem(file, mark.line, mark.column, text, message, hint=hint)
+        self._document.problems.append(problem)
 
     def _scalar(self, node: ScalarNode, path: Path) -> object:
         if not str(node.tag).startswith(_CORE_TAG):

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -29,11 +30,32 @@ URI_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+$"
 PROFILE_FILE_SUFFIXES = (".yaml", ".yml")
 
 
+def _format_version(version: object) -> object:
+    if type(version) is not int or version != 1:
+        raise ValueError(f"this biogate reads version 1 of the site file, not {version!r}")
+    return version
+
+
 def _rising(limits: tuple[float, float]) -> tuple[float, float]:
     low, high = limits
     if not low < high:
         raise ValueError(f"low ({low:g}) must be less than high ({high:g})")
     return limits
+
+
+def _two_limits(limits: object) -> object:
+    if isinstance(limits, list) and len(limits) != 2:
+        raise ValueError(f"a range is [low, high]; this list has {len(limits)} entries")
+    return limits
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise ValueError("the list is empty; it needs at least one entry")
+    twice = [value for i, value in enumerate(values) if value in values[:i]]
+    if twice:
+        raise ValueError(f"{twice[0]} stands in the list twice")
+    return values
 
 
 def _beside_the_site_file(profile: str, info: ValidationInfo) -> str:
@@ -48,7 +70,12 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Label = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
 SignalReference = Annotated[str, StringConstraints(pattern=SIGNAL_PATTERN)]
 Uri = Annotated[str, StringConstraints(pattern=URI_PATTERN)]
-Range = Annotated[tuple[float, float], Field(strict=False), AfterValidator(_rising)]
+Range = Annotated[
+    tuple[float, float],
+    Field(strict=False),
+    AfterValidator(_rising),
+    BeforeValidator(_two_limits),
+]
 UnitCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,3}$")]
 ProfileName = Annotated[
     str, StringConstraints(pattern=PROFILE_PATTERN), AfterValidator(_beside_the_site_file)
@@ -75,11 +102,15 @@ class OpcUaConfig(_Strict):
     port: Annotated[int, Field(ge=0, le=65535)] = 4840
     """TCP port; 0 takes a free one (the endpoint URL is printed)."""
     security_policies: Annotated[
-        tuple[Literal["None", "Basic256Sha256"], ...], Field(strict=False, min_length=1)
+        tuple[Literal["None", "Basic256Sha256"], ...],
+        Field(strict=False),
+        AfterValidator(_distinct),
     ] = ("Basic256Sha256",)
     """Security policies to offer."""
     security_modes: Annotated[
-        tuple[Literal["Sign", "SignAndEncrypt"], ...], Field(strict=False, min_length=1)
+        tuple[Literal["Sign", "SignAndEncrypt"], ...],
+        Field(strict=False),
+        AfterValidator(_distinct),
     ] = ("Sign", "SignAndEncrypt")
     """Message security modes of the policies other than None."""
     anonymous: Literal["none", "read"] = "none"
@@ -208,7 +239,7 @@ class UnitConfig(_Strict):
 class Site(_Strict):
     """A plant as one gateway sees it (ISA-95 part 1: enterprise, site, area, process cell)."""
 
-    biogate: Literal[1]
+    biogate: Annotated[Literal[1], BeforeValidator(_format_version)]
     """Version of this file format."""
     enterprise: Label
     """ISA-95 enterprise."""

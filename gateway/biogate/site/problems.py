@@ -63,8 +63,10 @@ def path_text(path: Path) -> str:
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
     """`did you mean X?` for the known word nearest to `word` (case ignored), else nothing."""
+    folded = str(word).casefold()
     by_folded = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(str(word).casefold(), by_folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(folded, by_folded, n=1, cutoff=0.6)
+    near += [name for name in by_folded if len(folded) > 2 and name.startswith(folded)]
     return f"did you mean {by_folded[near[0]]}?" if near else ""
 
 
