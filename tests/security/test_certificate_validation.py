@@ -1,0 +1,396 @@
+"""Validation by Part 4, 6.1.3: each step has its code, and the first that fails decides."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from biogate_security import status
+from biogate_security.certificate import fingerprint
+from biogate_security.certificate_validation import (
+    SUPPRESSIBLE,
+    Requirements,
+    build_chain,
+    validate,
+)
+from biogate_security.trust_list import TrustList
+
+URI = "urn:example:client"
+
+
+def trust_list(trusted=(), issuers=(), crls=()):
+    by_subject: dict = {}
+    for owner in (*trusted, *issuers):
+        by_subject.setdefault(owner.certificate.subject.public_bytes(), []).append(
+            owner.certificate
+        )
+    by_issuer: dict = {}
+    for crl in map(x509.load_der_x509_crl, crls):
+        by_issuer.setdefault(crl.issuer.public_bytes(), []).append(crl)
+    fingerprints = frozenset(fingerprint(owner.certificate) for owner in trusted)
+    return TrustList(fingerprints, by_subject, by_issuer)
+
+
+@pytest.fixture
+def judge(now):
+    def judge(der, trust=(), issuers=(), crls=(), *, at=now, uri=None, **wanted):
+        result = validate(
+            der,
+            trust_list(trust, issuers, crls),
+            at,
+            application_uri=uri,
+            requirements=Requirements(**wanted),
+        )
+        return status.name(result.failure.status if result.failure else status.GOOD)
+
+    return judge
+
+
+@pytest.fixture
+def whole(plant):
+    """What a complete, unrevoked plant PKI looks like to `judge`."""
+    return {
+        "trust": [plant.root],
+        "issuers": [plant.issuing],
+        "crls": [plant.root.crl(), plant.issuing.crl()],
+    }
+
+
+def test_a_trusted_self_signed_certificate_is_good(judge, party):
+    client = party()
+    assert judge(client.der, [client], uri=URI) == "Good"
+
+
+def test_a_certificate_from_a_trusted_authority_is_good(judge, plant, whole):
+    assert judge(plant.client.der, **whole, uri=URI) == "Good"
+
+
+def test_issuers_may_come_with_the_certificate(judge, plant, whole):
+    whole["issuers"] = []
+    assert judge(plant.client.der, **whole) == "Bad_CertificateChainIncomplete"
+    assert judge(plant.client.der + plant.issuing.der, **whole) == "Good"
+
+
+# Step 1: structure
+
+
+@pytest.mark.parametrize(
+    "der", [b"", b"0", b"\x00" * 40, b"\x30\x84\xff\xff\xff\xff", b"\x30\x80\x00\x00", b"\x30\x03abc"]
+)
+def test_bytes_that_are_no_certificate_are_invalid(judge, der):
+    assert judge(der) == "Bad_CertificateInvalid"
+
+
+def test_a_certificate_cut_short_or_with_something_behind_it_is_invalid(judge, party):
+    client = party()
+    assert judge(client.der[:-1], [client]) == "Bad_CertificateInvalid"
+    assert judge(client.der + b"\x00", [client]) == "Bad_CertificateInvalid"
+
+
+def test_a_critical_extension_that_we_do_not_understand_is_invalid(judge, party):
+    constraint = x509.NameConstraints([x509.DNSName("example.com")], None)
+    client = party(extra=((constraint, True),))
+    assert judge(client.der, [client]) == "Bad_CertificateInvalid"
+    harmless = party(extra=((constraint, False),))
+    assert judge(harmless.der, [harmless]) == "Good"
+
+
+def test_more_than_ten_certificates_are_invalid(judge, party):
+    client = party()
+    assert judge(client.der * 10, [client]) == "Good"
+    assert judge(client.der * 11, [client]) == "Bad_CertificateInvalid"
+
+
+# Step 2: chain
+
+
+def test_a_missing_root_leaves_the_chain_incomplete(judge, plant):
+    trust = [plant.issuing, plant.client]
+    assert judge(plant.client.der, trust) == "Bad_CertificateChainIncomplete"
+
+
+def test_issuers_in_a_loop_leave_the_chain_incomplete(judge, party):
+    one = party("one", 1, issuer_name="two", signer=None, ca=True)
+    two = party("two", 2, issuer=one, ca=True)
+    one = party("one", 1, issuer=two, ca=True)
+    client = party("client", 3, issuer=two)
+    result = judge(client.der + one.der + two.der, [one, two])
+    assert result == "Bad_CertificateChainIncomplete"
+
+
+def test_a_chain_is_followed_over_ten_certificates_at_most(party, plant):
+    issuer, authorities = plant.root, [plant.root]
+    for depth in range(10):
+        issuer = party(f"ca {depth}", 4, issuer=issuer, ca=True)
+        authorities.append(issuer)
+    client = party("client", 3, issuer=issuer)
+    chain, gap = build_chain([client.certificate], trust_list(issuers=authorities))
+    assert len(chain) == 10
+    assert gap == "longer than 10 certificates"
+
+
+def test_of_two_authorities_of_one_name_the_signer_is_found(judge, party, plant, whole):
+    impostor = party("issuing", 7, issuer=plant.root, ca=True)
+    whole["issuers"] = [impostor, plant.issuing]
+    assert judge(plant.client.der, **whole) == "Good"
+
+
+# Step 3: signature
+
+
+def test_a_forged_signature_is_invalid(judge, party, plant, whole):
+    forged = party("client", 3, issuer=plant.issuing, signer=plant.client.key)
+    assert judge(forged.der, **whole) == "Bad_CertificateInvalid"
+
+
+def test_a_self_signed_certificate_whose_signature_is_not_its_own_is_invalid(judge, party, plant):
+    forged = party("client", 3, signer=plant.root.key)
+    assert judge(forged.der, [forged]) == "Bad_CertificateInvalid"
+
+
+def test_an_authority_that_only_shares_the_trusted_ones_name_gives_no_trust(
+    judge, party, plant, whole
+):
+    impostor = party("root", 7, ca=True)
+    client = party("client", 3, issuer=impostor)
+    assert judge(client.der + impostor.der, **whole) == "Bad_CertificateUntrusted"
+
+
+# Step 4: security policy
+
+
+def test_short_keys_and_old_hashes_fail_the_policy(judge, party):
+    short = party("short", 5, bits=1024)
+    assert judge(short.der, [short]) == "Bad_CertificatePolicyCheckFailed"
+    assert judge(short.der, [short], min_key_bits=1024) == "Good"
+    client = party()
+    assert judge(client.der, [client], min_key_bits=3072) == "Bad_CertificatePolicyCheckFailed"
+    assert judge(client.der, [client], max_key_bits=1024) == "Bad_CertificatePolicyCheckFailed"
+    other_hash = party(algorithm=hashes.SHA384())
+    assert judge(other_hash.der, [other_hash]) == "Good"
+    only = frozenset({"sha256"})
+    assert judge(other_hash.der, [other_hash], hashes=only) == "Bad_CertificatePolicyCheckFailed"
+
+
+# Step 5: trust
+
+
+def test_a_stranger_is_untrusted_before_anything_else_is_said_of_it(judge, party, now):
+    client = party(end=now - timedelta(days=1), uses=frozenset())
+    assert judge(client.der, uri="urn:other") == "Bad_CertificateUntrusted"
+
+
+def test_the_issuer_store_alone_gives_no_trust(judge, plant, whole):
+    whole["issuers"], whole["trust"] = [plant.issuing, plant.root], []
+    assert judge(plant.client.der, **whole) == "Bad_CertificateUntrusted"
+
+
+@pytest.mark.parametrize("trusted", ["root", "issuing", "client"])
+def test_any_certificate_of_the_chain_may_be_the_trusted_one(judge, plant, whole, trusted):
+    whole["issuers"], whole["trust"] = [plant.issuing, plant.root], [getattr(plant, trusted)]
+    assert judge(plant.client.der, **whole) == "Good"
+
+
+# Step 6: validity
+
+
+def test_a_certificate_is_good_from_its_first_to_its_last_second(judge, party):
+    client = party()
+    first, last = client.certificate.not_valid_before_utc, client.certificate.not_valid_after_utc
+    second = timedelta(seconds=1)
+    assert judge(client.der, [client], at=first) == "Good"
+    assert judge(client.der, [client], at=last) == "Good"
+    assert judge(client.der, [client], at=first - second) == "Bad_CertificateTimeInvalid"
+    assert judge(client.der, [client], at=last + second) == "Bad_CertificateTimeInvalid"
+
+
+def test_an_expired_issuer_has_a_code_of_its_own(judge, party, plant, whole, now):
+    issuing = party("issuing", 2, issuer=plant.root, ca=True, end=now - timedelta(days=1))
+    whole["issuers"] = [issuing]
+    assert judge(plant.client.der, **whole) == "Bad_CertificateIssuerTimeInvalid"
+
+
+# Step 8: ApplicationUri (step 7, the host name, is for clients)
+
+
+@pytest.mark.parametrize("uris", [(), ("urn:other",), (URI, "urn:other"), (URI, URI)])
+def test_the_application_uri_must_be_the_only_one_of_the_certificate(judge, party, uris):
+    client = party(uris=uris)
+    assert judge(client.der, [client], uri=URI) == "Bad_CertificateUriInvalid"
+    assert judge(client.der, [client]) == "Good"
+
+
+# Step 9: usage
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment"],
+)
+def test_a_missing_key_usage_is_not_allowed(judge, party, missing):
+    uses = {"digital_signature", "content_commitment", "key_encipherment", "data_encipherment"}
+    client = party(uses=frozenset(uses - {missing}))
+    assert judge(client.der, [client]) == "Bad_CertificateUseNotAllowed"
+
+
+def test_a_server_only_certificate_may_not_be_a_clients(judge, party):
+    server = party(purposes=(ExtendedKeyUsageOID.SERVER_AUTH,))
+    assert judge(server.der, [server]) == "Bad_CertificateUseNotAllowed"
+    assert judge(server.der, [server], purpose="server") == "Good"
+    for lacking in (party(uses=frozenset()), party(purposes=())):
+        assert judge(lacking.der, [lacking]) == "Bad_CertificateUseNotAllowed"
+
+
+def test_a_trusted_client_may_not_issue_certificates(judge, party, plant):
+    uses = {"digital_signature", "content_commitment", "key_encipherment", "data_encipherment"}
+    client = party("client", 3, uses=frozenset(uses | {"key_cert_sign", "crl_sign"}))
+    child = party("child", 6, issuer=client)
+    crls = [client.crl()]
+    assert judge(client.der, [client], crls=crls) == "Good"
+    assert judge(child.der, [client], crls=crls) == "Bad_CertificateIssuerUseNotAllowed"
+
+
+def test_an_authority_needs_its_key_usage_and_room_below_it(judge, party, plant, whole):
+    weak = party("issuing", 2, issuer=plant.root, ca=True, uses=frozenset({"crl_sign"}))
+    whole["issuers"] = [weak]
+    assert judge(plant.client.der, **whole) == "Bad_CertificateIssuerUseNotAllowed"
+    root = party("root", 1, ca=True, path_length=0)
+    whole["issuers"], whole["trust"] = [plant.issuing], [root]
+    assert judge(plant.client.der, **whole) == "Bad_CertificateIssuerUseNotAllowed"
+
+
+# Steps 10 and 11: revocation
+
+
+def test_an_authority_without_a_revocation_list_leaves_it_unknown(judge, plant, whole):
+    whole["crls"] = [plant.root.crl()]
+    assert judge(plant.client.der, **whole) == "Bad_CertificateRevocationUnknown"
+    whole["crls"] = [plant.issuing.crl()]
+    assert judge(plant.client.der, **whole) == "Bad_CertificateIssuerRevocationUnknown"
+
+
+def test_a_list_out_of_date_or_signed_by_another_says_nothing(judge, plant, whole, now):
+    for useless in (
+        plant.issuing.crl(days=-0.5),
+        plant.issuing.crl(start=now + timedelta(days=3)),
+        plant.issuing.crl(key=9),
+    ):
+        whole["crls"] = [plant.root.crl(), useless]
+        assert judge(plant.client.der, **whole) == "Bad_CertificateRevocationUnknown"
+
+
+def test_a_list_of_an_authority_without_that_right_says_nothing(judge, party, plant, whole):
+    whole["issuers"] = [
+        party("issuing", 2, issuer=plant.root, ca=True, uses=frozenset({"key_cert_sign"}))
+    ]
+    assert judge(plant.client.der, **whole) == "Bad_CertificateRevocationUnknown"
+
+
+def test_a_revoked_certificate_is_refused(judge, plant, whole):
+    whole["crls"] = [plant.root.crl(), plant.issuing.crl(plant.client)]
+    assert judge(plant.client.der, **whole) == "Bad_CertificateRevoked"
+
+
+def test_a_revoked_authority_takes_its_certificates_with_it(judge, plant, whole):
+    whole["crls"] = [plant.root.crl(plant.issuing), plant.issuing.crl()]
+    assert judge(plant.client.der, **whole) == "Bad_CertificateIssuerRevoked"
+
+
+def test_another_authoritys_list_with_the_same_serial_number_does_not_count(
+    judge, party, plant, whole
+):
+    other = party("other", 8, ca=True)
+    whole["crls"] += [other.crl(plant.client)]
+    whole["issuers"] += [other]
+    assert judge(plant.client.der, **whole) == "Good"
+
+
+def test_a_serial_number_on_an_old_list_stays_revoked_even_if_unknown_is_suppressed(
+    judge, plant, whole
+):
+    whole["crls"] = [plant.root.crl(), plant.issuing.crl(plant.client, days=-0.5)]
+    unknown = frozenset({status.BAD_CERTIFICATE_REVOCATION_UNKNOWN})
+    assert judge(plant.client.der, **whole, suppress=unknown) == "Bad_CertificateRevoked"
+
+
+# Suppressing
+
+
+def test_a_suppressed_finding_is_reported_and_the_walk_goes_on(party, now):
+    client = party(end=now - timedelta(days=1), uses=frozenset())
+    expired = frozenset({status.BAD_CERTIFICATE_TIME_INVALID})
+    result = validate(
+        client.der, trust_list([client]), now, requirements=Requirements(suppress=expired)
+    )
+    assert [finding.status for finding in result.suppressed] == [*expired]
+    assert result.failure.status == status.BAD_CERTIFICATE_USE_NOT_ALLOWED
+
+
+def test_what_part_4_calls_critical_cannot_be_suppressed():
+    for code in set(status.NAMES) - SUPPRESSIBLE:
+        with pytest.raises(ValueError, match="may not be suppressed"):
+            Requirements(suppress=frozenset({code}))
+
+
+# For any bytes
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_change_of_a_trusted_certificate_is_accepted(data):
+    der, owner = _client()
+    place = data.draw(st.integers(0, len(der) - 1))
+    flip = data.draw(st.integers(1, 255))
+    changed = bytearray(der)
+    changed[place] ^= flip
+    moment = owner.certificate.not_valid_before_utc
+    result = validate(bytes(changed), trust_list([owner]), moment)
+    assert result.failure is not None
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=100, deadline=None)
+def test_any_bytes_get_a_verdict(noise):
+    der, owner = _client()
+    moment = owner.certificate.not_valid_before_utc
+    assert validate(noise, trust_list([owner]), moment).failure is not None
+    assert validate(b"\x30" + noise, trust_list([owner]), moment).failure is not None
+
+
+_CLIENT: list = []
+
+
+@pytest.fixture(autouse=True)
+def _keep_a_client(party):
+    if not _CLIENT:
+        _CLIENT.append(party())
+
+
+def _client():
+    return _CLIENT[0].der, _CLIENT[0]
+
+
+# A peer's own code as oracle
+
+
+def test_a_certificate_made_by_asyncua_is_good(judge, party, now):
+    import asyncua.crypto.cert_gen as peer
+
+    key = peer.generate_private_key()
+    certificate = peer.generate_self_signed_app_certificate(
+        key,
+        "peer",
+        {"organizationName": "Example"},
+        [x509.UniformResourceIdentifier(URI), x509.DNSName("localhost")],
+        [ExtendedKeyUsageOID.CLIENT_AUTH],
+    )
+    moment = certificate.not_valid_before_utc
+    owner = type(party())(certificate, key)
+    assert judge(certificate.public_bytes(Encoding.DER), [owner], at=moment, uri=URI) == "Good"
