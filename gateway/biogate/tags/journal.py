@@ -125,6 +125,10 @@ class Cursor:
         self.lost_rows += drained.lost_rows
         return drained
 
+    def skip(self) -> None:
+        """Go on after the newest batch; what is skipped does not count as lost."""
+        self._batch, self._row = self._journal.end
+
     async def wait(self) -> None:
         """Return once there is something to read (at once when there already is)."""
         await self._journal.wait_beyond(self._batch)

@@ -75,7 +75,7 @@ class Notifications(NamedTuple):
 def encode_notifications(rows: Notifications) -> bytes:
     """The rows as MonitoredItemNotifications, one after the other (no array length before).
 
-    A number that its wire type cannot hold must not come here: it would wrap around.
+    A number that its wire type cannot hold must not come here: see `subscriptions.projection`.
     """
     if not len(rows.value):
         return b""
@@ -134,8 +134,7 @@ def _records(shape: int, rows: Notifications) -> NDArray[np.void]:
     if shape & _VALUE:
         wire = shape & _TYPE_MASK
         records["type"] = wire
-        with np.errstate(over="ignore"):  # a Double beyond Float's range is its infinity
-            records["value"] = rows.value != 0 if wire == _BOOLEAN else rows.value
+        records["value"] = rows.value != 0 if wire == _BOOLEAN else rows.value
     if shape & _STATUS:
         records["status"] = rows.status
     if shape & _SOURCE:

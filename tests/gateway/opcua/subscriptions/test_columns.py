@@ -6,7 +6,6 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import pytest
 from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import (
@@ -94,13 +93,6 @@ def test_rows_of_one_shape_are_one_block_of_the_same_bytes():
     table = [(n, 11, n / 7, 0, 10 * n + 10, 10 * n + 20, 2) for n in range(1000)]
     oracle = b"".join(map(encoded_by_asyncua, table))
     assert encode_notifications(as_columns(table)) == oracle
-
-
-def test_a_double_beyond_float_shown_as_float_is_infinite():
-    encoded = encode_notifications(as_columns([(1, 10, 1e300, 0, 0, 0, 3)]))
-    assert struct_from_binary(
-        ua.MonitoredItemNotification, Buffer(encoded)
-    ).Value.Value.Value == pytest.approx(math.inf)
 
 
 def test_asyncua_decodes_a_publish_response_to_the_same_objects():

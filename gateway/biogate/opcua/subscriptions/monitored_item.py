@@ -1,0 +1,90 @@
+"""One MonitoredItem of a Subscription (Part 4, 5.13): its settings, and where its queue is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from biogate.opcua.stack import ua
+from biogate.opcua.subscriptions.filters import DataFilter
+from biogate.opcua.subscriptions.object_queue import ObjectQueue
+from biogate.opcua.subscriptions.rings import ItemSettings
+
+DISABLED, SAMPLING, REPORTING = 0, 1, 2
+"""MonitoringMode (Part 4, 7.23)."""
+
+EVERY_CHANGE_MS = 0.0
+"""The sampling interval that stands for every change instead of the latest value."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberSource:
+    """A tag that is a number, shown as the built-in type `wire`."""
+
+    tag: int
+    wire: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSource:
+    """A value that is read as an object.
+
+    `read` gives it with both timestamps and never raises; while `stamp` gives the same number it
+    is the same value, so that it is read only when that changed (None: unknown, read each time).
+    `tag` and `show` make the value of each change of a tag, where it is one: `show(value, status,
+    source time, server time, object)`.
+    """
+
+    read: Callable[[], ua.DataValue]
+    stamp: Callable[[], int] | None = None
+    tag: int | None = None
+    show: Callable[[float, int, int, int, object], ua.DataValue] | None = None
+
+
+@dataclass(slots=True)
+class Settings:
+    """What CreateMonitoredItems and ModifyMonitoredItems set; intervals and sizes are revised."""
+
+    client_handle: int
+    sampling_interval_ms: float
+    filter: DataFilter
+    timestamps: int
+    queue_size: int
+    discard_oldest: bool
+
+
+@dataclass(slots=True, eq=False)
+class MonitoredItem:
+    """One item. Its queue is `slot` of the ring store for a number, `queue` for anything else.
+
+    `ended`: its right was withdrawn; it has said so and is sampled no more.
+    """
+
+    id: int
+    read: ua.ReadValueId
+    source: NumberSource | ObjectSource
+    settings: Settings
+    mode: int
+    slot: int = -1
+    queue: ObjectQueue | None = None
+    ended: bool = False
+    seen_stamp: int | None = None
+
+    @property
+    def sampled(self) -> bool:
+        """True while values go into the queue."""
+        return self.mode != DISABLED and not self.ended
+
+    def ring_settings(self, source: NumberSource) -> ItemSettings:
+        """The settings as the ring store wants them."""
+        settings = self.settings
+        return ItemSettings(
+            source.tag,
+            settings.client_handle,
+            source.wire,
+            settings.timestamps,
+            settings.filter.trigger,
+            settings.filter.deadband,
+            settings.queue_size,
+            settings.discard_oldest,
+        )

@@ -1,0 +1,64 @@
+"""The Publish requests of one session that wait for something to say (Part 4, 5.14.5)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from biogate.opcua.stack import StatusCodes
+
+
+@dataclass(slots=True, eq=False)
+class ParkedPublish:
+    """One Publish request. `results` answers its acknowledgements.
+
+    `answer` sends an encoded PublishResponse, `refuse` a ServiceFault with a StatusCode.
+    `expires_s` is when the client's TimeoutHint ends, on the monotonic clock; None: never.
+    """
+
+    request_handle: int
+    connection: object
+    results: Sequence[int]
+    answer: Callable[[bytes], None]
+    refuse: Callable[[int], None]
+    expires_s: float | None = None
+
+
+class PublishQueue:
+    """At most `limit` requests, answered in the order in which they came."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parked: deque[ParkedPublish] = deque()
+
+    def __len__(self) -> int:
+        return len(self._parked)
+
+    def add(self, request: ParkedPublish) -> None:
+        """Park a request; when there are too many, the oldest is refused."""
+        self._parked.append(request)
+        if len(self._parked) > self._limit:
+            self._parked.popleft().refuse(StatusCodes.BadTooManyPublishRequests)
+
+    def pop(self) -> ParkedPublish:
+        """The oldest request. Raises IndexError when there is none."""
+        return self._parked.popleft()
+
+    def refuse(self, status: int, which: Callable[[ParkedPublish], bool]) -> int:
+        """Refuse the requests that `which` picks; how many there were."""
+        refused = [request for request in self._parked if which(request)]
+        self._parked = deque(request for request in self._parked if request not in refused)
+        for request in refused:
+            request.refuse(status)
+        return len(refused)
+
+    def drop(self, connection: object) -> None:
+        """Forget the requests of a connection that is gone."""
+        self._parked = deque(r for r in self._parked if r.connection is not connection)
+
+    def expire(self, now_s: float) -> None:
+        """Refuse requests whose client has stopped waiting."""
+        self.refuse(
+            StatusCodes.BadTimeout, lambda r: r.expires_s is not None and r.expires_s <= now_s
+        )

@@ -1,0 +1,303 @@
+"""Sampling groups: from changed tags to the queues of the items that show them.
+
+Items that are sampled at one interval form a group and are sampled together: the tags that
+changed are found by column, mapped to slots by indexing, and offered to the ring store at once.
+Filter and TimestampsToReturn are columns of the ring store, not part of the group, so that the
+number of groups is that of the intervals and no client's choice of deadbands adds one.
+
+Two kinds of group. At an interval above zero the *latest* value at the sampling instant counts,
+which the table itself holds; versions say which tags changed, and nothing can be missed. At
+interval zero *every change* counts, which only the journal holds; the group's cursor is drained
+before each publishing and at least every `DRAIN_S`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biogate.opcua.subscriptions.members import Members, rounds
+from biogate.opcua.subscriptions.monitored_item import (
+    EVERY_CHANGE_MS,
+    MonitoredItem,
+    NumberSource,
+    ObjectSource,
+)
+from biogate.opcua.subscriptions.projection import DOUBLE, project_columns
+from biogate.opcua.subscriptions.rings import RingStore, Samples
+from biogate.tags.journal import Journal, JournalBatch
+
+_log = logging.getLogger(__name__)
+
+DRAIN_S = 0.25
+
+
+class SampledTags(Protocol):
+    """The tag table as sampling needs it."""
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def version(self) -> NDArray[np.int64]: ...
+
+    def snapshot(self, indices: Any) -> tuple[Any, Any, Any, Any]: ...
+
+    def object_at(self, index: int) -> Any: ...
+
+
+class Sampler:
+    """All sampling groups. `wall_clock` gives FILETIME ticks."""
+
+    def __init__(self, tags: SampledTags, store: RingStore, wall_clock: Callable[[], int]) -> None:
+        self._tags = tags
+        self._store = store
+        self._wall_clock = wall_clock
+        self._changes = _ChangeGroup(self)
+        self._intervals: dict[float, _IntervalGroup] = {}
+
+    @property
+    def lost_rows(self) -> int:
+        """Rows of the journal that went by before they were sampled."""
+        return self._changes.cursor.lost_rows
+
+    @property
+    def next_deadline_s(self) -> float:
+        """When `tick` next has something to do; infinity when it has nothing."""
+        due = [group.next_s for group in (self._changes, *self._intervals.values()) if group]
+        return min(due, default=float("inf"))
+
+    def tick(self, now_s: float) -> None:
+        """Sample the groups whose instant has come."""
+        for group in (self._changes, *self._intervals.values()):
+            if group and group.next_s <= now_s:
+                group.sample()
+                group.advance(now_s)
+
+    def sample_changes(self) -> None:
+        """Queue all changes up to now for the items that want every one."""
+        if self._changes:
+            self._changes.sample()
+
+    def add(self, items: Sequence[MonitoredItem], now_s: float) -> None:
+        """Sample `items` from now on; their present values are queued at once."""
+        self.sample_changes()  # what comes before is not these items'
+        for item in items:
+            self._group(item, now_s).add(item)
+        self._queue_present(items)
+
+    def resume(self, item: MonitoredItem, now_s: float) -> None:
+        """Sample `item` at its new interval; nothing is queued unless its value changed."""
+        self.sample_changes()
+        self._group(item, now_s).add(item)
+
+    def remove(self, item: MonitoredItem) -> None:
+        """Sample `item` no more; its queue stays. Harmless when it was not sampled."""
+        interval_ms = item.settings.sampling_interval_ms
+        group = (
+            self._changes if interval_ms == EVERY_CHANGE_MS else self._intervals.get(interval_ms)
+        )
+        if group is None:
+            return
+        self.sample_changes()
+        group.discard(item)
+        if not group:
+            self._intervals.pop(interval_ms, None)
+
+    def _group(self, item: MonitoredItem, now_s: float) -> _Group:
+        interval_ms = item.settings.sampling_interval_ms
+        if interval_ms == EVERY_CHANGE_MS:
+            if not self._changes:
+                self._changes.start(now_s)
+            return self._changes
+        group = self._intervals.get(interval_ms)
+        if group is None:
+            group = self._intervals[interval_ms] = _IntervalGroup(self, interval_ms / 1000)
+            group.advance(now_s)
+        return group
+
+    def _queue_present(self, items: Sequence[MonitoredItem]) -> None:
+        numbers = [(i.slot, i.source.tag) for i in items if isinstance(i.source, NumberSource)]
+        if numbers:
+            slots, tags = np.array(numbers).T
+            self._store.push(slots, self.shown(slots, self.snapshot(tags)))
+        for item in items:
+            if isinstance(item.source, ObjectSource) and item.queue is not None:
+                item.seen_stamp = item.source.stamp() if item.source.stamp else None
+                item.queue.push(item.source.read())
+
+    def snapshot(self, tags: NDArray[np.int32] | Sequence[int]) -> Samples:
+        """The tags as they are now."""
+        return Samples(*self._tags.snapshot(tags))
+
+    def shown(self, slots: NDArray[np.int64], samples: Samples) -> Samples:
+        """Samples in the types of the slots' Variables; a missing server time is now."""
+        wire = self._store.wire_types(slots)
+        value, status, source_time, server_time = samples
+        if (wire != DOUBLE).any():
+            value, status = project_columns(wire, value, status)
+        if not server_time.all():
+            server_time = np.where(server_time == 0, self._wall_clock(), server_time)
+        return Samples(value, status, source_time, server_time)
+
+    def offer(self, slots: NDArray[np.int64], samples: Samples) -> None:
+        """Project and queue, where filters let it pass."""
+        self._store.offer(slots, self.shown(slots, samples))
+
+
+class _Group:
+    """Items that are sampled together: slots of the ring store, and items that hold objects."""
+
+    def __init__(self, sampler: Sampler, interval_s: float) -> None:
+        self.sampler = sampler
+        self.tags = sampler._tags
+        self.interval_s = interval_s
+        self.next_s = float("-inf")
+        self.members = Members()
+        self.objects: dict[MonitoredItem, ObjectSource] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.members) or bool(self.objects)
+
+    def add(self, item: MonitoredItem) -> None:
+        if isinstance(item.source, NumberSource):
+            self.members.add(item.slot, item.source.tag)
+        else:
+            self.objects[item] = item.source
+
+    def discard(self, item: MonitoredItem) -> None:
+        self.members.discard(item.slot)
+        self.objects.pop(item, None)
+
+    def advance(self, now_s: float) -> None:
+        """Set the next instant; instants that went by are not made up for."""
+        self.next_s = max(self.next_s + self.interval_s, now_s)
+        if self.next_s == now_s:
+            self.next_s = now_s + self.interval_s
+
+    def sample(self) -> None:
+        raise NotImplementedError
+
+    def poll(self, objects: dict[MonitoredItem, ObjectSource]) -> None:
+        """Read the objects that may have changed."""
+        for item, source in objects.items():
+            stamp = source.stamp() if source.stamp else None
+            if (stamp is None or stamp != item.seen_stamp) and item.queue is not None:
+                item.seen_stamp = stamp
+                item.queue.offer(source.read())
+
+
+class _IntervalGroup(_Group):
+    """The latest value at each instant."""
+
+    def __init__(self, sampler: Sampler, interval_s: float) -> None:
+        super().__init__(sampler, interval_s)
+        self._generation = -1
+        self._seen = np.empty(0, np.int64)
+
+    def sample(self) -> None:
+        tags = self.members.tags
+        versions = self.tags.version[tags]
+        if self.members.generation != self._generation:
+            self._generation = self.members.generation
+            self._seen = np.full(len(tags), -1)
+        changed = np.flatnonzero(versions != self._seen)
+        self._seen = versions
+        if len(changed):
+            slots, rows = self.members.expand(changed)
+            samples = self.sampler.snapshot(tags[changed])
+            self.sampler.offer(slots, samples.rows(rows))
+        if self.objects:
+            self.poll(self.objects)
+
+
+class _ChangeGroup(_Group):
+    """Every change, in order."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        super().__init__(sampler, DRAIN_S)
+        self.cursor = self.tags.journal.cursor()
+        self._tag_objects: dict[int, dict[MonitoredItem, ObjectSource]] = {}
+
+    def start(self, now_s: float) -> None:
+        """Begin with what comes from now on."""
+        self.cursor.skip()
+        self.next_s = now_s + self.interval_s
+
+    def add(self, item: MonitoredItem) -> None:
+        super().add(item)
+        if isinstance(item.source, ObjectSource) and item.source.tag is not None:
+            self._tag_objects.setdefault(item.source.tag, {})[item] = item.source
+
+    def discard(self, item: MonitoredItem) -> None:
+        super().discard(item)
+        if isinstance(item.source, ObjectSource) and item.source.tag is not None:
+            showing = self._tag_objects.get(item.source.tag, {})
+            showing.pop(item, None)
+            if not showing:
+                self._tag_objects.pop(item.source.tag, None)
+
+    def sample(self) -> None:
+        if not self.cursor.pending_rows:
+            return
+        batches, lost_rows = self.cursor.read()
+        if batches:
+            self._sample_numbers(batches)
+        for batch in batches if self._tag_objects else ():
+            self._sample_objects(batch)
+        if lost_rows:
+            self._catch_up(lost_rows)
+
+    def _sample_numbers(self, batches: list[JournalBatch]) -> None:
+        if not self.members:
+            return
+        index = _joined([batch.index for batch in batches])
+        positions = self.members.positions(index)
+        samples = Samples(
+            _joined([batch.value for batch in batches]),
+            _joined([batch.status for batch in batches]),
+            _joined([batch.source_time for batch in batches]),
+            np.repeat([batch.server_time for batch in batches], [len(b) for b in batches]),
+        )
+        wanted = positions >= 0
+        if not wanted.all():
+            rows = np.flatnonzero(wanted)
+            positions, samples = positions[rows], samples.rows(rows)
+        for rows in rounds(positions):
+            slots, places = self.members.expand(positions[rows])
+            self.sampler.offer(slots, samples.rows(rows[places]))
+
+    def _sample_objects(self, batch: JournalBatch) -> None:
+        for row, tag in enumerate(batch.index.tolist()):
+            for item, source in self._tag_objects.get(tag, {}).items():
+                if item.queue is not None and source.show is not None:
+                    item.queue.offer(
+                        source.show(
+                            float(batch.value[row]),
+                            int(batch.status[row]),
+                            int(batch.source_time[row]),
+                            batch.server_time,
+                            batch.objects.get(row),
+                        )
+                    )
+
+    def _catch_up(self, lost_rows: int) -> None:
+        """The changes in between are lost; at least nobody stays behind with an old value."""
+        _log.warning(
+            "changes went by before they were sampled: raise the journal's capacity",
+            extra={"lost_rows": lost_rows, "journal_rows": self.tags.journal.capacity_rows},
+        )
+        tags = self.members.tags
+        slots, rows = self.members.expand(np.arange(len(tags)))
+        self.sampler.offer(slots, self.sampler.snapshot(tags).rows(rows))
+        for item, source in self.objects.items():
+            if item.queue is not None:
+                item.queue.offer(source.read())
+
+
+def _joined(columns: list[NDArray[Any]]) -> NDArray[Any]:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)

@@ -1,0 +1,212 @@
+"""One Subscription: publishing timer, keep-alive, lifetime, retransmission (Part 4, 5.14.1).
+
+Fed with events and a monotonic clock; what it sends goes out through the Publish requests of its
+session's queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from biogate.opcua.codec import columns
+from biogate.opcua.subscriptions.item_set import ItemSet
+from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
+from biogate.opcua.subscriptions.states import Action, Event, Situation, State, transition
+
+_MAX_SEQUENCE = 0xFFFF_FFFF
+
+
+@dataclass(slots=True)
+class Publishing:
+    """The revised parameters of CreateSubscription and ModifySubscription.
+
+    `max_notifications` per message, the server's own limit included; `priority` 0 to 255, the
+    highest served first.
+    """
+
+    interval_ms: float
+    lifetime_count: int
+    max_keep_alive_count: int
+    max_notifications: int
+    priority: int
+
+
+class Subscription:
+    """Its items, and the messages about them. `queue` is None once its session is gone."""
+
+    def __init__(
+        self,
+        subscription_id: int,
+        publishing: Publishing,
+        items: ItemSet,
+        queue: PublishQueue | None,
+        *,
+        enabled: bool,
+        now_s: float,
+        wall_clock: Callable[[], int],
+        max_retransmissions: int,
+        max_retransmission_bytes: int,
+    ) -> None:
+        self.id = subscription_id
+        self.publishing = publishing
+        self.items = items
+        self.queue = queue
+        self.enabled = enabled
+        self.state = State.NORMAL
+        self.next_s = now_s + publishing.interval_ms / 1000
+        self.last_served_s = now_s
+        self._wall_clock = wall_clock
+        self._max_retransmissions = max_retransmissions
+        self._max_retransmission_bytes = max_retransmission_bytes
+        self._sent = False
+        self._more = False
+        self._lifetime = publishing.lifetime_count
+        self._keep_alive = publishing.max_keep_alive_count
+        self._next_sequence = 1
+        self._sent_messages: dict[int, bytes] = {}
+        self._sent_bytes = 0
+
+    # -- events ---------------------------------------------------------------------------------
+
+    def on_timer(self, now_s: float) -> None:
+        """The publishing timer has expired. Late by several intervals, it counts once."""
+        interval_s = self.publishing.interval_ms / 1000
+        self.next_s += interval_s * (1 + max(0.0, (now_s - self.next_s) // interval_s))
+        if self.queue:
+            self.touch()
+        else:
+            self._lifetime -= 1
+        self._handle(Event.TIMER, now_s)
+
+    def on_publish(self, now_s: float) -> None:
+        """The session's queue holds a Publish request that this subscription may want."""
+        self._handle(Event.PUBLISH, now_s)
+
+    @property
+    def waiting(self) -> bool:
+        """True when it would answer a Publish request at once."""
+        return self.state is State.LATE or self._more
+
+    @property
+    def expired(self) -> bool:
+        """True when its client has been silent for the lifetime (row 27)."""
+        return self._lifetime <= 0
+
+    def touch(self) -> None:
+        """The client is alive: the lifetime starts again."""
+        self._lifetime = self.publishing.lifetime_count
+
+    def modify(self, publishing: Publishing, now_s: float) -> None:
+        """New parameters; the timer starts again when the interval is another (row 18)."""
+        if publishing.interval_ms != self.publishing.interval_ms:
+            self.next_s = now_s + publishing.interval_ms / 1000
+        self.publishing = publishing
+        self._keep_alive = min(self._keep_alive, publishing.max_keep_alive_count)
+        self.touch()
+
+    def enable(self, *, enabled: bool) -> None:
+        """Let notifications out, or keep them in (row 19)."""
+        self.enabled = enabled
+        self._more = False
+        self.touch()
+
+    def close(self) -> None:
+        """The subscription is gone; its items must have been removed from sampling."""
+        self.state = State.CLOSED
+        self._more = False
+        self._sent_messages.clear()
+
+    # -- retransmission -------------------------------------------------------------------------
+
+    @property
+    def available_sequence_numbers(self) -> list[int]:
+        """Messages that are kept until the client acknowledges them, the oldest first."""
+        return list(self._sent_messages)
+
+    def acknowledge(self, sequence: int) -> bool:
+        """Forget a message; False when it is not there."""
+        message = self._sent_messages.pop(sequence, None)
+        self._sent_bytes -= len(message or b"")
+        return message is not None
+
+    def message(self, sequence: int) -> bytes | None:
+        """An unacknowledged NotificationMessage, encoded; None when it is not there."""
+        return self._sent_messages.get(sequence)
+
+    # -- messages -------------------------------------------------------------------------------
+
+    def status_change(self, status: int) -> bytes:
+        """A NotificationMessage that says how the subscription ended."""
+        return columns.notification_message(
+            self._next_sequence, self._wall_clock(), columns.status_change_notification(status)
+        )
+
+    def _handle(self, event: Event, now_s: float) -> None:
+        situation = Situation(
+            queued=bool(self.queue),
+            notify=self.enabled and self.items.available,
+            more=self.enabled and self._more,
+            sent=self._sent,
+            due=self._keep_alive <= 1,
+        )
+        row = transition(self.state, event, situation)
+        if row is None:
+            return
+        self.state = row.next
+        if row.action is Action.COUNT_DOWN:
+            self._keep_alive -= 1
+        elif row.action is not Action.NOTHING and self.queue is not None:
+            self._sent = True
+            self.last_served_s = now_s
+            self._keep_alive = self.publishing.max_keep_alive_count
+            if row.action is Action.SEND_KEEP_ALIVE:
+                self._send_keep_alive(self.queue.pop())
+            else:
+                self._send_notifications(self.queue)
+
+    def _send_keep_alive(self, request: ParkedPublish) -> None:
+        """An empty message with the number that the next one will have; it is not used up."""
+        self._more = False
+        now = self._wall_clock()
+        message = columns.notification_message(self._next_sequence, now)
+        self._answer(request, message, now)
+
+    def _send_notifications(self, queue: PublishQueue) -> None:
+        """Messages until all is said or no Publish request is left."""
+        self._more = True
+        while self._more and queue:
+            count, parts = self.items.take(self.publishing.max_notifications)
+            self._more = self.items.available
+            if not count:
+                # Whatever was available has gone with its item since: keep the client informed.
+                self._send_keep_alive(queue.pop())
+                return
+            now = self._wall_clock()
+            changes = columns.data_change_notification(count, *parts)
+            message = columns.notification_message(self._next_sequence, now, changes)
+            self._keep(message)
+            self._answer(queue.pop(), message, now)
+
+    def _keep(self, message: bytes) -> None:
+        self._sent_messages[self._next_sequence] = message
+        self._sent_bytes += len(message)
+        self._next_sequence = self._next_sequence % _MAX_SEQUENCE + 1
+        while len(self._sent_messages) > 1 and (
+            len(self._sent_messages) > self._max_retransmissions
+            or self._sent_bytes > self._max_retransmission_bytes
+        ):
+            self.acknowledge(next(iter(self._sent_messages)))
+
+    def _answer(self, request: ParkedPublish, message: bytes, now: int) -> None:
+        request.answer(
+            columns.publish_response(
+                request.request_handle,
+                now,
+                self.id,
+                self.available_sequence_numbers,
+                request.results,
+                message,
+                more=self._more,
+            )
+        )
