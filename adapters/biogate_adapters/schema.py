@@ -72,7 +72,8 @@ class Timing(Fact):
 class IdealGas(Fact):
     """Turns a flow at reference conditions into the flow at the gas's own pressure and temperature.
 
-    `reference_pressure_bar` is absolute. `pressure`, `temperature` name plant quantities.
+    `reference_pressure_bar` is absolute. `pressure`, `temperature` name plant quantities; with a
+    plant that lacks one, the flow stays at reference conditions.
     """
 
     pressure: str
@@ -98,7 +99,8 @@ class Simulation(Model):
     """For Boolean signals: true while the quantity is above this."""
     initial: float = 0.0
     default: float | None = None
-    """Shown, in the signal's unit, by a plant that does not have the quantity at all."""
+    """Shown, in the signal's unit, where the plant does not have the quantity at all; without it
+    the device then shows that it has no value."""
     actual_volume: IdealGas | None = None
 
 

@@ -6,7 +6,6 @@ Modbus Application Protocol V1.1b3 (functions 03, 04, 16; exception codes in sec
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -17,12 +16,7 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from biogate_adapters import status
 from biogate_adapters.contract import AdapterError
-
-# pymodbus logs every time-out and every stray frame; here each failure is reported once, by the
-# supervisor. A level that somebody set on its logger is respected.
-_pymodbus_logger = logging.getLogger("pymodbus.logging")
-if _pymodbus_logger.level == logging.NOTSET:
-    _pymodbus_logger.setLevel(logging.CRITICAL)
+from biogate_adapters.modbus.log import quiet_pymodbus
 
 ILLEGAL_ADDRESS, ILLEGAL_VALUE = 2, 3
 _RETRIED = frozenset({4, 5, 6})
@@ -120,6 +114,7 @@ class ModbusLink:
     async def connect(self) -> None:
         """Open the connection. Raises AdapterError when nobody answers there."""
         self.close()
+        quiet_pymodbus()
         client = AsyncModbusTcpClient(
             self._host,
             port=self._port,
