@@ -19,6 +19,7 @@ class Limits:
     max_session_timeout_ms: float = 3_600_000.0
     max_running_requests_per_session: int = 4
     max_queued_requests_per_session: int = 32
+    max_request_duration_ms: float = 60_000.0
     max_nodes_per_read: int = 10_000
     max_nodes_per_write: int = 1_000
     max_nodes_per_method_call: int = 100
@@ -46,9 +47,10 @@ class Limits:
 class FrontEndConfig:
     """One OPC UA endpoint address with its security and identity.
 
-    `port` 0 takes a free one. `security` holds policy names of `transport.policies`, such as
-    "None" and "Basic256Sha256"; a policy other than None is offered with Sign and with
-    SignAndEncrypt. `hostname` is what endpoint URLs show (default: `host`).
+    `port` 0 takes a free one; `hostname` is what endpoint URLs show (default: `host`).
+    `security` holds policy names of `transport.policies`, such as "None" and "Basic256Sha256";
+    every policy but None is offered with each of `modes`. `tick_interval_ms` is how finely
+    timers run.
     """
 
     application_uri: str
@@ -60,5 +62,7 @@ class FrontEndConfig:
     manufacturer: str = "biogate"
     software_version: str = ""
     security: tuple[str, ...] = ("None", "Basic256Sha256")
+    modes: tuple[str, ...] = ("Sign", "SignAndEncrypt")
     anonymous: bool = True
+    tick_interval_ms: float = 10.0
     limits: Limits = field(default_factory=Limits)

@@ -2,15 +2,145 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
 from biogate.opcua.config import FrontEndConfig, Limits
+from biogate.opcua.connections import Connections
+from biogate.opcua.endpoints import Endpoints, offered
 from biogate.opcua.ports import Authenticator, CommandPort, Identity, Pki, TagReader
+from biogate.opcua.request_queue import RequestQueue
+from biogate.opcua.server import Dispatcher
+from biogate.opcua.services import attribute, discovery, method, session, view
+from biogate.opcua.services.context import ServerContext, ServiceSet
+from biogate.opcua.session import Session, SessionManager
+from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.space.rights import Rights
+from biogate.opcua.space.server_object import ServerState, bind_server_object
+from biogate.opcua.stack import ua
+from biogate.opcua.transport.config import TransportConfig
+from biogate.opcua.transport.listener import Listener
+from biogate_adapters.filetime import now_ticks
+from biogate_security.policy import Policy
 
 __all__ = [
     "Authenticator",
     "CommandPort",
+    "FrontEnd",
     "FrontEndConfig",
     "Identity",
     "Limits",
     "Pki",
     "TagReader",
 ]
+
+_log = logging.getLogger(__name__)
+_STOP_GRACE_S = 0.5
+_SERVICES = (
+    *discovery.SERVICES,
+    *session.SERVICES,
+    *attribute.SERVICES,
+    *view.SERVICES,
+    *method.SERVICES,
+)
+
+
+class FrontEnd:
+    """One OPC UA server endpoint over an address space and a tag table.
+
+    `clock` is monotonic seconds, `wall_clock` FILETIME ticks. Raises ValueError for a policy or
+    mode that is unknown.
+    """
+
+    def __init__(
+        self,
+        config: FrontEndConfig,
+        space: AddressSpace,
+        tags: TagReader,
+        commands: CommandPort,
+        policy: Policy,
+        authenticator: Authenticator,
+        pki: Pki,
+        *,
+        service_sets: Sequence[ServiceSet] = (),
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], int] = now_ticks,
+    ) -> None:
+        self.state = ServerState(config, wall_clock(), wall_clock)
+        self.context = ServerContext(
+            config=config,
+            space=space,
+            tags=tags,
+            commands=commands,
+            rights=Rights(policy, space, wall_clock),
+            endpoints=Endpoints(config, config.port, pki.certificate_der),
+            sessions=SessionManager(config.limits, clock, self._session_closed),
+            connections=Connections(),
+            queue=RequestQueue(config.limits, clock),
+            authenticator=authenticator,
+            pki=pki,
+            clock=clock,
+            wall_clock=wall_clock,
+            started_ticks=self.state.started_ticks,
+            service_sets=list(service_sets),
+        )
+        services = [service for group in service_sets for service in group.services]
+        self.dispatcher = Dispatcher(self.context, (*_SERVICES, *services))
+        transport = TransportConfig(
+            endpoints=frozenset(offered(config)),
+            certificate_chain=pki.certificate_der,
+            private_key=pki.private_key,
+            validate_certificate=pki.validate,
+        )
+        self.listener = Listener(config.host, config.port, transport, self.dispatcher, clock=clock)
+        self._timer: asyncio.Task[None] | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where clients connect; with the port that was taken, once started."""
+        return self.context.endpoints.url
+
+    async def start(self) -> None:
+        """Serve clients. Raises ListenError when the address cannot be listened on."""
+        bind_server_object(self.context.space, self.state)
+        await self.listener.start()
+        context = self.context
+        context.endpoints = Endpoints(
+            context.config, self.listener.port, context.pki.certificate_der
+        )
+        self._timer = asyncio.create_task(self._keep_time())
+        _log.info("OPC UA endpoint ready", extra={"url": self.endpoint_url})
+
+    async def stop(self) -> None:
+        """Stop within a second: requests under way get half of it. Safe to call twice."""
+        if self._timer is None:
+            return
+        self._timer.cancel()
+        self._timer = None
+        self.state.state = ua.ServerState.Shutdown
+        await self.context.queue.stop(_STOP_GRACE_S)
+        for open_session in self.context.sessions:
+            self.context.sessions.close(open_session, delete_subscriptions=True)
+        await self.listener.stop()
+
+    def tick(self) -> None:
+        """Time has passed: close what has timed out, publish what is due."""
+        for expired in self.context.sessions.tick():
+            _log.info("session timed out", extra={"session": expired.name})
+        now_s = self.context.clock()
+        for service_set in self.context.service_sets:
+            service_set.tick(now_s)
+
+    def _session_closed(self, closed: Session, delete_subscriptions: bool) -> None:
+        self.dispatcher.session_closed(closed, delete_subscriptions)
+
+    async def _keep_time(self) -> None:
+        interval_s = self.context.config.tick_interval_ms / 1000.0
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                self.tick()
+            except Exception:  # noqa: BLE001  the next tick may do better
+                _log.exception("a tick of the OPC UA front end failed")

@@ -58,8 +58,8 @@ class Identity(Protocol):
 class Authenticator(Protocol):
     """Checks user names and passwords; takes the same time for an unknown user."""
 
-    async def authenticate(self, name: str, password: str) -> Identity | None:
-        """The identity, or None for any reason to refuse."""
+    async def authenticate(self, name: str, password: str, source: str = "") -> Identity | None:
+        """The identity, or None for any reason to refuse. `source` is the peer's host address."""
         ...
 
 

@@ -11,7 +11,7 @@ from biogate.opcua.config import Limits
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.services.continuation import ContinuationPoints
 from biogate.opcua.space.rights import RightsView
-from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.stack import StatusCodes, node_id, ua
 from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate_security.policy import Subject
 
@@ -116,8 +116,8 @@ class SessionManager:
         """
         self._make_room(channel)
         session = Session(
-            session_id=ua.NodeId(uuid.uuid4(), ua.Int16(1)),
-            authentication_token=ua.NodeId(ua.ByteString(secrets.token_bytes(TOKEN_BYTES))),
+            session_id=node_id(uuid.uuid4(), 1),
+            authentication_token=node_id(secrets.token_bytes(TOKEN_BYTES)),
             name=name,
             client=client,
             channel=channel,

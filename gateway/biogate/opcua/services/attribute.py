@@ -80,5 +80,5 @@ async def _write_device(
 
 SERVICES = (
     Service(ua.ReadRequest, read),
-    Service(ua.WriteRequest, write, queued=True),
+    Service(ua.WriteRequest, write),
 )

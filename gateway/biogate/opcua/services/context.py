@@ -18,7 +18,10 @@ from biogate.opcua.stack import StatusCodes, ua
 
 if TYPE_CHECKING:
     from biogate.opcua.config import FrontEndConfig
+    from biogate.opcua.connections import Connections
+    from biogate.opcua.endpoints import Endpoints
     from biogate.opcua.ports import Authenticator, CommandPort, Pki, TagReader
+    from biogate.opcua.request_queue import RequestQueue
     from biogate.opcua.session import Session, SessionManager
     from biogate.opcua.space.address_space import AddressSpace
     from biogate.opcua.space.rights import Rights, RightsView
@@ -45,11 +48,16 @@ DEFERRED: Final = _Deferred.DEFERRED
 
 
 class Needs(Enum):
-    """Which session a service asks for (Part 4, 5.7)."""
+    """Which session a service asks for (Part 4, 5.7).
 
-    NOTHING = "nothing"
-    SESSION = "session"
-    ACTIVE_SESSION = "active session"
+    ANY_SESSION may be bound to another channel; the handler judges that.
+    """
+
+    DISCOVERY = "nothing, on a discovery-only channel too"
+    CHANNEL = "a channel that may carry sessions"
+    ANY_SESSION = "a session of any channel"
+    SESSION = "a session of this channel"
+    ACTIVE_SESSION = "an activated session of this channel"
 
 
 Result = Any
@@ -60,14 +68,13 @@ Handler = Callable[["RequestContext", Any], Result | Awaitable[Result]]
 class Service:
     """One row of the dispatcher's table.
 
-    `queued` services (those that wait for something outside, such as a device) run as tasks,
-    a bounded number per session; the others must not wait.
+    Coroutine functions (services that wait for something outside, such as a device) run as
+    tasks, a bounded number per session; the others must not wait.
     """
 
     request: type
     handler: Handler
     needs: Needs = Needs.ACTIVE_SESSION
-    queued: bool = False
 
 
 class ServiceSet(Protocol):
@@ -105,7 +112,10 @@ class ServerContext:
     tags: TagReader
     commands: CommandPort
     rights: Rights
+    endpoints: Endpoints
     sessions: SessionManager
+    connections: Connections
+    queue: RequestQueue
     authenticator: Authenticator
     pki: Pki
     clock: Callable[[], float]

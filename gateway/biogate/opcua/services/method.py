@@ -93,4 +93,4 @@ async def _run(
         raise StatusError(StatusCodes.BadInternalError) from error
 
 
-SERVICES = (Service(ua.CallRequest, call, queued=True),)
+SERVICES = (Service(ua.CallRequest, call),)

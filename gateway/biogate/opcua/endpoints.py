@@ -1,0 +1,104 @@
+"""EndpointDescriptions: what the server offers, and where (Part 4, 7.14)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from biogate.opcua.config import FrontEndConfig
+from biogate.opcua.stack import ua
+from biogate.opcua.transport.interfaces import ChannelInfo
+from biogate.opcua.transport.policies import NONE_URI, POLICIES, POLICY_URIS
+
+T = TypeVar("T")
+
+TRANSPORT_PROFILE = "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary"
+PASSWORD_POLICY = POLICIES[POLICY_URIS["Basic256Sha256"]]
+"""Passwords are encrypted by this policy on every channel, one without security too."""
+
+_ANONYMOUS = "anonymous"
+_USER_NAME = "username_basic256sha256"
+_MODES = {
+    "Sign": ua.MessageSecurityMode.Sign,
+    "SignAndEncrypt": ua.MessageSecurityMode.SignAndEncrypt,
+}
+
+
+class Endpoints:
+    """The endpoints of one address.
+
+    Raises ValueError for a policy or mode that is unknown.
+    """
+
+    def __init__(self, config: FrontEndConfig, port: int, certificate_der: bytes) -> None:
+        self._config = config
+        self._certificate = certificate_der
+        self.url = f"opc.tcp://{config.hostname or config.host}:{port}"
+        self.descriptions: Sequence[ua.EndpointDescription] = [
+            self._describe(uri, mode) for uri, mode in offered(config)
+        ]
+
+    @property
+    def application(self) -> ua.ApplicationDescription:
+        """This server (Part 4, 7.2)."""
+        return ua.ApplicationDescription(
+            ApplicationUri=ua.String(self._config.application_uri),
+            ProductUri=ua.String(self._config.product_uri),
+            ApplicationName=ua.LocalizedText(self._config.application_name),
+            ApplicationType=ua.ApplicationType.Server,
+            DiscoveryUrls=[ua.String(self.url)],
+        )
+
+    def of_channel(self, channel: ChannelInfo) -> ua.EndpointDescription | None:
+        """The endpoint that a channel belongs to."""
+        for endpoint in self.descriptions:
+            if (
+                endpoint.SecurityPolicyUri == channel.security_policy_uri
+                and endpoint.SecurityMode == channel.security_mode
+            ):
+                return endpoint
+        return None
+
+    def _describe(self, uri: str, mode: ua.MessageSecurityMode) -> ua.EndpointDescription:
+        policy = POLICIES.get(uri)
+        return ua.EndpointDescription(
+            EndpointUrl=ua.String(self.url),
+            Server=self.application,
+            ServerCertificate=ua.ByteString(self._certificate),
+            SecurityMode=mode,
+            SecurityPolicyUri=ua.String(uri),
+            UserIdentityTokens=self._user_tokens(),
+            TransportProfileUri=ua.String(TRANSPORT_PROFILE),
+            SecurityLevel=ua.Byte(policy.security_level(mode) if policy else 0),
+        )
+
+    def _user_tokens(self) -> list[ua.UserTokenPolicy]:
+        user_name = ua.UserTokenPolicy(
+            PolicyId=ua.String(_USER_NAME),
+            TokenType=ua.UserTokenType.UserName,
+            SecurityPolicyUri=ua.String(PASSWORD_POLICY.uri),
+        )
+        if not self._config.anonymous:
+            return [user_name]
+        anonymous = ua.UserTokenPolicy(
+            PolicyId=ua.String(_ANONYMOUS), TokenType=ua.UserTokenType.Anonymous
+        )
+        return [anonymous, user_name]
+
+
+def offered(config: FrontEndConfig) -> list[tuple[str, ua.MessageSecurityMode]]:
+    """Policy URI and mode of every endpoint. Raises ValueError for a name that is unknown."""
+    endpoints: list[tuple[str, ua.MessageSecurityMode]] = []
+    for name in config.security:
+        uri = _known("security policy", name, POLICY_URIS)
+        if uri == NONE_URI:
+            endpoints.append((uri, ua.MessageSecurityMode.None_))
+        else:
+            endpoints += [(uri, _known("security mode", m, _MODES)) for m in config.modes]
+    return endpoints
+
+
+def _known(what: str, name: str, table: Mapping[str, T]) -> T:
+    if name not in table:
+        raise ValueError(f"no {what} {name!r}; there are {', '.join(table)}")
+    return table[name]

@@ -1,0 +1,198 @@
+"""The dispatcher: from the bytes of a request to the bytes of its response (Part 4, 5.3 and 7.32).
+
+Whatever goes wrong ends in a ServiceFault for that one request; the channel lives on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from biogate.opcua.codec import (
+    DecodeError,
+    DecodeLimits,
+    EncodeError,
+    decode_message,
+    decode_request_header,
+    encode_message,
+)
+from biogate.opcua.errors import ServiceError
+from biogate.opcua.request_queue import Job
+from biogate.opcua.services.context import (
+    DEFERRED,
+    Needs,
+    RequestContext,
+    ServerContext,
+    Service,
+)
+from biogate.opcua.session import Session
+from biogate.opcua.stack import StatusCodes, status_name, ua
+from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle
+
+_log = logging.getLogger(__name__)
+
+# Before a session is activated nothing large is asked for, and nobody is known.
+_EARLY_LIMITS = DecodeLimits(
+    max_depth=10,
+    max_string_length=4096,
+    max_byte_string_length=65_536,
+    max_array_length=1000,
+    max_elements=1000,
+)
+
+
+class Dispatcher:
+    """The transport's RequestHandler. `counters` counts requests and faults by status name."""
+
+    def __init__(self, context: ServerContext, services: Iterable[Service]) -> None:
+        self._server = context
+        self._services = {service.request: service for service in services}
+        limits = context.config.limits
+        self._limits = DecodeLimits(
+            max_string_length=limits.max_string_length,
+            max_byte_string_length=limits.max_byte_string_length,
+            max_array_length=limits.max_array_length,
+        )
+        self._reported: set[ConnectionHandle] = set()
+        self.counters: Counter[str] = Counter()
+
+    def on_request(
+        self, handle: ConnectionHandle, channel: ChannelInfo, request_id: int, message: bytes
+    ) -> None:
+        """Answer one request, now or when its service has what it waits for."""
+        self.counters["requests"] += 1
+        limits = self._limits if self._server.connections.has_session(handle) else _EARLY_LIMITS
+        ctx = RequestContext(
+            self._server, handle, channel, request_id, ua.RequestHeader(), self._server.wall_clock()
+        )
+        try:
+            request = decode_message(message, limits)
+            service = self._services.get(type(request))
+            if service is None:
+                raise DecodeError(StatusCodes.BadServiceUnsupported, type(request).__name__)
+        except DecodeError as error:
+            self._refuse_undecoded(ctx, message, error)
+            return
+        ctx.request_header = request.RequestHeader
+        try:
+            ctx.optional_session = self._session_for(ctx, service.needs)
+        except ServiceError as error:
+            self._fault(ctx, error.status)
+            return
+        self._dispatch(ctx, service, request)
+
+    def on_closed(self, handle: ConnectionHandle) -> None:
+        """The connection is gone."""
+        self._reported.discard(handle)
+        self._server.connections.closed(handle)
+        for service_set in self._server.service_sets:
+            service_set.connection_closed(handle)
+
+    def session_closed(self, session: Session, delete_subscriptions: bool) -> None:
+        """A session ended: whatever belongs to it ends too."""
+        server = self._server
+        server.connections.detach(session)
+        server.queue.session_closed(session)
+        for service_set in server.service_sets:
+            service_set.session_closed(session, delete_subscriptions=delete_subscriptions)
+
+    # -- admission ------------------------------------------------------------------------------
+
+    def _session_for(self, ctx: RequestContext, needs: Needs) -> Session | None:
+        """The session of the request, by the rules of Part 4, 5.7. Raises ServiceError."""
+        if needs is Needs.DISCOVERY:
+            return None
+        if ctx.channel.discovery_only:
+            raise ServiceError(StatusCodes.BadSecurityPolicyRejected)
+        if needs is Needs.CHANNEL:
+            return None
+        sessions = self._server.sessions
+        session = sessions.find(ctx.request_header.AuthenticationToken)
+        if session is None:
+            raise ServiceError(StatusCodes.BadSessionIdInvalid)
+        if needs is not Needs.ANY_SESSION:
+            if session.channel.channel_id != ctx.channel.channel_id:
+                raise ServiceError(StatusCodes.BadSecureChannelIdInvalid)
+            if needs is Needs.ACTIVE_SESSION and not session.active:
+                sessions.close(session, delete_subscriptions=True)
+                raise ServiceError(StatusCodes.BadSessionNotActivated)
+        sessions.seen(session)
+        return session
+
+    def _refuse_undecoded(self, ctx: RequestContext, message: bytes, error: DecodeError) -> None:
+        try:
+            ctx.request_header = decode_request_header(message, _EARLY_LIMITS)
+        except DecodeError:
+            pass  # then there is no RequestHandle to give back
+        if ctx.handle not in self._reported:
+            self._reported.add(ctx.handle)
+            context = {"address": ctx.channel.remote_address, "error": str(error)}
+            _log.warning("request refused (further ones are only counted)", extra=context)
+        self._fault(ctx, error.status)
+
+    # -- running --------------------------------------------------------------------------------
+
+    def _dispatch(self, ctx: RequestContext, service: Service, request: Any) -> None:
+        if not inspect.iscoroutinefunction(service.handler):
+            try:
+                self._respond(ctx, service.handler(ctx, request))
+            except Exception as error:  # noqa: BLE001  answered and logged by _failed
+                self._failed(ctx, request, error)
+            return
+        hint_ms = ctx.request_header.TimeoutHint
+        expires_s = self._server.clock() + hint_ms / 1000.0 if hint_ms else float("inf")
+        job = Job(
+            ctx.request_header.RequestHandle,
+            partial(self._run, ctx, service, request),
+            partial(self._fault, ctx),
+            expires_s,
+        )
+        self._server.queue.submit(ctx.session, job)
+
+    async def _run(self, ctx: RequestContext, service: Service, request: Any) -> None:
+        limit_s = self._server.config.limits.max_request_duration_ms / 1000.0
+        deadline = asyncio.timeout(limit_s)
+        try:
+            async with deadline:
+                response = await service.handler(ctx, request)
+            self._respond(ctx, response)
+        except asyncio.CancelledError:
+            self._fault(ctx, StatusCodes.BadShutdown)
+            raise
+        except Exception as error:  # noqa: BLE001  answered and logged by _failed
+            late = ServiceError(StatusCodes.BadTimeout) if deadline.expired() else None
+            self._failed(ctx, request, late or error)
+
+    def _respond(self, ctx: RequestContext, response: Any) -> None:
+        if response is DEFERRED:
+            return
+        if not isinstance(response, bytes):
+            response.ResponseHeader = ctx.response_header()
+            response = encode_message(response)
+        session = ctx.optional_session
+        if session and 0 < session.max_response_size < len(response):
+            raise ServiceError(StatusCodes.BadResponseTooLarge)
+        ctx.respond(response)
+
+    def _failed(self, ctx: RequestContext, request: Any, error: Exception) -> None:
+        if isinstance(error, ServiceError):
+            self._fault(ctx, error.status)
+            return
+        context = {
+            "service": type(request).__name__.removesuffix("Request"),
+            "session": ctx.optional_session.name if ctx.optional_session else "",
+            "address": ctx.channel.remote_address,
+            "request_handle": ctx.request_header.RequestHandle,
+        }
+        _log.error("a service failed", exc_info=error, extra=context)
+        encoding = isinstance(error, EncodeError)
+        self._fault(ctx, StatusCodes.BadEncodingError if encoding else StatusCodes.BadInternalError)
+
+    def _fault(self, ctx: RequestContext, status: int) -> None:
+        self.counters[status_name(status)] += 1
+        ctx.respond(encode_message(ua.ServiceFault(ResponseHeader=ctx.response_header(status))))

@@ -1,0 +1,210 @@
+"""Session service set: CreateSession, ActivateSession, CloseSession, Cancel (Part 4, 5.7)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import Any
+
+from biogate.opcua.errors import ServiceError
+from biogate.opcua.services.context import Needs, RequestContext, Service
+from biogate.opcua.services.user_token import ANONYMOUS_ROLES, authenticate, check_token
+from biogate.opcua.session import NONCE_BYTES, Session
+from biogate.opcua.stack import StatusCodes, status_name, ua
+from biogate.opcua.transport.interfaces import ChannelInfo
+from biogate.opcua.transport.policies import (
+    NONE_URI,
+    CryptographyError,
+    leaf_of,
+    sign_data,
+    verify_data,
+)
+from biogate_security.policy import Subject
+
+_log = logging.getLogger(__name__)
+_MAX_NAME_LENGTH = 256
+
+
+def create_session(
+    ctx: RequestContext, request: ua.CreateSessionRequest
+) -> ua.CreateSessionResponse:
+    """A session bound to this channel, to be activated by its user (5.7.2)."""
+    parameters = request.Parameters
+    server = ctx.server
+    if parameters.ServerUri and parameters.ServerUri != server.config.application_uri:
+        raise ServiceError(StatusCodes.BadServerUriInvalid)
+    if _is_secure(ctx.channel):
+        _check_client(ctx, parameters)
+    session = server.sessions.create(
+        ctx.channel,
+        parameters.ClientDescription,
+        (parameters.SessionName or "")[:_MAX_NAME_LENGTH],
+        parameters.RequestedSessionTimeout,
+        parameters.MaxResponseMessageSize,
+    )
+    response = ua.CreateSessionResponse()
+    result = response.Parameters
+    result.SessionId = session.session_id
+    result.AuthenticationToken = session.authentication_token
+    result.RevisedSessionTimeout = ua.Double(session.timeout_s * 1000.0)
+    result.ServerNonce = ua.ByteString(session.server_nonce)
+    result.ServerCertificate = ua.ByteString(server.pki.certificate_der)
+    result.ServerEndpoints = list(server.endpoints.descriptions)
+    result.ServerSignature = _sign(ctx, parameters.ClientNonce or b"")
+    return response
+
+
+def _is_secure(channel: ChannelInfo) -> bool:
+    return channel.security_policy_uri != NONE_URI
+
+
+def _check_client(ctx: RequestContext, parameters: Any) -> None:
+    """The application behind the session must be the one behind the channel."""
+    certificate = ctx.channel.client_certificate
+    try:
+        same = leaf_of(parameters.ClientCertificate or b"") == certificate
+    except CryptographyError:
+        same = False
+    if certificate is None or not same:
+        raise ServiceError(StatusCodes.BadSecurityChecksFailed)
+    uri = parameters.ClientDescription.ApplicationUri or ""
+    status = ctx.server.pki.validate(certificate, uri)
+    if status != StatusCodes.Good:
+        # Of all that may be wrong with a certificate, only this is the client's to know.
+        visible = status == StatusCodes.BadCertificateUriInvalid
+        raise ServiceError(status if visible else StatusCodes.BadSecurityChecksFailed)
+    if len(parameters.ClientNonce or b"") < NONCE_BYTES:
+        raise ServiceError(StatusCodes.BadNonceInvalid)
+
+
+def _sign(ctx: RequestContext, client_nonce: bytes) -> ua.SignatureData:
+    uri = ctx.channel.security_policy_uri
+    certificate = ctx.channel.client_certificate or b""
+    return sign_data(uri, ctx.server.pki.private_key, certificate + client_nonce)
+
+
+async def activate_session(
+    ctx: RequestContext, request: ua.ActivateSessionRequest
+) -> ua.ActivateSessionResponse:
+    """Take the user in, or move the session to this channel (5.7.3)."""
+    session, parameters = ctx.session, request.Parameters
+    _check_channel(session, ctx.channel)
+    nonce = session.server_nonce
+    _check_signature(ctx, nonce, parameters.ClientSignature)
+    user, roles = await _identify(ctx, parameters.UserIdentityToken, nonce)
+    if session.closed or session.server_nonce != nonce:  # meanwhile
+        raise ServiceError(StatusCodes.BadSessionIdInvalid)
+    subject = _subject(ctx, user, roles)
+    if session.activations and ctx.channel.channel_id != session.channel.channel_id:
+        _check_same_user(session, subject)
+    locales = tuple(locale for locale in parameters.LocaleIds or () if locale)
+    session.activate(ctx.channel, subject, ctx.server.rights.view(subject), locales)
+    ctx.server.connections.attach(session, ctx.handle)
+    _log.info(
+        "session activated",
+        extra={
+            "session": session.name,
+            "user": user,
+            "address": ctx.channel.remote_address,
+            "application": session.client.ApplicationUri,
+            "security": f"{subject.security_policy_uri.partition('#')[2]} {subject.security_mode}",
+        },
+    )
+    response = ua.ActivateSessionResponse()
+    response.Parameters.ServerNonce = ua.ByteString(session.renew_nonce())
+    return response
+
+
+def _check_channel(session: Session, channel: ChannelInfo) -> None:
+    """A session moves only to a channel of the same client with the same security."""
+    old = session.channel
+    if channel.channel_id == old.channel_id:
+        return
+    same = (
+        channel.security_policy_uri == old.security_policy_uri
+        and channel.security_mode == old.security_mode
+        and channel.client_certificate == old.client_certificate
+    )
+    if not session.activations or not same:
+        raise ServiceError(StatusCodes.BadSecureChannelIdInvalid)
+
+
+def _check_signature(ctx: RequestContext, nonce: bytes, signature: ua.SignatureData) -> None:
+    channel = ctx.channel
+    if not _is_secure(channel):
+        return
+    signed = ctx.server.pki.certificate_der + nonce
+    try:
+        verify_data(
+            channel.security_policy_uri, channel.client_certificate or b"", signed, signature
+        )
+    except CryptographyError:
+        raise ServiceError(StatusCodes.BadApplicationSignatureInvalid) from None
+
+
+def _check_same_user(session: Session, subject: Subject) -> None:
+    if (session.subject.user, session.subject.roles) != (subject.user, subject.roles):
+        raise ServiceError(StatusCodes.BadIdentityChangeNotSupported)
+
+
+async def _identify(
+    ctx: RequestContext, token: Any, nonce: bytes
+) -> tuple[str | None, frozenset[str]]:
+    endpoint = ctx.server.endpoints.of_channel(ctx.channel)
+    if endpoint is None:
+        raise ServiceError(StatusCodes.BadSecurityPolicyRejected)
+    check_token(endpoint, token)
+    if not isinstance(token, ua.UserNameIdentityToken):
+        return None, ANONYMOUS_ROLES
+    server = ctx.server
+    try:
+        return await authenticate(
+            server.authenticator,
+            token,
+            server.pki.private_key,
+            nonce,
+            ctx.channel.remote_address.rpartition(":")[0],
+        )
+    except ServiceError as error:
+        context = {"session": ctx.session.name, "address": ctx.channel.remote_address}
+        _log.warning("login refused: %s", status_name(error.status), extra=context)
+        raise
+
+
+def _subject(ctx: RequestContext, user: str | None, roles: frozenset[str]) -> Subject:
+    channel = ctx.channel
+    certificate = channel.client_certificate
+    return Subject(
+        user=user,
+        roles=roles,
+        session_id=ctx.session.session_id.to_string(),
+        application_uri=ctx.session.client.ApplicationUri or "",
+        certificate_sha256=hashlib.sha256(certificate).hexdigest() if certificate else "",
+        address=channel.remote_address.rpartition(":")[0],
+        security_policy_uri=channel.security_policy_uri,
+        security_mode=channel.security_mode.name.rstrip("_"),
+    )
+
+
+def close_session(ctx: RequestContext, request: ua.CloseSessionRequest) -> ua.CloseSessionResponse:
+    """End the session, activated or not (5.7.4)."""
+    ctx.server.sessions.close(ctx.session, delete_subscriptions=bool(request.DeleteSubscriptions))
+    return ua.CloseSessionResponse()
+
+
+def cancel(ctx: RequestContext, request: ua.CancelRequest) -> ua.CancelResponse:
+    """Cancel the session's requests of one handle that still wait (5.7.5)."""
+    handle = request.Parameters.RequestHandle
+    count = ctx.server.queue.cancel(ctx.session, handle)
+    count += sum(s.cancel(ctx.session, handle) for s in ctx.server.service_sets)
+    response = ua.CancelResponse()
+    response.Parameters.CancelCount = ua.UInt32(count)
+    return response
+
+
+SERVICES = (
+    Service(ua.CreateSessionRequest, create_session, Needs.CHANNEL),
+    Service(ua.ActivateSessionRequest, activate_session, Needs.ANY_SESSION),
+    Service(ua.CloseSessionRequest, close_session, Needs.SESSION),
+    Service(ua.CancelRequest, cancel),
+)
