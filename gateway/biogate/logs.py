@@ -78,7 +78,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             event["exception"] = self.formatException(record.exc_info)
-        return json.dumps(event, ensure_ascii=False)
+        text = json.dumps(event, ensure_ascii=False)
+        return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def context_of(record: logging.LogRecord) -> dict[str, object]:
