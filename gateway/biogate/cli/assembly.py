@@ -13,6 +13,8 @@ from biogate.cli.plugins import find_plugins
 
 # Command → module:attribute (a function or a typer.Typer), and the line that --help shows.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("biogate.cli.demo:demo", "Start a simulated bioreactor and serve it by OPC UA."),
+    "run": ("biogate.cli.run:run", "Run the gateway for one site."),
     "check": ("biogate.cli.check:check", "Check a site file and list every mistake."),
     "schema": ("biogate.cli.schema:schema", "Print the JSON Schema of site files or profiles."),
     "nodesets": ("biogate.cli.nodesets:app", "Fetch, list and verify the official nodesets."),

@@ -1,0 +1,67 @@
+"""The live table of tags: value, unit, quality and age, redrawn twice a second."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from biogate.opcua.stack import status_name
+from biogate.units import symbol
+from biogate_adapters import status
+from biogate_adapters.filetime import TICKS_PER_SECOND, now_ticks
+
+if TYPE_CHECKING:
+    from biogate.gateway import Gateway
+    from biogate.tags import TagInfo, TagValue
+
+REFRESH_S = 0.5
+_STYLES = {0: "green", 1: "yellow", 2: "red"}
+
+
+def format_value(value: Any) -> str:
+    """A value as a person reads it: five significant digits, – for none."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.5g}" if math.isfinite(value) else str(value)
+    return str(value)
+
+
+def format_age(seconds: float) -> str:
+    """An age in the largest fitting unit."""
+    if seconds < 60:
+        return f"{max(seconds, 0.0):.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def _row(info: TagInfo, tag: TagValue, now: int) -> tuple[str, str, str, Text, str]:
+    severity = 2 if status.is_bad(tag.status) else int(status.is_uncertain(tag.status))
+    age = format_age((now - tag.source_time) / TICKS_PER_SECOND) if tag.source_time else "–"
+    quality = Text(status_name(tag.status), style=_STYLES[severity])
+    return info.name, format_value(tag.value), symbol(info.unit), quality, age
+
+
+def tag_table(gateway: Gateway, now: int) -> Table:
+    """All tags at wall time `now` (ticks) as a rich table."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title, justify in (("tag", "left"), ("value", "right"), ("unit", "left")):
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+    table.add_column("quality", no_wrap=True)
+    table.add_column("age", justify="right")
+    for info in gateway.tags:
+        table.add_row(*_row(info, gateway.read(info.name), now))
+    return table
+
+
+async def show(gateway: Gateway, console: Console) -> None:
+    """Redraw the table until cancelled; the last state stays on the screen."""
+    with Live(tag_table(gateway, now_ticks()), console=console, auto_refresh=False) as live:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            live.update(tag_table(gateway, now_ticks()), refresh=True)

@@ -1,0 +1,155 @@
+"""What `biogate run` and `biogate demo` do: start, tell how to connect, show, stop cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+
+from biogate.cli.live import show
+from biogate.gateway import Gateway
+from biogate.logs import configure
+from biogate.sim.process import SimProcess, SimProcessError
+from biogate.site import Site, SiteError, load_site
+from biogate.storage import OPERATOR
+from biogate_nodesets import NodesetError, NodesetSourceError
+from biogate_security.folder_lock import LockHeldError
+
+Result = TypeVar("Result")
+
+STOPPED, NOT_STARTED, BAD_SITE = 0, 1, 2
+_START_ERRORS = (
+    LockHeldError,
+    NodesetError,
+    NodesetSourceError,
+    OSError,
+    SimProcessError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command-line options of `run` and `demo`."""
+
+    data: Path
+    port: int | None
+    speed: float
+    quiet: bool
+    log_json: bool
+    nodesets: Path | None
+    auto_trust: bool = False
+
+
+def serve(site_file: Path, options: Options) -> int:
+    """Run until SIGINT or SIGTERM; the exit code. Reports what is wrong on stderr."""
+    console = Console(highlight=False)
+    quiet = options.quiet or not console.is_terminal
+    configure(as_json=options.log_json, level=logging.INFO if quiet else logging.WARNING)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        site = load_site(site_file)
+        _check_speed(site, options.speed)
+    except SiteError as error:
+        for problem in error.problems:
+            errors.print(escape(str(problem)))
+        return BAD_SITE
+    except ValueError as error:
+        errors.print(f"biogate: {escape(str(error))}")
+        return BAD_SITE
+    try:
+        asyncio.run(_run(site_file, site, options, console, quiet=quiet))
+    except KeyboardInterrupt:
+        return STOPPED
+    except _START_ERRORS as error:
+        errors.print(f"biogate: {escape(str(error))}")
+        return NOT_STARTED
+    return STOPPED
+
+
+def _check_speed(site: Site, speed: float) -> None:
+    real = [name for name, device in site.devices.items() if not device.simulated]
+    if speed != 1.0 and real:
+        raise ValueError(
+            f"--speed {speed:g} needs a plant that is all simulated, and {', '.join(real)} is not:"
+            " leave --speed out, or mark the devices `simulated: true`"
+        )
+
+
+async def _run(
+    site_file: Path, site: Site, options: Options, console: Console, *, quiet: bool
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        gateway = await _unless(stop, _start(site_file, site, options, stack))
+        if gateway is None:
+            return
+        _tell(gateway, console)
+        if quiet:
+            await stop.wait()
+        else:
+            await _unless(stop, show(gateway, console))
+        console.print("stopping")
+    console.print("stopped")
+
+
+async def _start(site_file: Path, site: Site, options: Options, stack: AsyncExitStack) -> Gateway:
+    addresses: dict[str, str] = {}
+    if any(device.simulated for device in site.devices.values()):
+        simulators = await SimProcess.start(site_file, speed=options.speed)
+        stack.push_async_callback(simulators.stop)
+        addresses = dict(simulators.addresses)
+    gateway = Gateway(
+        site,
+        data=options.data,
+        port=options.port,
+        addresses=addresses,
+        nodesets=options.nodesets,
+        auto_trust=options.auto_trust,
+    )
+    await gateway.start()
+    stack.push_async_callback(gateway.stop)
+    return gateway
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result | None:
+    """The result of `work`; None when `stop` was set first, with `work` cancelled."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.wait((working,))
+    return None if working.cancelled() else working.result()
+
+
+def _tell(gateway: Gateway, console: Console) -> None:
+    opcua = gateway.site.opcua
+    example = next(node for info in gateway.tags for node in gateway.node_ids(info.name))
+    secure = [policy for policy in opcua.security_policies if policy != "None"]
+    console.print(f"OPC UA endpoint: [bold]{gateway.endpoint_url}[/bold]", soft_wrap=True)
+    offers = [f"{policy} ({', '.join(opcua.security_modes)})" for policy in secure]
+    if "None" in opcua.security_policies:
+        offers.insert(0, "None")
+    console.print(f"  security: {', '.join(offers)}")
+    reading = "anyone may read" if opcua.anonymous == "read" else "reading needs an account"
+    console.print(f"  accounts: {reading}; writing needs the account [bold]{OPERATOR}[/bold]")
+    if gateway.first_password is not None:
+        console.print(
+            f"  password of {OPERATOR}: [bold]{escape(gateway.first_password)}[/bold]"
+            "  (made now, shown only this once)"
+        )
+    console.print(
+        f"  try it:   uaread -u {gateway.endpoint_url} -n '{escape(example)}'", soft_wrap=True
+    )
+    console.print("Ctrl-C stops everything.")

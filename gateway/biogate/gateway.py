@@ -1,0 +1,267 @@
+"""`Gateway`: the running gateway, and the API to embed it in a program of your own.
+
+async with Gateway.from_file("site.yaml") as gateway:
+    print(gateway.endpoint_url, gateway.read("AE101.ph"))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from biogate.bioreactor import build_address_space, software_revision
+from biogate.commands import CommandService, WriteRoute
+from biogate.computed import ComputedTags, Function
+from biogate.devices import Devices
+from biogate.opcua.config import FrontEndConfig
+from biogate.opcua.front_end import FrontEnd
+from biogate.opcua.stack import status_name
+from biogate.site import Site, SitePlan, load_site, plan_site
+from biogate.storage import Storage, model_of
+from biogate.tags import TagInfo, TagTable, TagValue
+from biogate.updates import TagUpdates
+from biogate_adapters import status
+from biogate_adapters.supervisor import Diagnostics
+from biogate_security.policy import Subject
+from biogate_security.role_policy import RolePolicy
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_DATA = Path("biogate-data")
+EMBEDDING = Subject("embedding program", frozenset({"Operator"}))
+
+
+class WriteRefusedError(Exception):
+    """A write did not happen; `status` is the StatusCode that says why."""
+
+    def __init__(self, tag: str, code: int) -> None:
+        super().__init__(f"{tag} was not written: {status_name(code)}")
+        self.status = code
+
+
+class Gateway:
+    """Polls a site's devices, keeps their tags and serves them by OPC UA.
+
+    Use it as an asynchronous context manager, in one event loop. All state (keys, users, audit
+    log, caches) lives in the data folder, which one gateway holds at a time.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        data: Path = DEFAULT_DATA,
+        port: int | None = None,
+        addresses: Mapping[str, str] | None = None,
+        nodesets: Path | None = None,
+        auto_trust: bool = False,
+    ) -> None:
+        """`port` and `addresses` (device → address) take the place of the site file's.
+
+        `nodesets` is a folder with the official nodesets, where they are not to be fetched.
+        `auto_trust` trusts any client certificate at first sight: for a demo on loopback only.
+        """
+        self.site = site
+        self._plan: SitePlan = plan_site(site)
+        self._data = data
+        self._port = site.opcua.port if port is None else port
+        self._nodesets = nodesets
+        self._auto_trust = auto_trust
+        self._table = TagTable()
+        self._computed = ComputedTags(self._table)
+        self._devices = Devices(self._plan, self._table, addresses or {})
+        self._stack = AsyncExitStack()
+        self._front_end: FrontEnd | None = None
+        self._variables: Mapping[str, tuple[str, ...]] = {}
+        self._commands: CommandService | None = None
+        self.first_password: str | None = None
+        """The operator account's password, on the start that made the account; else None."""
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        *,
+        data: str | Path = DEFAULT_DATA,
+        port: int | None = None,
+        addresses: Mapping[str, str] | None = None,
+        nodesets: Path | None = None,
+        auto_trust: bool = False,
+    ) -> Gateway:
+        """A gateway for a site file. Raises `biogate.site.SiteError` with all its mistakes."""
+        return cls(
+            load_site(path),
+            data=Path(data),
+            port=port,
+            addresses=addresses,
+            nodesets=nodesets,
+            auto_trust=auto_trust,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start polling and serving; returns when clients can connect.
+
+        Raises LockHeldError (data folder in use), NodesetSourceError (no nodesets), or OSError
+        (port in use), each with a message that says what to do. Nothing is left running then.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Stop serving, finish the writes under way, close the devices and the audit log."""
+        await self._stack.aclose()
+        self._front_end = None
+
+    async def _start(self) -> None:
+        storage = await Storage.open(self._data, self.site, auto_trust=self._auto_trust)
+        self._stack.push_async_callback(storage.close)
+        model = await asyncio.to_thread(model_of, self._data, self.site, self._nodesets)
+        built = build_address_space(model, self._plan, self._table)
+        self._variables = built.variables
+        self.first_password = storage.first_password
+        policy = RolePolicy(anonymous=self.site.opcua.anonymous)
+        commands = CommandService(policy, storage.audit, read_text=self._read_text)
+        self._add_routes(commands)
+        front_end = FrontEnd(
+            self._front_end_config(),
+            space=built.space,
+            tags=self._table,
+            commands=commands,
+            policy=policy,
+            authenticator=storage.users,
+            pki=storage.pki,
+        )
+        await front_end.start()
+        self._stack.push_async_callback(front_end.stop)
+        self._stack.push_async_callback(commands.drain)
+        self._devices.start()
+        self._stack.push_async_callback(self._devices.stop)
+        self._follow_computed_tags()
+        self._front_end, self._commands = front_end, commands
+        # A full collection over the address space would stop the world for 150-300 ms.
+        gc.collect()
+        gc.freeze()
+
+    def _front_end_config(self) -> FrontEndConfig:
+        opcua = self.site.opcua
+        return FrontEndConfig(
+            application_uri=self.site.application_uri,
+            host=opcua.host,
+            port=self._port,
+            application_name=opcua.application_name,
+            software_version=software_revision(),
+            security=opcua.security_policies,
+            modes=opcua.security_modes,
+            anonymous=opcua.anonymous != "none",
+        )
+
+    def _add_routes(self, commands: CommandService) -> None:
+        for device in self._devices:
+            for signal in device.plan.profile.signals:
+                if signal.writable:
+                    low = signal.low if signal.write_low is None else signal.write_low
+                    high = signal.high if signal.write_high is None else signal.write_high
+                    tag = int(device.tags[signal.index])
+                    name = device.plan.tag(signal)
+                    commands.add_route(
+                        tag,
+                        WriteRoute(name, device.plan.name, signal, device.supervisor, low, high),
+                    )
+
+    def _follow_computed_tags(self) -> None:
+        cursor = self._table.journal.cursor()
+
+        async def follow() -> None:
+            while True:
+                await cursor.wait()
+                self._computed.update(cursor.read().batches)
+
+        task = asyncio.create_task(follow(), name="computed tags")
+        self._stack.callback(task.cancel)
+
+    def _read_text(self, tag: int) -> str:
+        return repr(self._table.read(self._table.info(tag).name).value)
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL that OPC UA clients connect to. Raises RuntimeError before `start`."""
+        if self._front_end is None:
+            raise RuntimeError("the gateway is not running: use `async with`, or await start()")
+        return self._front_end.endpoint_url
+
+    @property
+    def tags(self) -> Iterator[TagInfo]:
+        """All tags, in the order in which they were added."""
+        return (self._table.info(self._table.index(name)) for name in self._table.names)
+
+    def node_ids(self, tag: str) -> tuple[str, ...]:
+        """NodeIds (as text) of the Variables that show a tag to OPC UA clients, once started."""
+        return self._variables.get(tag, ())
+
+    def read(self, tag: str) -> TagValue:
+        """A tag's present value, status and times. Raises KeyError for an unknown tag."""
+        return self._table.read(tag)
+
+    async def write(self, tag: str, value: float | str, *, subject: Subject = EMBEDDING) -> None:
+        """Write a set-point as `subject` and wait for the device's confirmation.
+
+        Takes the same way as a client's write: policy, limits, audit record, device. Raises
+        WriteRefusedError with the StatusCode, KeyError for an unknown tag.
+        """
+        if self._commands is None:
+            raise RuntimeError("the gateway is not running: use `async with`, or await start()")
+        code = await self._commands.write(subject, self._table.index(tag), "", value)
+        if status.is_bad(code):
+            raise WriteRefusedError(tag, code)
+
+    def add_computed_tag(
+        self,
+        name: str,
+        function: Function,
+        inputs: Sequence[str],
+        *,
+        unit: str | None = None,
+        data_type: str = "Double",
+        description: str = "",
+    ) -> None:
+        """Add a tag whose value is `function(*input values)`, updated when an input changes.
+
+        `unit` is a UNECE code. Add tags before `start`, so that OPC UA clients see them too.
+        Raises ValueError (no inputs, name taken, gateway running), KeyError (unknown input).
+        """
+        if self._front_end is not None:
+            raise ValueError(f"computed tag {name!r}: add it before the gateway starts")
+        info = TagInfo(name, data_type, unit, description=description)
+        self._computed.add(info, function, inputs)
+
+    def updates(self, tags: Sequence[str] | None = None) -> TagUpdates:
+        """Every update of `tags` (of all tags when None) from now on; see `TagUpdates`."""
+        return TagUpdates(self._table, tags)
+
+    def diagnostics(self) -> dict[str, Diagnostics]:
+        """Counters and connection state of each device, as they are now."""
+        return {
+            device.plan.name: replace(device.supervisor.diagnostics) for device in self._devices
+        }
