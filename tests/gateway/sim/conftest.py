@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,43 @@ def real_recording(project: Path) -> Path:
     if not (folder / "online.CSV").exists():
         pytest.skip(f"the real recording is not on this machine (looked in {folder})")
     return folder
+
+
+SITE = """\
+biogate: 1
+enterprise: Example Bio
+site: Pilot Plant
+area: Upstream
+process_cell: Cell 1
+devices:
+  AE101: {profile: hamilton/arc-ph, address: "tcp://127.0.0.1:0", simulated: true, plant: BR101}
+  FIC101: {profile: alicat/mfc, address: "tcp://127.0.0.1:0", simulated: true, plant: BR101}
+  FIC201: {profile: alicat/mfc, address: "tcp://127.0.0.1:0", simulated: true, plant: BR201}
+units:
+  BR101:
+    functions:
+      GasFlow: {kind: control, current: FIC101.mass_flow, target: FIC101.flow_setpoint}
+  BR201:
+    functions:
+      GasFlow: {kind: control, current: FIC201.mass_flow, target: FIC201.flow_setpoint}
+"""
+
+
+@pytest.fixture
+def site_file(tmp_path: Path) -> Path:
+    """A site of two bioreactors with three simulated devices."""
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE)
+    return file
+
+
+@pytest.fixture
+def changed_site(site_file: Path) -> Callable[[str, str], Path]:
+    """That site with one piece of its text replaced."""
+
+    def _change(old: str, new: str) -> Path:
+        assert old in SITE
+        site_file.write_text(SITE.replace(old, new))
+        return site_file
+
+    return _change
