@@ -90,7 +90,7 @@ class SubscriptionManager:
         self._clients: dict[Any, _Client] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._owners: dict[int, Any] = {}
-        self._access_keys: dict[int, object] = {}
+        self._access_keys: dict[Any, object] = {}
         self._last_subscription = 0
         self._last_item = 0
         self._item_count = 0
@@ -105,7 +105,7 @@ class SubscriptionManager:
 
     def tick(self, now_s: float) -> None:
         """Sample what is due, then let the publishing timers that have expired speak."""
-        self._check_access(now_s)
+        self.check_access()
         for client in self._clients.values():
             client.queue.expire(now_s)
         self.sampler.tick(now_s)
@@ -157,7 +157,7 @@ class SubscriptionManager:
         client.subscriptions[subscription.id] = subscription
         self._subscriptions[subscription.id] = subscription
         self._owners[subscription.id] = owner
-        self._access_keys[subscription.id] = self._access.key(owner)
+        self._access_keys.setdefault(owner, self._access.key(owner))
         return subscription
 
     def find(self, owner: Any, subscription_id: int) -> Subscription:
@@ -183,10 +183,13 @@ class SubscriptionManager:
         for item in subscription.items:
             self.remove_item(subscription, item)
         subscription.close()
-        del self._subscriptions[subscription.id], self._access_keys[subscription.id]
-        client = self._clients.get(self._owners.pop(subscription.id))
+        del self._subscriptions[subscription.id]
+        owner = self._owners.pop(subscription.id)
+        client = self._clients.get(owner)
         if client is not None:
             del client.subscriptions[subscription.id]
+        if owner not in self._owners.values():
+            del self._access_keys[owner]
 
     # -- publishing -----------------------------------------------------------------------------
 
@@ -198,6 +201,10 @@ class SubscriptionManager:
             return
         for subscription in client.subscriptions.values():
             subscription.touch()
+        # A session that came over to a new channel waits on the old one no more.
+        client.queue.refuse(
+            StatusCodes.BadSecureChannelClosed, lambda r: r.connection is not request.connection
+        )
         client.queue.add(request)
         self._serve(client)
 
@@ -362,20 +369,19 @@ class SubscriptionManager:
 
     # -- rights ---------------------------------------------------------------------------------
 
-    def _check_access(self, now_s: float) -> None:
+    def check_access(self) -> None:
         """End the items whose right was withdrawn or whose node is gone (ARCHITECTURE 10)."""
-        for subscription in self._subscriptions.values():
-            owner = self._owners[subscription.id]
+        for owner, known in list(self._access_keys.items()):
             key = self._access.key(owner)
-            if key == self._access_keys[subscription.id]:
+            if key == known:
                 continue
-            self._access_keys[subscription.id] = key
-            for item in subscription.items:
-                self._check_item(owner, subscription, item, now_s)
+            self._access_keys[owner] = key
+            for subscription in self._subscriptions.values():
+                if self._owners[subscription.id] is owner:
+                    for item in subscription.items:
+                        self._check_item(owner, subscription, item)
 
-    def _check_item(
-        self, owner: Any, subscription: Subscription, item: MonitoredItem, now_s: float
-    ) -> None:
+    def _check_item(self, owner: Any, subscription: Subscription, item: MonitoredItem) -> None:
         if item.ended:
             return
         status = self._access.verdict(owner, item)

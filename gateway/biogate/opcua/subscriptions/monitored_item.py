@@ -36,7 +36,7 @@ class ObjectSource:
     """
 
     read: Callable[[], ua.DataValue]
-    stamp: Callable[[], int] | None = None
+    stamp: Callable[[], object] | None = None
     tag: int | None = None
     show: Callable[[float, int, int, int, object], ua.DataValue] | None = None
 
@@ -68,7 +68,7 @@ class MonitoredItem:
     slot: int = -1
     queue: ObjectQueue | None = None
     ended: bool = False
-    seen_stamp: int | None = None
+    seen_stamp: object = None
 
     @property
     def sampled(self) -> bool:

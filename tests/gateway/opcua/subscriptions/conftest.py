@@ -61,7 +61,7 @@ class Access:
         return self.sources.pop(item.id, None)
 
 
-@dataclass
+@dataclass(eq=False)
 class Answers:
     """One session's view: what its Publish requests were answered with."""
 
@@ -69,8 +69,6 @@ class Answers:
     responses: list[ua.PublishResult] = field(default_factory=list)
     refusals: list[tuple[int, int]] = field(default_factory=list)
     handle: int = 0
-
-    __hash__ = object.__hash__
 
     def publish(
         self,

@@ -1,0 +1,86 @@
+"""From a ReadValueId to the source that a monitored item is sampled from (Part 4, 5.13.1)."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from biogate.opcua.codec.columns import WIRE_TYPES
+from biogate.opcua.errors import StatusError
+from biogate.opcua.services.context import ServerContext
+from biogate.opcua.services.read_value import check_read, read_items
+from biogate.opcua.session import Session
+from biogate.opcua.space.attributes import VALUE, read_attribute
+from biogate.opcua.space.ids import NUMBER
+from biogate.opcua.space.rights import RightsView
+from biogate.opcua.space.tag_values import project
+from biogate.opcua.space.values import CallSource, TagSource
+from biogate.opcua.stack import AttributeIds, StatusCodes, ua
+from biogate.opcua.subscriptions.monitored_item import NumberSource, ObjectSource
+from biogate.opcua.subscriptions.sampling import SampledTags
+from biogate_nodesets.model import Node
+from biogate_security.policy import Action
+
+_BOTH = ua.TimestampsToReturn.Both
+
+
+def check_item(server: ServerContext, rights: RightsView, read: ua.ReadValueId) -> Node:
+    """The node that `read` names, when its attribute may be subscribed to.
+
+    Raises StatusError with the operation's status.
+    """
+    node = check_read(rights, read)
+    if not rights.may(Action.SUBSCRIBE, node):
+        raise StatusError(StatusCodes.BadUserAccessDenied)
+    if read.AttributeId == AttributeIds.EventNotifier:
+        raise StatusError(StatusCodes.BadMonitoredItemFilterUnsupported)
+    if read.AttributeId != VALUE and (
+        read_attribute(node, read.AttributeId, server.space, rights) is None
+    ):
+        raise StatusError(StatusCodes.BadAttributeIdInvalid)
+    return node
+
+
+def is_number(server: ServerContext, node: Node) -> bool:
+    """True when a deadband makes sense for the node's Value."""
+    data_type = node.data_type
+    return data_type is not None and server.space.types.is_subtype(data_type, NUMBER)
+
+
+def item_source(
+    server: ServerContext, tags: SampledTags, session: Session, read: ua.ReadValueId
+) -> NumberSource | ObjectSource:
+    """What a permitted item is sampled from.
+
+    A tag that is a number goes by column; everything else is read as an object, and only when
+    what is known of it says that it may have changed.
+    """
+    source = server.space.source(read.NodeId) if read.AttributeId == VALUE else None
+
+    def read_now() -> ua.DataValue:
+        return read_items(server, session.rights, [read], _BOTH)[0]
+
+    if isinstance(source, TagSource):
+        tag = source.tag
+        if read.IndexRange:
+            return ObjectSource(read_now, lambda: tags.version[tag])
+        if source.projection.value in WIRE_TYPES:
+            return NumberSource(tag, source.projection.value)
+        return ObjectSource(read_now, lambda: tags.version[tag], tag, _show_as(source.projection))
+    if isinstance(source, CallSource):
+        return ObjectSource(read_now)
+    return ObjectSource(read_now, lambda: session.rights.key)
+
+
+def _show_as(projection: ua.VariantType) -> Any:
+    def show(
+        value: float, status: int, source_time: int, server_time: int, held: object
+    ) -> ua.DataValue:
+        variant, shown = project(projection, value, status, held)
+        return ua.DataValue(
+            cast(Any, variant),
+            ua.StatusCode(ua.UInt32(shown)),
+            cast(Any, source_time or None),
+            cast(Any, server_time or None),
+        )
+
+    return show

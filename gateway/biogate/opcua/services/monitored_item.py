@@ -1,0 +1,233 @@
+"""MonitoredItem service set (Part 4, 5.13): what clients want to hear about, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from biogate.opcua.errors import ServiceError, StatusError
+from biogate.opcua.services.attribute import checked_timestamps
+from biogate.opcua.services.context import RequestContext, ServerContext, Service
+from biogate.opcua.services.item_source import check_item, is_number, item_source
+from biogate.opcua.services.limits import check_count
+from biogate.opcua.space.attributes import VALUE
+from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.subscriptions.filters import data_filter
+from biogate.opcua.subscriptions.limits import revise_queue_size, revise_sampling_interval
+from biogate.opcua.subscriptions.manager import SubscriptionManager
+from biogate.opcua.subscriptions.monitored_item import (
+    MonitoredItem,
+    NumberSource,
+    ObjectSource,
+    Settings,
+)
+from biogate.opcua.subscriptions.sampling import SampledTags
+from biogate.opcua.subscriptions.subscription import Subscription
+
+T = TypeVar("T")
+_MODES = tuple(ua.MonitoringMode)
+
+
+class MonitoredItemServices:
+    """The handlers. `manager` gives the subscriptions of the server that asks."""
+
+    def __init__(
+        self, tags: SampledTags, manager: Callable[[ServerContext], SubscriptionManager]
+    ) -> None:
+        self._tags = tags
+        self._manager = manager
+        self.services: Sequence[Service] = (
+            Service(ua.CreateMonitoredItemsRequest, self.create),
+            Service(ua.ModifyMonitoredItemsRequest, self.modify),
+            Service(ua.SetMonitoringModeRequest, self.set_mode),
+            Service(ua.DeleteMonitoredItemsRequest, self.delete),
+        )
+
+    def create(
+        self, ctx: RequestContext, request: ua.CreateMonitoredItemsRequest
+    ) -> ua.CreateMonitoredItemsResponse:
+        """Add items, each with a status of its own (5.13.2)."""
+        parameters = request.Parameters
+        subscription = self._subscription(ctx, parameters.SubscriptionId)
+        timestamps = checked_timestamps(parameters.TimestampsToReturn)
+        created: list[MonitoredItem] = []
+        results = []
+        for wanted in _checked(ctx, parameters.ItemsToCreate):
+            try:
+                item = self._create(ctx, subscription, wanted, timestamps)
+            except StatusError as error:
+                results.append(ua.MonitoredItemCreateResult(StatusCode=_code(error.status)))
+            else:
+                created.append(item)
+                results.append(_create_result(item))
+        self._manager(ctx.server).start(created)
+        return ua.CreateMonitoredItemsResponse(Results=results)
+
+    def _create(
+        self,
+        ctx: RequestContext,
+        subscription: Subscription,
+        wanted: ua.MonitoredItemCreateRequest,
+        timestamps: int,
+    ) -> MonitoredItem:
+        read = wanted.ItemToMonitor
+        check_item(ctx.server, ctx.rights, read)
+        if wanted.MonitoringMode not in _MODES:
+            raise StatusError(StatusCodes.BadMonitoringModeInvalid)
+        source = item_source(ctx.server, self._tags, ctx.session, read)
+        settings = self._settings(
+            ctx, subscription, read, source, wanted.RequestedParameters, timestamps, old_size=0
+        )
+        return self._manager(ctx.server).add_item(
+            subscription, read, source, settings, int(wanted.MonitoringMode)
+        )
+
+    def modify(
+        self, ctx: RequestContext, request: ua.ModifyMonitoredItemsRequest
+    ) -> ua.ModifyMonitoredItemsResponse:
+        """Change the parameters of items, each with a status of its own (5.13.3)."""
+        parameters = request.Parameters
+        subscription = self._subscription(ctx, parameters.SubscriptionId)
+        timestamps = checked_timestamps(parameters.TimestampsToReturn)
+        results = []
+        for wanted in _checked(ctx, parameters.ItemsToModify):
+            try:
+                item = _item(subscription, wanted.MonitoredItemId)
+                self._modify(ctx, subscription, item, wanted.RequestedParameters, timestamps)
+            except StatusError as error:
+                results.append(ua.MonitoredItemModifyResult(StatusCode=_code(error.status)))
+            else:
+                settings = item.settings
+                results.append(
+                    ua.MonitoredItemModifyResult(
+                        RevisedSamplingInterval=ua.Double(settings.sampling_interval_ms),
+                        RevisedQueueSize=ua.UInt32(settings.queue_size),
+                    )
+                )
+        return ua.ModifyMonitoredItemsResponse(Results=results)
+
+    def _modify(
+        self,
+        ctx: RequestContext,
+        subscription: Subscription,
+        item: MonitoredItem,
+        requested: ua.MonitoringParameters,
+        timestamps: int,
+    ) -> None:
+        settings = self._settings(
+            ctx,
+            subscription,
+            item.read,
+            item.source,
+            requested,
+            timestamps,
+            old_size=item.settings.queue_size,
+        )
+        self._manager(ctx.server).modify_item(item, settings)
+
+    def set_mode(
+        self, ctx: RequestContext, request: ua.SetMonitoringModeRequest
+    ) -> ua.SetMonitoringModeResponse:
+        """Disable, sample or report items (5.13.4)."""
+        parameters = request.Parameters
+        subscription = self._subscription(ctx, parameters.SubscriptionId)
+        if parameters.MonitoringMode not in _MODES:
+            raise ServiceError(StatusCodes.BadMonitoringModeInvalid)
+        items, results = _found(subscription, _checked(ctx, parameters.MonitoredItemIds))
+        self._manager(ctx.server).set_mode(subscription, items, int(parameters.MonitoringMode))
+        return ua.SetMonitoringModeResponse(Parameters=ua.SetMonitoringModeResult(results))
+
+    def delete(
+        self, ctx: RequestContext, request: ua.DeleteMonitoredItemsRequest
+    ) -> ua.DeleteMonitoredItemsResponse:
+        """Remove items (5.13.6)."""
+        parameters = request.Parameters
+        subscription = self._subscription(ctx, parameters.SubscriptionId)
+        results = []
+        for item_id in _checked(ctx, parameters.MonitoredItemIds):
+            try:
+                item = _item(subscription, item_id)
+            except StatusError as error:
+                results.append(_code(error.status))
+            else:
+                self._manager(ctx.server).remove_item(subscription, item)
+                results.append(_code(StatusCodes.Good))
+        return ua.DeleteMonitoredItemsResponse(Results=results)
+
+    def _subscription(self, ctx: RequestContext, subscription_id: int) -> Subscription:
+        try:
+            return self._manager(ctx.server).find(ctx.session, subscription_id)
+        except StatusError as error:
+            raise ServiceError(error.status) from None
+
+    def _settings(
+        self,
+        ctx: RequestContext,
+        subscription: Subscription,
+        read: ua.ReadValueId,
+        source: NumberSource | ObjectSource,
+        requested: ua.MonitoringParameters,
+        timestamps: int,
+        *,
+        old_size: int,
+    ) -> Settings:
+        """The revised parameters. Raises StatusError for a filter that cannot be."""
+        manager = self._manager(ctx.server)
+        node = ctx.server.space.get(read.NodeId)
+        every_change = isinstance(source, NumberSource) or source.tag is not None
+        return Settings(
+            client_handle=requested.ClientHandle,
+            sampling_interval_ms=revise_sampling_interval(
+                manager.limits,
+                requested.SamplingInterval,
+                subscription.publishing.interval_ms,
+                every_change=every_change,
+            ),
+            filter=data_filter(
+                requested.Filter,
+                is_value=read.AttributeId == VALUE,
+                is_number=node is not None and is_number(ctx.server, node),
+            ),
+            timestamps=int(timestamps),
+            queue_size=revise_queue_size(
+                manager.limits, requested.QueueSize, manager.queue_places_left + old_size
+            ),
+            discard_oldest=requested.DiscardOldest,
+        )
+
+
+def _checked(ctx: RequestContext, operations: Sequence[T] | None) -> Sequence[T]:
+    return check_count(operations, ctx.server.config.limits.max_monitored_items_per_call)
+
+
+def _code(status: int) -> ua.StatusCode:
+    return ua.StatusCode(ua.UInt32(status))
+
+
+def _item(subscription: Subscription, item_id: int) -> MonitoredItem:
+    item = subscription.items.get(item_id)
+    if item is None:
+        raise StatusError(StatusCodes.BadMonitoredItemIdInvalid)
+    return item
+
+
+def _found(
+    subscription: Subscription, item_ids: Sequence[int]
+) -> tuple[list[MonitoredItem], list[Any]]:
+    """The items that exist, and the status of each id."""
+    items, results = [], []
+    for item_id in item_ids:
+        item = subscription.items.get(item_id)
+        if item is not None:
+            items.append(item)
+        known = StatusCodes.BadMonitoredItemIdInvalid if item is None else StatusCodes.Good
+        results.append(_code(known))
+    return items, results
+
+
+def _create_result(item: MonitoredItem) -> ua.MonitoredItemCreateResult:
+    return ua.MonitoredItemCreateResult(
+        MonitoredItemId=ua.UInt32(item.id),
+        RevisedSamplingInterval=ua.Double(item.settings.sampling_interval_ms),
+        RevisedQueueSize=ua.UInt32(item.settings.queue_size),
+    )
