@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from asyncua import ua
 
 from biogate_nodesets.datatypes import DataTypes
+from biogate_nodesets.definitions import Definitions
 from biogate_nodesets.errors import NodesetError
 from biogate_nodesets.load import NodesetFile, ParsedNode, load_file
 from biogate_nodesets.model import Model, Reference
@@ -38,12 +40,8 @@ def link(files: Sequence[NodesetFile], namespaces: Sequence[str]) -> Model:
                 raise _error(file, parsed, "is defined twice")
             model.nodes[parsed.node.node_id] = parsed.node
     _complete_references(files, model)
-    types = DataTypes(
-        model,
-        {p.node.node_id: p.definition for f in files for p in f.nodes if p.definition is not None},
-    )
-    for file in files:
-        _resolve(file, types, ValueEncoder(types, file.names))
+    _define_data_types(files, model)
+    _encode_values(files, model)
     indices = {uri: index for index, uri in enumerate(namespaces)}
     for mend in repair(model.nodes, indices):
         _log.debug("repaired i=%d of %s: %s", mend.identifier, mend.uri, mend.why)
@@ -114,13 +112,32 @@ def _check_parents(files: Sequence[NodesetFile]) -> None:
                 raise _error(file, parsed, f"has the parent {parent} but no reference to it")
 
 
-def _resolve(file: NodesetFile, types: DataTypes, values: ValueEncoder) -> None:
-    for parsed in file.nodes:
-        node = parsed.node
-        try:
-            if node.node_class is ua.NodeClass.DataType:
-                node.data_type_definition = types.definition(node.node_id)
+def _define_data_types(files: Sequence[NodesetFile], model: Model) -> None:
+    definitions = Definitions(
+        model,
+        {p.node.node_id: p.definition for f in files for p in f.nodes if p.definition is not None},
+    )
+    for file in files:
+        for parsed in file.nodes:
+            if parsed.node.node_class is ua.NodeClass.DataType:
+                with _located(file, parsed):
+                    definition = definitions.definition(parsed.node.node_id)
+                    parsed.node.data_type_definition = definition
+
+
+def _encode_values(files: Sequence[NodesetFile], model: Model) -> None:
+    types = DataTypes(model)
+    for file in files:
+        encoder = ValueEncoder(types, file.names)
+        for parsed in file.nodes:
             if parsed.value is not None:
-                node.value = values.variant(parsed.value)
-        except ValueError as error:
-            raise _error(file, parsed, str(error)) from error
+                with _located(file, parsed):
+                    parsed.node.value = encoder.variant(parsed.value)
+
+
+@contextmanager
+def _located(file: NodesetFile, parsed: ParsedNode) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise _error(file, parsed, str(error)) from error

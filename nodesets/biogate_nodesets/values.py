@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import struct
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from biogate_nodesets.names import FileNames
 
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _MAX_TICKS = 0x7FFFFFFFFFFFFFFF
+_LAST_TICKS = 2_650_467_743_990_000_000  # 9999-12-31T23:59:59: from here on, the maximum
+_FRACTION = re.compile(r"([^.]*)\.(\d+)(.*)")
 _TYPE_IDS: dict[str, int] = {type_.name: type_.value for type_ in ua.VariantType if type_.value}
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 
@@ -220,12 +223,16 @@ def ticks(text: str) -> int:
 
     A time without a zone is UTC (Part 6, 5.3.1.6). Raises ValueError.
     """
-    moment = datetime.fromisoformat(text)
+    match = _FRACTION.fullmatch(text)
+    fraction = match[2] if match else ""
+    moment = datetime.fromisoformat(match[1] + match[3] if match else text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     span = moment - _EPOCH
-    count = (span.days * 86_400 + span.seconds) * 10_000_000 + span.microseconds * 10
-    return min(max(count, 0), _MAX_TICKS)
+    count = (span.days * 86_400 + span.seconds) * 10_000_000
+    if count >= _LAST_TICKS:
+        return _MAX_TICKS
+    return max(count + int(f"{fraction:0<7}"[:7]), 0)
 
 
 def _number(name: str, value: float) -> bytes:
