@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from biogate.site.address import Address, parse_address
+from biogate.site.address import Address, is_loopback, parse_address
 from biogate.site.document import Document
 from biogate.site.model import PROFILE_FILE_SUFFIXES, DeviceConfig, SignalConfig, Site
 from biogate.site.problems import Problem, did_you_mean, listed
 from biogate.site.profiles import ProfileCatalogue, set_up_profile
 from biogate_adapters.contract import Signal
 from biogate_adapters.profile import Profile, ProfileError, ProfileProblem
+from biogate_adapters.schema_modbus import ModbusProfile
 
 
 def load_profiles(
@@ -65,8 +66,8 @@ def check_devices(document: Document, site: Site, profiles: Mapping[str, Profile
         _check_set_up(document, name, device, profiles[name])
         address = _check_address(document, name, device, profiles[name].protocol)
         if address:
-            _check_unit(document, name, device, profiles[name].protocol, address)
             addresses[name] = address
+        _check_unit(document, name, device, profiles[name])
     _check_shared_addresses(document, site, addresses)
     _check_shared_names(document, site)
 
@@ -80,7 +81,7 @@ def _check_address(
     except ValueError as error:
         document.report(path, str(error))
         return None
-    if device.simulated and not address.is_loopback:
+    if device.simulated and not is_loopback(address):
         document.report(
             path,
             f"simulated devices listen on this machine only, not on {address.host}",
@@ -98,24 +99,29 @@ def _check_address(
     return address
 
 
-def _check_unit(
-    document: Document, name: str, device: DeviceConfig, protocol: str, address: Address
-) -> None:
-    foreign = "unit_letter" if protocol == "modbus" else "unit_id"
+def _check_unit(document: Document, name: str, device: DeviceConfig, profile: Profile) -> None:
+    """Modbus devices have a unit id, devices on a line protocol a letter; both within limits."""
+    facts = profile.facts
+    if isinstance(facts, ModbusProfile):
+        own, foreign = "unit_id", "unit_letter"
+        low, high = facts.modbus.unit_ids
+        allowed, fits = f"{low} to {high}", low <= (device.unit_id or 0) <= high
+    else:
+        own, foreign = "unit_letter", "unit_id"
+        allowed, fits = ", ".join(facts.line.units), (device.unit_letter or "") in facts.line.units
     if getattr(device, foreign) is not None:
-        own = "unit_id" if protocol == "modbus" else "unit_letter"
         document.report(
             ("devices", name, foreign),
-            f"{foreign} has no meaning for a {protocol} profile",
+            f"{foreign} has no meaning for a {profile.protocol} profile",
             hint=f"use {own}",
             key=True,
         )
-    unit_id = device.unit_id
-    if address.scheme == "rtu+tcp" and unit_id is not None and not 1 <= unit_id <= 247:
+    given = getattr(device, own)
+    if given is not None and not fits:
         document.report(
-            ("devices", name, "unit_id"),
-            f"{unit_id} is no unit id on a Modbus serial line",
-            allowed="1 to 247",
+            ("devices", name, own),
+            f"{device.profile} cannot have the {own} {given}",
+            allowed=allowed,
         )
 
 

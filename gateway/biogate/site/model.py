@@ -26,6 +26,7 @@ NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 LABEL_PATTERN = r"^[^\s/\x00-\x1f\x7f](?:[^/\x00-\x1f\x7f]{0,98}[^\s/\x00-\x1f\x7f])?$"
 SIGNAL_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}\.[A-Za-z][A-Za-z0-9_]{0,63}$"
 PROFILE_PATTERN = r"^(?:[^/\s]+/[^/\s]+|.+\.ya?ml)$"
+ADDRESS_PATTERN = r"^[a-z+]+://[A-Za-z0-9._:\[\]-]+$"
 URI_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+$"
 PROFILE_FILE_SUFFIXES = (".yaml", ".yml")
 
@@ -137,7 +138,7 @@ class DeviceConfig(_Strict):
 
     profile: ProfileName
     """Device profile `vendor/model`, or a profile file (.yaml) relative to the site file."""
-    address: str
+    address: Annotated[str, StringConstraints(pattern=ADDRESS_PATTERN)]
     """Where the device is: `tcp://host:port`, or `rtu+tcp://host:port` for Modbus RTU over TCP."""
     unit_id: Annotated[int, Field(ge=0, le=255)] | None = None
     """Modbus unit (server) id; 1 where absent."""

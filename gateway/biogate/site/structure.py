@@ -24,6 +24,7 @@ _PATTERNS = {
     model.LABEL_PATTERN: "1 to 100 characters of text without / or line breaks",
     model.SIGNAL_PATTERN: "DEVICE.signal, for example AE101.ph",
     model.PROFILE_PATTERN: "vendor/model, or a file name that ends in .yaml",
+    model.ADDRESS_PATTERN: "tcp://host:port, or rtu+tcp://host:port for Modbus RTU over TCP",
     model.URI_PATTERN: "a URI, for example urn:example-bio:pilot-plant",
     r"^[A-Z0-9]{2,3}$": "a UNECE Recommendation 20 code such as CEL (°C), P1 (%) or L2 (l/min)",
     r"^[A-Z]$": "one letter, A to Z",

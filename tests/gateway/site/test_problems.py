@@ -155,9 +155,9 @@ def test_a_range_has_neither_fewer_nor_more_than_two_limits(problems_of, count: 
 @pytest.mark.parametrize(
     ("keys", "path", "says"),
     [
-        ({"address": "udp://10.0.0.5:502"}, "address", "tcp://host:port, rtu+tcp://host:port"),
-        ({"address": "tcp://10.0.0.5"}, "address", "is not an address"),
-        ({"address": "tcp://10.0.0.5:70000"}, "address", "port 70000 does not exist"),
+        ({"address": "udp://10.0.0.5:502"}, "address", "tcp://HOST:PORT or rtu+tcp://HOST:PORT"),
+        ({"address": "tcp://10.0.0.5"}, "address", "write tcp://HOST:PORT"),
+        ({"address": "tcp://10.0.0.5:70000"}, "address", "Port out of range 0-65535"),
         ({"address": "tcp://10.0.0.5:0"}, "address", "simulated devices only"),
         ({"address": "5"}, "address", "5 is a number"),
         ({"simulated": "true"}, "address", "this machine only"),
@@ -165,7 +165,12 @@ def test_a_range_has_neither_fewer_nor_more_than_two_limits(problems_of, count: 
         ({"unit_id": 256}, "unit_id", "at most 255"),
         ({"unit_id": '"1"'}, "unit_id", "a whole number"),
         ({"unit_id": "true"}, "unit_id", "a whole number"),
-        ({"address": "rtu+tcp://h:1", "unit_id": 0}, "unit_id", "1 to 247"),
+        ({"unit_id": 33}, "unit_id", "1 to 32"),
+        ({"unit_id": 0}, "unit_id", "1 to 32"),
+        ({"address": "tcp://a b:502"}, "address", "tcp://"),
+        ({"address": "tcp://user@h:502"}, "address", "tcp://"),
+        ({"address": "tcp://h:502/x"}, "address", "tcp://"),
+        ({"address": "tcp://:502"}, "address", "tcp://"),
         ({"poll_interval_ms": 5}, "poll_interval_ms", "at least 20"),
         ({"poll_interval_ms": 1.5}, "poll_interval_ms", "a whole number"),
         ({"plant": "BR102"}, "plant", "did you mean BR101?"),
@@ -185,10 +190,12 @@ def test_a_device_that_does_not_fit_its_profile_is_refused(problems_of, keys, pa
     assert problem.line == 7
 
 
-def test_the_unit_id_of_a_line_protocol_is_a_letter(problems_of) -> None:
+def test_the_unit_id_of_a_line_protocol_is_a_letter_that_the_device_can_have(problems_of) -> None:
     (problem,) = problems_of(GOOD.replace("unit_letter: B", "unit_id: 2"))
-
     assert problem.hint == "use unit_letter"
+
+    (problem,) = problems_of(GOOD.replace("unit_letter: B", "unit_letter: Z"))
+    assert problem.allowed == "A, B, C, D"
 
 
 def test_a_string_signal_has_no_unit_and_no_range(problems_of) -> None:
@@ -345,7 +352,7 @@ def test_a_profile_file_is_found_beside_the_site_file_and_its_mistakes_have_its_
 ) -> None:
     from biogate.site import load_site
 
-    (tmp_path / "mine.yaml").write_text("nonsense")
+    (tmp_path / "mine.yaml").write_text("profile: 1\nprotocol: line\nvendor: X\nvendor: Y\n")
     site = tmp_path / "site.yaml"
     site.write_text(GOOD.replace("profile: hamilton/arc-ph", "profile: mine.yaml"))
 
@@ -356,8 +363,8 @@ def test_a_profile_file_is_found_beside_the_site_file_and_its_mistakes_have_its_
     assert (own.file, own.path) == (str(site), "devices.AE101.profile")
     assert (of_profile.file, of_profile.line, of_profile.column) == (
         str(tmp_path / "mine.yaml"),
-        3,
-        5,
+        4,
+        1,
     )
 
 
