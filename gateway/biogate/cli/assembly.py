@@ -16,11 +16,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("biogate.cli.demo:demo", "Start a simulated bioreactor and serve it by OPC UA."),
     "run": ("biogate.cli.run:run", "Run the gateway for one site."),
     "sim": ("biogate.cli.sim:app", "Simulate the devices of a site, without the gateway."),
-    "demo": ("biogate.cli.demo:demo", "Run a simulated bioreactor and its gateway."),
-    "run": ("biogate.cli.run:run", "Run the gateway for a site file."),
     "check": ("biogate.cli.check:check", "Check a site file and list every mistake."),
     "schema": ("biogate.cli.schema:schema", "Print the JSON Schema of site files or profiles."),
-    "sim": ("biogate.cli.sim:app", "Run the simulated devices of a site alone."),
     "nodesets": ("biogate.cli.nodesets:app", "Fetch, list and verify the official nodesets."),
 }
 

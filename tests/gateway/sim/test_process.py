@@ -65,10 +65,12 @@ async def wait_for_end(pid: int, timeout_s: float) -> None:
 
 
 @asynccontextmanager
-async def program(*arguments: str, stdin: int) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`python -m biogate.sim`, started by hand and told to be ready; killed if it is left over."""
+async def program(
+    *arguments: str, stdin: int, module: str = "biogate.sim"
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A Python module started by hand and told to be ready; killed if it is left over."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "biogate.sim", *arguments),
+        *(sys.executable, "-m", module, *arguments),
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -174,6 +176,13 @@ async def test_no_simulator_outlives_a_parent_that_is_killed(site_file: Path) ->
 async def test_a_signal_ends_it_at_once(site_file: Path, number: signal.Signals) -> None:
     async with program(str(site_file), stdin=asyncio.subprocess.DEVNULL) as process:
         process.send_signal(number)
+        assert await asyncio.wait_for(process.wait(), STOP_S) == 0
+
+
+async def test_the_command_biogate_sim_site_does_the_same(site_file: Path, recording: Path) -> None:
+    arguments = ("sim", "site", str(site_file), "--replay", str(recording), "--only", "AE101")
+    async with program(*arguments, stdin=asyncio.subprocess.DEVNULL, module="biogate") as process:
+        process.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(process.wait(), STOP_S) == 0
 
 

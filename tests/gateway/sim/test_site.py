@@ -221,6 +221,15 @@ async def test_time_does_not_run_faster_while_a_real_device_is_there(
         assert not any("FIC201" in line for line in running.lines)
 
 
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf")])
+async def test_a_speed_that_is_none_is_told(
+    simulate: Simulate, site_file: Path, speed: float
+) -> None:
+    with pytest.raises(SimulationError, match="give one above 0"):
+        async with simulate(load_site(site_file), speed=speed):
+            pass
+
+
 async def test_a_site_without_simulated_devices_has_nothing_to_simulate(
     simulate: Simulate, site_file: Path
 ) -> None:
