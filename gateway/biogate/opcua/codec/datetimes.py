@@ -6,7 +6,6 @@ MAX_INT64 = (1 << 63) - 1
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 _LATEST_TICKS = int((_LATEST - _EPOCH).total_seconds()) * 10_000_000
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def from_ticks(ticks: int) -> datetime:
@@ -32,4 +31,6 @@ def to_ticks(moment: datetime | int | None) -> int:
         moment = moment.replace(tzinfo=UTC)
     if moment >= _LATEST:
         return MAX_INT64
-    return max(0, 10 * ((moment - _EPOCH) // _MICROSECOND))
+    delta = moment - _EPOCH
+    ticks = (delta.days * 86_400 + delta.seconds) * 10_000_000 + delta.microseconds * 10
+    return max(0, ticks)

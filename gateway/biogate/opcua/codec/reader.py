@@ -22,11 +22,12 @@ from biogate.opcua.stack import ua
 DEFAULT_LIMITS = DecodeLimits()
 
 _new: Callable[[Any], Any] = object.__new__
-_length_at = Struct("<i").unpack_from
-_two_byte_identifier = Struct("<xB").unpack_from
+_int32_at = Struct("<i").unpack_from
+_uint32_at = Struct("<I").unpack_from
+_uint16_at = Struct("<H").unpack_from
+_int64_at = Struct("<q").unpack_from
 _four_byte_identifier = Struct("<xBH").unpack_from
 _numeric_identifier = Struct("<xHI").unpack_from
-_namespace_at = Struct("<H").unpack_from
 _namespace_uri_flag, _server_index_flag = 0x80, 0x40
 _array_flag, _dimensions_flag = 0x80, 0x40
 
@@ -95,7 +96,7 @@ class Reader:
         return count
 
     def _count(self, minimum: int) -> int:
-        (count,) = _length_at(self.data, self.take(4))
+        (count,) = _int32_at(self.data, self.take(4))
         if count < -1:
             raise malformed(f"byte {self.pos - 4}: array length {count}")
         if count > self.limits.max_array_length:
@@ -108,37 +109,44 @@ class Reader:
         return self.data[self.take(1)]
 
     def uint32(self) -> int:
-        return int(self.number("I", 4))
+        return int(_uint32_at(self.data, self.take(4))[0])
 
     # -- strings --------------------------------------------------------------------------------
 
-    def _chunk(self, limit: int) -> bytes | None:
-        start = self.take(4) + 4
-        (length,) = _length_at(self.data, start - 4)
+    def byte_string(self) -> bytes | None:
+        stop = self._stop(self.limits.max_byte_string_length)
+        if stop < 0:
+            return None
+        start, self.pos = self.pos, stop
+        return self.data[start:stop]
+
+    def string(self) -> str | None:
+        stop = self._stop(self.limits.max_string_length)
+        if stop < 0:
+            return None
+        start, self.pos = self.pos, stop
+        try:
+            return self.data[start:stop].decode()
+        except UnicodeDecodeError as error:
+            raise malformed(f"byte {start + error.start}: not UTF-8 ({error.reason})") from None
+
+    def _stop(self, limit: int) -> int:
+        """Where the string whose length comes next ends, -1 for null; moves behind the length."""
+        start = self.pos + 4
+        if start > self.end:
+            self._short(4)
+        (length,) = _int32_at(self.data, self.pos)
+        self.pos = start
+        stop: int = start + length
         if length < 0:
             if length == -1:
-                return None
+                return -1
             raise malformed(f"byte {start - 4}: length {length}")
-        stop = start + length
         if stop > self.end:
             self._short(length)
         if length > limit:
             raise over_limit(f"byte {start - 4}: {length} bytes, the limit is {limit}")
-        self.pos = stop
-        return self.data[start:stop]
-
-    def byte_string(self) -> bytes | None:
-        return self._chunk(self.limits.max_byte_string_length)
-
-    def string(self) -> str | None:
-        raw = self._chunk(self.limits.max_string_length)
-        if raw is None:
-            return None
-        try:
-            return raw.decode()
-        except UnicodeDecodeError as error:
-            at = self.pos - len(raw) + error.start
-            raise malformed(f"byte {at}: not UTF-8 ({error.reason})") from None
+        return stop
 
     def xml_element(self) -> ua.XmlElement:
         element = _new(ua.XmlElement)
@@ -148,18 +156,18 @@ class Reader:
     # -- scalars --------------------------------------------------------------------------------
 
     def date_time(self) -> Any:
-        return from_ticks(self.number("q", 8))
+        return from_ticks(_int64_at(self.data, self.take(8))[0])
 
     def guid(self) -> UUID:
         start = self.take(16)
         return to_guid(self.data[start : start + 16])
 
     def status_code(self) -> ua.StatusCode:
-        return to_status(self.number("I", 4))
+        return to_status(_uint32_at(self.data, self.take(4))[0])
 
     def qualified_name(self) -> ua.QualifiedName:
         name = _new(ua.QualifiedName)
-        name.NamespaceIndex = self.number("H", 2)
+        (name.NamespaceIndex,) = _uint16_at(self.data, self.take(2))
         name.Name = self.string()
         return name  # type: ignore[no-any-return]
 
@@ -196,19 +204,21 @@ class Reader:
 
     def _identifier(self, encoding: int, node_id: Any) -> None:
         start = self.pos - 1  # of the encoding byte
-        if encoding == 0:
-            self.take(1)
+        if encoding == 3:
+            (node_id.NamespaceIndex,) = _uint16_at(self.data, self.take(2))
+            node_id.Identifier = self.string() or ""
+        elif encoding == 0:
+            node_id.Identifier = self.data[self.take(1)]
             node_id.NamespaceIndex = 0
-            (node_id.Identifier,) = _two_byte_identifier(self.data, start)
         elif encoding == 1:
             self.take(3)
             node_id.NamespaceIndex, node_id.Identifier = _four_byte_identifier(self.data, start)
         elif encoding == 2:
             self.take(6)
             node_id.NamespaceIndex, node_id.Identifier = _numeric_identifier(self.data, start)
-        elif encoding in _IDENTIFIERS:
-            (node_id.NamespaceIndex,) = _namespace_at(self.data, self.take(2))
-            node_id.Identifier = _IDENTIFIERS[encoding](self)
+        elif encoding in (4, 5):
+            (node_id.NamespaceIndex,) = _uint16_at(self.data, self.take(2))
+            node_id.Identifier = self.guid() if encoding == 4 else self.byte_string() or b""
         else:
             raise malformed(f"byte {start}: NodeId encoding {encoding:#04x}")
         node_id.NodeIdType = _NODE_ID_TYPES[encoding]
@@ -232,7 +242,7 @@ class Reader:
         return opaque
 
     def _body(self, decode: Callable[[Reader], Any]) -> Any:
-        (length,) = _length_at(self.data, self.take(4))
+        (length,) = _int32_at(self.data, self.take(4))
         outer = self.end
         stop = self.pos + length
         if length < 0 or stop > outer:
@@ -251,7 +261,7 @@ class Reader:
         value = _new(ua.DataValue)
         value.Encoding = 0
         value.Value = self.variant() if mask & 0x01 else ua.Variant()
-        value.StatusCode = to_status(self.number("I", 4) if mask & 0x02 else 0)
+        value.StatusCode = self.status_code() if mask & 0x02 else to_status(0)
         value.SourceTimestamp = self.date_time() if mask & 0x04 else None
         value.SourcePicoseconds = self.number("H", 2) if mask & 0x10 else None
         value.ServerTimestamp = self.date_time() if mask & 0x08 else None
@@ -327,11 +337,6 @@ def _reshape(flat: list[Any], dimensions: list[int]) -> list[Any]:
 
 
 _NODE_ID_TYPES = tuple(ua.NodeIdType(value) for value in range(6))
-_IDENTIFIERS: dict[int, Callable[[Reader], Any]] = {
-    3: lambda r: r.string() or "",
-    4: Reader.guid,
-    5: lambda r: r.byte_string() or b"",
-}
 
 _NUMBERS = {
     1: ("?", 1),

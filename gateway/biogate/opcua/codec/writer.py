@@ -177,9 +177,11 @@ class Writer:
         start = len(buffer)
         buffer.append(0)
         mask = 0
-        if not _is_null(value.Value):
+        self.variant(value.Value)
+        if len(buffer) == start + 2 and not buffer[-1]:
+            del buffer[-1]  # the value is Null
+        else:
             mask = 0x01
-            self.variant(value.Value)
         status = from_status(value.StatusCode)
         if status:
             mask |= 0x02
@@ -220,7 +222,9 @@ class Writer:
         if isinstance(content, EncodedVariant):
             self.buffer += content
             return
-        type_id = value.VariantType.value
+        type_id: Any = value.VariantType  # indexes like the number that it is
+        if isinstance(type_id, ua.VariantTypeCustom):
+            type_id = type_id.value
         if value.is_array or isinstance(content, list | tuple):
             self._array(type_id, content, value.Dimensions)
         elif type_id == ua.VariantType.Variant:
@@ -243,16 +247,6 @@ class Writer:
                 write(self, element)
         if dimensions is not None:
             self.numbers("i", dimensions)
-
-
-def _is_null(value: Any) -> bool:
-    if value is None:
-        return True
-    return (
-        not isinstance(value, EncodedVariant)
-        and value.VariantType == ua.VariantType.Null
-        and not value.is_array
-    )
 
 
 def _flatten(content: Any) -> Any:
