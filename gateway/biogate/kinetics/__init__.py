@@ -1,0 +1,1 @@
+"""Plants: kinetic models behind the Plant protocol (`biogate_adapters.plant`)."""

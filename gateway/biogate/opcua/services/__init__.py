@@ -1,0 +1,1 @@
+"""The services, one file per service set (Part 4, 5)."""

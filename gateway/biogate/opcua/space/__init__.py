@@ -1,0 +1,1 @@
+"""The address space: nodes, their values and rights, browsing and type hierarchy (Part 3)."""
