@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class FrontEndConfig:
     application_name: str = "biogate"
     product_uri: str = "urn:biogate"
     manufacturer: str = "biogate"
-    software_version: str = ""
+    software_version: str = field(default_factory=lambda: version("biogate"))
     security: tuple[str, ...] = ("None", "Basic256Sha256")
     modes: tuple[str, ...] = ("Sign", "SignAndEncrypt")
     anonymous: bool = True

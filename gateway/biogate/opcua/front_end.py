@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.connections import Connections
@@ -14,12 +14,15 @@ from biogate.opcua.ports import Authenticator, CommandPort, Identity, Pki, TagRe
 from biogate.opcua.request_queue import RequestQueue
 from biogate.opcua.server import Dispatcher
 from biogate.opcua.services import attribute, discovery, method, session, view
-from biogate.opcua.services.context import ServerContext, ServiceSet
+from biogate.opcua.services.context import ServerContext
+from biogate.opcua.services.server_methods import bind_server_methods
+from biogate.opcua.services.subscription import SubscriptionServices
 from biogate.opcua.session import Session, SessionManager
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.rights import Rights
 from biogate.opcua.space.server_object import ServerState, bind_server_object
 from biogate.opcua.stack import ua
+from biogate.opcua.subscriptions.sampling import SampledTags
 from biogate.opcua.transport.config import TransportConfig
 from biogate.opcua.transport.listener import Listener
 from biogate_adapters.filetime import now_ticks
@@ -58,16 +61,16 @@ class FrontEnd:
         self,
         config: FrontEndConfig,
         space: AddressSpace,
-        tags: TagReader,
+        tags: SampledTags,
         commands: CommandPort,
         policy: Policy,
         authenticator: Authenticator,
         pki: Pki,
         *,
-        service_sets: Sequence[ServiceSet] = (),
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
+        self.subscriptions = SubscriptionServices(tags)
         self.state = ServerState(config, wall_clock(), wall_clock)
         self.context = ServerContext(
             config=config,
@@ -84,10 +87,9 @@ class FrontEnd:
             clock=clock,
             wall_clock=wall_clock,
             started_ticks=self.state.started_ticks,
-            service_sets=list(service_sets),
+            service_sets=[self.subscriptions],
         )
-        services = [service for group in service_sets for service in group.services]
-        self.dispatcher = Dispatcher(self.context, (*_SERVICES, *services))
+        self.dispatcher = Dispatcher(self.context, (*_SERVICES, *self.subscriptions.services))
         transport = TransportConfig(
             endpoints=frozenset(offered(config)),
             certificate_chain=pki.certificate_der,
@@ -104,6 +106,7 @@ class FrontEnd:
 
     async def start(self) -> None:
         """Serve clients. Raises ListenError when the address cannot be listened on."""
+        bind_server_methods(self.context.space, self.subscriptions)
         bind_server_object(self.context.space, self.state)
         await self.listener.start()
         context = self.context

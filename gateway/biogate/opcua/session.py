@@ -23,8 +23,8 @@ NONCE_BYTES = 32
 class Session:
     """One session. `session_id` is public, `authentication_token` is the client's secret.
 
-    `subject` and `rights` exist once the session is activated. `activated_on` counts
-    activations: what belongs to an earlier user of the session carries a smaller number.
+    `subject` and `rights` exist once the session is activated; `activations` and
+    `refused_logins` count.
     """
 
     session_id: ua.NodeId
@@ -39,6 +39,7 @@ class Session:
     continuation_points: ContinuationPoints
     locale_ids: tuple[str, ...] = ()
     activations: int = 0
+    refused_logins: int = 0
     closed: bool = False
     _identity: tuple[Subject, RightsView] | None = field(default=None)
 

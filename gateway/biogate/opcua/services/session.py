@@ -166,9 +166,16 @@ async def _identify(
             ctx.channel.remote_address.rpartition(":")[0],
         )
     except ServiceError as error:
-        context = {"session": ctx.session.name, "address": ctx.channel.remote_address}
-        _log.warning("login refused: %s", status_name(error.status), extra=context)
+        _log_refused(ctx, error.status)
         raise
+
+
+def _log_refused(ctx: RequestContext, status: int) -> None:
+    """One line for each session: the authenticator counts, and logs what it judged itself."""
+    ctx.session.refused_logins += 1
+    if ctx.session.refused_logins == 1:
+        context = {"session": ctx.session.name, "address": ctx.channel.remote_address}
+        _log.warning("login refused: %s", status_name(status), extra=context)
 
 
 def _subject(ctx: RequestContext, user: str | None, roles: frozenset[str]) -> Subject:

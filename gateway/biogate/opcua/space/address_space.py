@@ -58,14 +58,16 @@ class AddressSpace:
 
     def remove_nodes(self, node_ids: Iterable[ua.NodeId]) -> None:
         """Remove nodes, their sources, and every reference to them."""
-        gone = set(node_ids)
+        gone = {node_id for node_id in node_ids if node_id in self._model.nodes}
+        neighbours: set[ua.NodeId] = set()
         for node_id in gone:
-            node = self._model.nodes.pop(node_id, None)
+            node = self._model.nodes.pop(node_id)
             self._sources.pop(node_id, None)
-            for reference in node.references if node else ():
-                other = self._model.nodes.get(reference.target)
-                if other is not None and reference.target not in gone:
-                    other.references = [r for r in other.references if r.target != node_id]
+            neighbours.update(reference.target for reference in node.references)
+        for node_id in neighbours - gone:
+            other = self._model.nodes.get(node_id)
+            if other is not None:
+                other.references = [r for r in other.references if r.target not in gone]
         self.epoch += 1
 
     def bind(self, node_id: ua.NodeId, source: ValueSource) -> None:

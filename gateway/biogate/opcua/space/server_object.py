@@ -38,6 +38,17 @@ _ABSENT_OBJECTS = (
 _DIAGNOSTICS = node_id(ObjectIds.Server_ServerDiagnostics)
 
 
+def _empty(variant_type: ua.VariantType) -> ua.Variant:
+    return ua.Variant([], variant_type, is_array=True)
+
+
+_UNSTATED = {
+    "StaticNodeIdTypes": _empty(_T.Int32),
+    "StaticNumericNodeIdRange": _empty(_T.String),
+    "StaticStringNodeIdPattern": ua.Variant(None, _T.String),
+}
+
+
 @dataclass(slots=True)
 class ServerState:
     """What ServerStatus shows. Times are FILETIME ticks; `state` is a ServerState number."""
@@ -79,7 +90,16 @@ def bind_server_object(space: AddressSpace, state: ServerState) -> None:
         _bind(space, identifier, StaticSource(encode_variant(variant)))
     for identifier, read in _live(space, state).items():
         _bind(space, identifier, CallSource(_now(read, state.wall_clock)))
+    _complete_namespaces(space)
     _prune(space)
+
+
+def _complete_namespaces(space: AddressSpace) -> None:
+    """Mandatory properties of NamespaceMetadata that several nodesets leave out: nothing stated."""
+    for identifier in _subtree(space, node_id(ObjectIds.Server_Namespaces)):
+        unstated = _UNSTATED.get(space.nodes[identifier].browse_name.Name or "")
+        if unstated is not None and space.source(identifier) is None:
+            space.bind(identifier, StaticSource(encode_variant(unstated)))
 
 
 def _bind(space: AddressSpace, identifier: int, source: StaticSource | CallSource) -> None:
@@ -180,10 +200,6 @@ def _capabilities(limits: Limits) -> Mapping[int, ua.Variant]:
         **{key: ua.Variant(value, _T.UInt32) for key, value in numbers.items()},
         **{key: ua.Variant(value, _T.UInt16) for key, value in counts.items()},
     }
-
-
-def _empty(variant_type: ua.VariantType) -> ua.Variant:
-    return ua.Variant([], variant_type, is_array=True)
 
 
 def _operation_limits(limits: Limits) -> Mapping[int, ua.Variant]:

@@ -1,0 +1,23 @@
+"""Methods of the Server object (Part 5, 9)."""
+
+from __future__ import annotations
+
+from biogate.opcua.services.subscription import SubscriptionServices
+from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.space.ids import SERVER
+from biogate.opcua.space.methods import MethodCall, Outputs
+from biogate.opcua.stack import ObjectIds, node_id, ua
+
+_GET_MONITORED_ITEMS = node_id(ObjectIds.Server_GetMonitoredItems)
+
+
+def bind_server_methods(space: AddressSpace, subscriptions: SubscriptionServices) -> None:
+    """GetMonitoredItems (9.1), with which a client finds its items after a lost connection."""
+
+    def get_monitored_items(call: MethodCall) -> Outputs:
+        (subscription,) = call.arguments
+        handles = subscriptions.monitored_items(call.context.session, subscription.Value)
+        return [ua.Variant(numbers, ua.VariantType.UInt32, is_array=True) for numbers in handles]
+
+    if space.get(_GET_MONITORED_ITEMS) is not None:
+        space.methods.bind(SERVER, _GET_MONITORED_ITEMS, get_monitored_items)
