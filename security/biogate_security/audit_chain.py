@@ -21,6 +21,7 @@ FORMAT = 1
 _GENESIS_DOMAIN = b"biogate audit genesis v1\x00"
 _RECORD_DOMAIN = b"biogate audit record v1\x00"
 _SHORT, _LONG = 256, 4096
+_KEPT_EMPTY = frozenset({"event", "old", "new"})
 _LIMITS = {"old": _LONG, "new": _LONG, "reason": 1024, "node_id": 1024}
 _TEXT_FIELDS = tuple(
     field.name for field in fields(AuditRecord) if field.name not in {"time", "roles", "outcome"}
@@ -71,7 +72,7 @@ def content_of(record: AuditRecord) -> dict[str, Any]:
         content["roles"] = [_text("roles", role) for role in record.roles]
     for name in _TEXT_FIELDS:
         value = getattr(record, name)
-        if value is not None and (value != "" or name in {"old", "new"}):
+        if value is not None and (value != "" or name in _KEPT_EMPTY):
             content[name] = _text(name, value)
     return content
 

@@ -167,9 +167,6 @@ class AuditLog:
         self._wake.set()
         if self._writer is not None:
             await asyncio.wait([self._writer])
-        await self._resources.aclose()
-        if self._head is not None:
-            _log.info("audit log closed", extra=_head_context(self.path, self._head))
 
     def _start(self, resources: AsyncExitStack) -> None:
         self._resources = resources.pop_all()
@@ -193,7 +190,10 @@ class AuditLog:
             _log.exception("the break could not be recorded", extra={"file": str(self.path)})
 
     async def _write(self) -> None:
-        """Store what waits, a batch at a time, until closing and nothing waits."""
+        """Store what waits, a batch at a time, until closing and nothing waits.
+
+        The file and its lock are this task's: however it ends, they are closed.
+        """
         try:
             while self._waiting or not self._closing:
                 await self._wake.wait()
@@ -206,6 +206,8 @@ class AuditLog:
         finally:
             self._closing = True
             self._refuse([*self._in_hand, *self._waiting], "its writer was stopped")
+            await self._resources.aclose()
+            _log.info("audit log closed", extra=_head_context(self.path, self._head))
 
     async def _store(self, batch: list[_Waiting]) -> None:
         try:
@@ -322,8 +324,9 @@ def _file_id(path: Path) -> tuple[int, int]:
     return stat.st_dev, stat.st_ino
 
 
-def _head_context(path: Path, head: Head) -> dict[str, Any]:
-    return {"file": str(path), "seq": head.seq, "head": head.hash.hex()}
+def _head_context(path: Path, head: Head | None) -> dict[str, Any]:
+    known = {} if head is None else {"seq": head.seq, "head": head.hash.hex()}
+    return {"file": str(path), **known}
 
 
 def _report_death(writer: asyncio.Task[None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from biogate_security.audit import AuditRecord
 from biogate_security.audit_log import AuditLog
-from biogate_security.passwords import HashParameters
+from biogate_security.passwords import HashParameters, Passwords
 from biogate_security.users import UserStore
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -171,6 +173,44 @@ def cheap() -> HashParameters:
 @pytest.fixture
 def users(tmp_path: Path, cheap: HashParameters, clock: Clock) -> UserStore:
     return UserStore(tmp_path / "users.json", parameters=cheap, clock=clock)
+
+
+class HashGate:
+    """Passwords are checked when `opened`; `begun()` returns when one more check has begun."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.running = self.most = self.total = 0
+        self._lock = threading.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._begun: asyncio.Queue[None] = asyncio.Queue()
+
+    async def begun(self) -> None:
+        await self._begun.get()
+
+    def wait(self) -> None:
+        with self._lock:
+            self.running += 1
+            self.total += 1
+            self.most = max(self.most, self.running)
+        self._loop.call_soon_threadsafe(self._begun.put_nowait, None)
+        self.opened.wait(10)
+        with self._lock:
+            self.running -= 1
+
+
+@pytest.fixture
+async def gate(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HashGate]:
+    """Holds every check of a password until the test opens it."""
+    gate, real = HashGate(), Passwords.verify
+
+    def verify(self: Passwords, stored: str, password: str) -> bool:
+        gate.wait()
+        return real(self, stored, password)
+
+    monkeypatch.setattr(Passwords, "verify", verify)
+    yield gate
+    gate.opened.set()
 
 
 @pytest.fixture

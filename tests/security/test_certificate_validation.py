@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import asyncua.crypto.cert_gen as peer
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -82,7 +83,8 @@ def test_issuers_may_come_with_the_certificate(judge, plant, whole):
 
 
 @pytest.mark.parametrize(
-    "der", [b"", b"0", b"\x00" * 40, b"\x30\x84\xff\xff\xff\xff", b"\x30\x80\x00\x00", b"\x30\x03abc"]
+    "der",
+    [b"", b"0", b"\x00" * 40, b"\x30\x84\xff\xff\xff\xff", b"\x30\x80\x00\x00", b"\x30\x03abc"],
 )
 def test_bytes_that_are_no_certificate_are_invalid(judge, der):
     assert judge(der) == "Bad_CertificateInvalid"
@@ -358,7 +360,7 @@ def test_no_change_of_a_trusted_certificate_is_accepted(data):
 @given(st.binary(max_size=300))
 @settings(max_examples=100, deadline=None)
 def test_any_bytes_get_a_verdict(noise):
-    der, owner = _client()
+    _, owner = _client()
     moment = owner.certificate.not_valid_before_utc
     assert validate(noise, trust_list([owner]), moment).failure is not None
     assert validate(b"\x30" + noise, trust_list([owner]), moment).failure is not None
@@ -381,8 +383,6 @@ def _client():
 
 
 def test_a_certificate_made_by_asyncua_is_good(judge, party, now):
-    import asyncua.crypto.cert_gen as peer
-
     key = peer.generate_private_key()
     certificate = peer.generate_self_signed_app_certificate(
         key,

@@ -139,8 +139,13 @@ def test_a_spoilt_file_is_named(own, tmp_path, identity, now, file, message):
 
 @pytest.mark.parametrize(
     ("uri", "hosts", "bits"),
-    [("", HOSTS, 2048), ("urn:ü", HOSTS, 2048), (URI, (), 2048), (URI, ("a b",), 2048)]
-    + [(URI, HOSTS, 1024)],
+    [
+        ("", HOSTS, 2048),
+        ("urn:ü", HOSTS, 2048),
+        (URI, (), 2048),
+        (URI, ("a b",), 2048),
+        (URI, HOSTS, 1024),
+    ],
 )
 def test_an_identity_that_cannot_stand_in_a_certificate_is_refused(uri, hosts, bits):
     with pytest.raises(PkiError):

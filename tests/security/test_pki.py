@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from datetime import timedelta
 
 import pytest
+from asyncua.ua import StatusCodes
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from biogate_security import status
+from biogate_security import log_budget, status
 from biogate_security.certificate import thumbprint
 from biogate_security.own_certificate import ApplicationIdentity, PkiError
 from biogate_security.pki import Pki
@@ -99,8 +102,6 @@ def test_a_trusted_file_replaced_in_place_is_read_again(pki, folder, party):
 
 
 def test_pem_files_are_read_too(pki, folder, party):
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     client = party()
     (folder / "trusted" / "certs" / "client.pem").write_bytes(
         b"\n" + client.certificate.public_bytes(Encoding.PEM)
@@ -149,8 +150,6 @@ def test_rejected_keeps_the_newest_hundred_or_what_is_configured(make, folder, p
         pki.validate(party(f"client {number}").der)
         # Files made within one tick of the clock have no order: give them one.
         for age, path in enumerate(pki.rejected()):
-            import os
-
             os.utime(path, (number * 10 + age, number * 10 + age))
     names = {path.name.split(" [")[0] for path in pki.rejected()}
     assert names == {"client 2", "client 3", "client 4"}
@@ -227,15 +226,11 @@ def test_only_what_part_4_allows_reaches_a_peer(code):
 
 
 def test_the_codes_are_those_of_the_standard():
-    from asyncua.ua import StatusCodes
-
     for code, name in status.NAMES.items():
         assert getattr(StatusCodes, name.replace("_", "")) == code
 
 
-def test_a_flood_of_strangers_is_not_a_flood_of_log_lines(pki, party, caplog, clock, monkeypatch):
-    from biogate_security import log_budget
-
+def test_a_flood_of_strangers_is_not_a_flood_of_log_lines(pki, party, caplog, clock):
     caplog.set_level(logging.WARNING)
     for number in range(log_budget.LINES_PER_MINUTE + 5):
         pki.validate(party(f"client {number}").der)

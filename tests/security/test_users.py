@@ -1,0 +1,301 @@
+"""Users: Argon2id at rest, one answer for every refusal, and no secret in any text."""
+
+from __future__ import annotations
+
+import json
+import logging
+import stat
+
+import pytest
+
+from biogate_security.passwords import HashParameters, PasswordError, Passwords, readable_password
+from biogate_security.roles import Identity, Role
+from biogate_security.user_file import UserStoreError
+from biogate_security.users import UserStore
+
+SECRET = "correct horse battery"
+
+
+@pytest.fixture
+async def olga(users):
+    await users.add("olga", SECRET, {Role.OPERATOR})
+    return users
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "users.json"
+
+
+async def test_the_right_password_gives_the_user_and_the_roles(olga):
+    identity = await olga.authenticate("olga", SECRET, "127.0.0.1")
+    assert identity == Identity("olga", frozenset({"Operator", "AuthenticatedUser"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("olga", "wrong"),
+        ("olga", ""),
+        ("olga", SECRET + "x" * 2000),
+        ("olga", "\udcff"),
+        ("nobody", SECRET),
+        ("Olga", SECRET),
+        ("", ""),
+        ("\x00\n" * 50, "x"),
+    ],
+)
+async def test_anything_else_gives_nothing(olga, name, password):
+    assert await olga.authenticate(name, password) is None
+
+
+async def test_an_unknown_user_costs_the_same_hash_as_a_known_one(olga, monkeypatch):
+    """IEC 62443-4-2 CR 1.10: the same path, with the same parameters, for both."""
+    verified = []
+    real = Passwords.verify
+
+    def verify(self, stored, password):
+        verified.append(stored.rsplit("$", 2)[0])
+        return real(self, stored, password)
+
+    monkeypatch.setattr(Passwords, "verify", verify)
+    for name in ("olga", "nobody"):
+        assert await olga.authenticate(name, "wrong") is None
+    known, unknown = verified
+    assert known == unknown == "$argon2id$v=19$m=8,t=1,p=1"
+
+
+async def test_the_file_holds_argon2id_with_its_parameters_for_its_owner_only(olga, file):
+    entry = json.loads(file.read_text())["users"]["olga"]
+    assert entry["password_hash"].startswith("$argon2id$v=19$m=8,t=1,p=1$")
+    assert entry["roles"] == ["Operator"]
+    assert SECRET not in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_usual_parameters_are_those_of_the_facts():
+    assert HashParameters() == HashParameters(time_cost=3, memory_kib=65536, parallelism=1)
+
+
+async def test_equal_passwords_have_different_hashes(olga, file):
+    await olga.add("piotr", SECRET, ())
+    entries = json.loads(file.read_text())["users"]
+    assert entries["olga"]["password_hash"] != entries["piotr"]["password_hash"]
+
+
+async def test_the_next_start_knows_the_same_users(olga, file, cheap):
+    again = UserStore(file, parameters=cheap)
+    assert again.names == ["olga"]
+    assert await again.authenticate("olga", SECRET)
+
+
+async def test_other_parameters_renew_the_hash_at_the_next_login(olga, file):
+    dearer = HashParameters(time_cost=2, memory_kib=16, parallelism=1)
+    store = UserStore(file, parameters=dearer)
+    assert await store.authenticate("olga", "wrong") is None
+    assert "$m=8,t=1," in file.read_text()
+    assert await store.authenticate("olga", SECRET)
+    assert "$m=16,t=2," in file.read_text()
+    assert await UserStore(file, parameters=dearer).authenticate("olga", SECRET)
+
+
+async def test_a_composed_and_a_decomposed_letter_are_one(users):
+    await users.add("zoë", "pässword-pässword", ())
+    assert await users.authenticate("zoë", "pa\u0308ssword-pa\u0308ssword")
+
+
+async def test_a_short_or_endless_password_may_not_be_set(users, file):
+    with pytest.raises(PasswordError, match="at least 12 characters"):
+        await users.add("olga", "short", ())
+    with pytest.raises(PasswordError, match="at most 1024 bytes"):
+        await users.add("olga", "ü" * 513, ())
+    assert users.names == []
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("name", ["", " olga", "a\nb", "x" * 65, "e\u0301", "\u202eolga"])
+async def test_a_name_that_cannot_be_read_or_told_apart_is_refused(users, name):
+    with pytest.raises(UserStoreError, match="is no user name"):
+        await users.add(name, SECRET, ())
+
+
+async def test_a_name_is_taken_whatever_its_case(olga):
+    with pytest.raises(UserStoreError, match="already"):
+        await olga.add("OLGA", SECRET, ())
+
+
+async def test_an_unknown_role_is_refused_with_the_known_ones(users):
+    with pytest.raises(UserStoreError, match=r"no such role: Operatr; known are Observer, Operat"):
+        await users.add("olga", SECRET, {"Operatr"})
+
+
+@pytest.mark.parametrize("role", [Role.ANONYMOUS, Role.AUTHENTICATED_USER])
+async def test_a_role_that_comes_with_the_session_cannot_be_assigned(users, role):
+    with pytest.raises(UserStoreError, match="no such role"):
+        await users.add("olga", SECRET, {role})
+
+
+async def test_roles_passwords_and_accounts_can_be_changed(olga, file, cheap):
+    olga.set_roles("olga", {Role.ENGINEER})
+    await olga.set_password("olga", "another long secret")
+    assert await olga.authenticate("olga", SECRET) is None
+    identity = await UserStore(file, parameters=cheap).authenticate("olga", "another long secret")
+    assert identity.roles == {"Engineer", "AuthenticatedUser"}
+    olga.set_disabled("olga", disabled=True)
+    assert await olga.authenticate("olga", "another long secret") is None
+    olga.set_disabled("olga", disabled=False)
+    assert await olga.authenticate("olga", "another long secret")
+
+
+async def test_changing_a_user_that_does_not_exist_names_the_known_ones(olga):
+    with pytest.raises(UserStoreError, match="no user 'piotr'; known are olga"):
+        olga.set_roles("piotr", ())
+
+
+# Lock-out
+
+
+async def test_guessing_locks_the_user_for_a_while_even_for_the_right_password(olga, clock):
+    for _ in range(5):
+        assert await olga.authenticate("olga", "wrong") is None
+    assert await olga.authenticate("olga", SECRET) is None
+    clock.advance(1.0)
+    assert await olga.authenticate("olga", SECRET)
+    for _ in range(4):
+        assert await olga.authenticate("olga", "wrong") is None
+    assert await olga.authenticate("olga", SECRET)
+
+
+async def test_a_locked_user_costs_no_hash(olga, monkeypatch):
+    for _ in range(5):
+        await olga.authenticate("olga", "wrong")
+    monkeypatch.setattr(Passwords, "verify", lambda *_: pytest.fail("hashed while locked"))
+    assert await olga.authenticate("olga", SECRET) is None
+    assert olga.counters["locked_out"] == 1
+
+
+async def test_a_name_that_does_not_exist_locks_like_one_that_does(olga, monkeypatch):
+    for name in ("olga", "nobody"):
+        for _ in range(5):
+            await olga.authenticate(name, "wrong")
+    monkeypatch.setattr(Passwords, "verify", lambda *_: pytest.fail("hashed while locked"))
+    for name in ("olga", "nobody"):
+        assert await olga.authenticate(name, "wrong") is None
+
+
+async def test_many_strange_names_do_not_free_a_locked_user(olga, monkeypatch):
+    for _ in range(5):
+        await olga.authenticate("olga", "wrong")
+    for number in range(5000):
+        olga._stranger_locks.failed(f"stranger {number}")
+    assert await olga.authenticate("olga", SECRET) is None
+
+
+async def test_a_source_that_tries_many_names_is_locked_and_others_are_not(olga, clock):
+    for number in range(20):
+        await olga.authenticate(f"name {number}", "wrong", "192.0.2.1")
+    assert await olga.authenticate("olga", SECRET, "192.0.2.1") is None
+    assert await olga.authenticate("olga", SECRET, "192.0.2.2")
+    clock.advance(1.0)
+    assert await olga.authenticate("olga", SECRET, "192.0.2.1")
+
+
+async def test_one_good_login_does_not_wash_a_source_clean(olga, clock):
+    for number in range(19):
+        await olga.authenticate(f"name {number}", "wrong", "192.0.2.1")
+    assert await olga.authenticate("olga", SECRET, "192.0.2.1")
+    await olga.authenticate("name", "wrong", "192.0.2.1")
+    assert await olga.authenticate("olga", SECRET, "192.0.2.1") is None
+
+
+# The demo's operator
+
+
+async def test_the_operator_account_is_made_once_and_its_password_told_once(users):
+    password = await users.create_operator_if_missing()
+    assert await users.create_operator_if_missing() is None
+    identity = await users.authenticate("operator", password)
+    assert identity.roles == {"Operator", "AuthenticatedUser"}
+
+
+def test_a_readable_password_is_long_and_has_no_letters_that_look_alike():
+    passwords = {readable_password() for _ in range(200)}
+    assert len(passwords) == 200
+    letters = set("".join(passwords))
+    assert letters <= set("abcdefghjkmnpqrstuvwxyz23456789-")
+    assert not letters & set("01ilo")
+    assert {len(password) for password in passwords} == {19}
+
+
+# Nothing shown
+
+
+async def test_no_secret_is_in_a_log_line_or_a_repr(users, file, caplog, cheap):
+    caplog.set_level(logging.DEBUG)
+    password = await users.create_operator_if_missing()
+    await users.authenticate("operator", password + "x")
+    await users.authenticate("operator", password)
+    stored = json.loads(file.read_text())["users"]["operator"]["password_hash"]
+    texts = [str(vars(record)) for record in caplog.records]
+    texts += [repr(users), repr(users._users), repr(users._users["operator"])]
+    assert texts
+    for text in texts:
+        assert password not in text
+        assert stored not in text
+
+
+async def test_a_refused_login_is_logged_with_who_and_where_and_cannot_forge_a_line(olga, caplog):
+    await olga.authenticate("x\n2026 login accepted" + "y" * 100, "wrong", "192.0.2.1")
+    (record,) = caplog.records
+    assert record.message == "login refused: wrong user name or password"
+    assert record.source == "192.0.2.1"
+    assert record.user.startswith("x\\u000a2026 login accepted")
+    assert "\n" not in record.user
+    assert "cut: 121 characters" in record.user
+
+
+# A file from elsewhere
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", r"users\.json:1:2: Expecting"),
+        ("[]", "not a users file of format 1"),
+        ('{"format": 2, "users": {}}', "not a users file of format 1"),
+        ('{"format": 1, "users": []}', "users: not an object"),
+        ('{"format": 1, "users": {"a": {}, "a": {}}}', "occurs twice"),
+        ('{"format": 1, "users": {"a": {"roles": []}}}', "user 'a': an object with exactly"),
+        ('{"format": 1, "users": {" a": {}}}', "user ' a': ' a' is no user name"),
+    ],
+)
+def test_a_users_file_that_is_wrong_says_where(file, text, message):
+    file.write_text(text)
+    with pytest.raises(UserStoreError, match=message) as error:
+        UserStore(file)
+    assert str(file) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("password_hash", "plain", "password_hash: not an Argon2id hash"),
+        ("password_hash", 5, "password_hash: not an Argon2id hash"),
+        ("roles", "Operator", "roles: not a list"),
+        ("roles", ["Boss"], "no such role: Boss"),
+        ("disabled", 0, "disabled: not true or false"),
+    ],
+)
+async def test_a_wrong_entry_is_named(olga, file, key, value, message):
+    document = json.loads(file.read_text())
+    document["users"]["olga"][key] = value
+    file.write_text(json.dumps(document))
+    with pytest.raises(UserStoreError, match=f"user 'olga': {message}"):
+        UserStore(file)
+
+
+async def test_a_file_open_to_others_is_closed_with_a_warning(olga, file, caplog):
+    file.chmod(0o644)
+    UserStore(file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "was open to others" in caplog.text
