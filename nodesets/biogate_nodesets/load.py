@@ -114,11 +114,14 @@ def _parse(path: Path) -> Element:
         resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True
     )
     try:
-        root = etree.parse(str(path), parser).getroot()
+        tree = etree.parse(str(path), parser)
     except OSError as error:
         raise NodesetError(f"cannot be read: {error}", file=path) from error
     except etree.XMLSyntaxError as error:
         raise NodesetError(f"is not XML: {error.msg}", file=path, line=error.lineno or 0) from error
+    if tree.docinfo.internalDTD is not None:
+        raise NodesetError("has a DOCTYPE, which a nodeset does not need", file=path, line=1)
+    root = tree.getroot()
     if root.tag != _NS + "UANodeSet":
         raise NodesetError(f"starts with {root.tag}, not with {_NS}UANodeSet", file=path, line=1)
     return root
