@@ -9,6 +9,10 @@ from typing import Any
 from biogate.opcua.errors import StatusError
 from biogate.opcua.stack import StatusCodes, ua
 
+# The classes that are decoded; `ua` may show refined ones under the same names.
+_DATA_CHANGE = ua.uaprotocol_auto.DataChangeFilter
+_UNSUPPORTED = (ua.uaprotocol_auto.EventFilter, ua.uaprotocol_auto.AggregateFilter)
+
 
 @dataclass(frozen=True, slots=True)
 class DataFilter:
@@ -34,10 +38,10 @@ def data_filter(requested: Any, *, is_value: bool, is_number: bool) -> DataFilte
     """
     if requested is None or (isinstance(requested, ua.ExtensionObject) and not requested.Body):
         return DEFAULT_FILTER
-    if isinstance(requested, ua.EventFilter | ua.AggregateFilter):
+    if isinstance(requested, _UNSUPPORTED):
         supported = StatusCodes.BadMonitoredItemFilterUnsupported
         raise StatusError(supported if is_value else StatusCodes.BadFilterNotAllowed)
-    if not isinstance(requested, ua.DataChangeFilter):
+    if not isinstance(requested, _DATA_CHANGE):
         raise StatusError(StatusCodes.BadMonitoredItemFilterInvalid)
     if not is_value:
         raise StatusError(StatusCodes.BadFilterNotAllowed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -91,7 +92,7 @@ def next_message(bench, client, seconds=0.1, *acknowledge) -> ua.PublishResult:
 
 def pass_time(bench, seconds) -> None:
     for _ in range(round(seconds * 100)):
-        bench.clock.now += 0.01
+        bench.clock.now += 0.01 + 1e-9  # a hair over, against rounding
         bench.front_end.tick()
 
 
@@ -131,11 +132,11 @@ async def test_values_change_and_arrive_with_both_times(bench, client, plant):
     assert statuses(create(client, revised.SubscriptionId, wanted(node("pH"), 11))) == [0]
     first = next_message(bench, client)
     assert values(first) == [(11, 7.0, 0)]
-    plant.set("ph", 7.25)
+    plant.set("ph", 7.25, source_time=133_999_999_990_000_000)
     second = next_message(bench, client, 0.1, (revised.SubscriptionId, 1))
     assert values(second) == [(11, 7.25, 0)]
     item = second.NotificationMessage.NotificationData[0].MonitoredItems[0]
-    assert item.Value.SourceTimestamp < item.Value.ServerTimestamp
+    assert item.Value.ServerTimestamp - item.Value.SourceTimestamp >= timedelta(seconds=1)
     assert [code.value for code in second.Results] == [0]
     assert second.AvailableSequenceNumbers == [2]
 
