@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from biogate.site import DevicePlan, SitePlan
 from biogate.tags import TagInfo, TagTable
-from biogate_adapters.contract import SampleBatch, Signal
+from biogate_adapters.contract import Adapter, SampleBatch, Signal
 from biogate_adapters.factory import create_adapter
 from biogate_adapters.filetime import now_ticks
 from biogate_adapters.supervisor import DeviceSupervisor
@@ -37,7 +37,10 @@ class Devices:
         *,
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
-        """`addresses` replaces the site's address of a device (a simulator's port)."""
+        """`addresses` replaces the site's address of a device (a simulator's port).
+
+        Raises ValueError, naming the device, for an address that cannot be one.
+        """
         self._table = table
         self._wall_clock = wall_clock
         self._devices = {
@@ -77,18 +80,31 @@ class Devices:
         config = plan.config
         supervisor = DeviceSupervisor(
             plan.name,
-            create_adapter(
-                plan.profile,
-                address,
-                unit_id=1 if config.unit_id is None else config.unit_id,
-                unit=config.unit_letter or "A",
-            ),
+            _adapter(plan, address),
             poll_interval_s=config.poll_interval_ms / 1000,
             bad_after_s=None if config.bad_after_ms is None else config.bad_after_ms / 1000,
             on_batch=on_batch,
             address=address,
         )
         return Device(plan, tags, supervisor)
+
+
+def _adapter(plan: DevicePlan, address: str) -> Adapter:
+    config = plan.config
+    try:
+        return create_adapter(
+            plan.profile,
+            address,
+            unit_id=1 if config.unit_id is None else config.unit_id,
+            unit=config.unit_letter or "A",
+        )
+    except ValueError as error:
+        hint = (
+            "; it is simulated: give the address that `biogate sim site` prints"
+            if config.simulated
+            else ""
+        )
+        raise ValueError(f"device {plan.name}: {error}{hint}") from error
 
 
 def tag_info(device: DevicePlan, signal: Signal) -> TagInfo:

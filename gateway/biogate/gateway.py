@@ -224,6 +224,14 @@ class Gateway:
         """A tag's present value, status and times. Raises KeyError for an unknown tag."""
         return self._table.read(tag)
 
+    async def wait_for_first_values(self, tags: Sequence[str]) -> None:
+        """Return once each of `tags` has been read or has failed. Raises KeyError (unknown tag)."""
+        cursor = self._table.journal.cursor()
+        waiting = {status.BAD_WAITING_FOR_INITIAL_DATA}
+        while waiting & {self._table.read(tag).status for tag in tags}:
+            await cursor.wait()
+            cursor.read()
+
     async def write(self, tag: str, value: float | str, *, subject: Subject = EMBEDDING) -> None:
         """Write a set-point as `subject` and wait for the device's confirmation.
 
