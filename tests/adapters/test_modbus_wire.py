@@ -56,7 +56,7 @@ async def rtu_link(scripted):
     link.close()
 
 
-def link_to(port, *, rtu, tries=1, timeout_s=0.05, unit_id=1):
+def link_to(port, *, rtu, tries=1, timeout_s=0.3, unit_id=1):
     return ModbusLink(
         "127.0.0.1",
         port,
@@ -153,7 +153,7 @@ async def test_hamilton_exception_02_to_a_read_is_a_configuration_error(rtu_link
 
 
 async def read_probe(profile, port, **options):
-    adapter = create_adapter(profile, f"rtu+tcp://127.0.0.1:{port}", timeout_s=0.05, **options)
+    adapter = create_adapter(profile, f"rtu+tcp://127.0.0.1:{port}", timeout_s=1.0, **options)
     await adapter.connect()
     try:
         batch = await adapter.read()
@@ -281,7 +281,7 @@ async def test_a_frame_that_cannot_be_decoded_does_not_break_the_connection(scri
 
 async def test_silence_is_told_after_the_tries_of_the_profile(scripted):
     device, port = await scripted()
-    link = link_to(port, rtu=False, tries=3)
+    link = link_to(port, rtu=False, tries=3, timeout_s=0.05)
     await link.connect()
     with pytest.raises(AdapterError, match=r"no answer to the read .* 3 tries") as error:
         await link.read("holding", 0, 1)
