@@ -1,0 +1,54 @@
+"""docs/site-file.md describes the file that the code reads."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from biogate.demo import DEMO_SITE
+from biogate.site import SiteError, model, parse_site
+from biogate.site.structure import _KINDS
+
+MODELS = (
+    model.Site,
+    model.OpcUaConfig,
+    model.DeviceConfig,
+    model.SignalConfig,
+    model.UnitConfig,
+    *_KINDS.values(),
+)
+
+
+@pytest.mark.parametrize("shape", MODELS)
+def test_every_key_is_documented(project: Path, shape: type) -> None:
+    text = (project / "docs" / "site-file.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`(\w+)(?:: [^`]*)?`", text))
+
+    assert set(shape.model_fields) <= documented  # type: ignore[attr-defined]
+
+
+def test_every_kind_of_function_is_documented(project: Path) -> None:
+    text = (project / "docs" / "site-file.md").read_text(encoding="utf-8")
+
+    for kind, shape in _KINDS.items():
+        roles = [*shape.MEASURED, *shape.TARGETS]  # type: ignore[attr-defined]
+        (row,) = re.findall(rf"^\| `{kind}` \| (.*?) \|", text, flags=re.MULTILINE)
+        assert sorted(re.findall(r"`(\w+)`", row)) == sorted(roles)
+
+
+def test_the_shown_mistakes_are_what_the_program_says(project: Path) -> None:
+    """The two sample lines, provoked in the demo file with the real profiles."""
+    text = (project / "docs" / "site-file.md").read_text(encoding="utf-8")
+    broken = DEMO_SITE.read_text(encoding="utf-8")
+    broken = broken.replace("hamilton/arc-ph", "hamilton/arc-hp").replace(
+        "unit_letter", "unit_leter"
+    )
+
+    with pytest.raises(SiteError) as raised:
+        parse_site(broken.encode(), "my-site.yaml", folder=project)
+
+    said = [re.sub(r":\d+:\d+:", ":", str(problem)) for problem in raised.value.problems]
+    shown = re.findall(r"^my-site\.yaml:\d+:\d+: .*$", text, flags=re.MULTILINE)
+    assert [re.sub(r":\d+:\d+:", ":", line) for line in shown] == said
