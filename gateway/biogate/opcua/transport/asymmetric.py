@@ -126,10 +126,10 @@ def padding(size: int, block: int, *, wide: bool) -> bytes:
 
 
 def without_padding(plain: bytes, *, wide: bool) -> bytes:
-    high = plain[-1] if wide else 0
     end = len(plain) - wide
     if end < 1:
         raise CryptographyError
+    high = plain[-1] if wide else 0
     low = plain[end - 1]
     start = end - 1 - (high << 8 | low)
     if start < 0 or plain[start:end] != bytes((low,)) * (end - start):

@@ -81,6 +81,7 @@ class TransportConfig:
     max_connections: int = 200
     write_high_water: int = 1 << 20
     max_unsent: int = 64 << 20
-    stop_timeout_s: float = 1.0
+    stop_timeout_s: float = 0.9
+    tick_interval_s: float = 0.25
     budget: ByteBudget = field(default_factory=ByteBudget)
     channel_ids: Iterator[int] = field(default_factory=lambda: count(randbelow(1 << 30) + 1))

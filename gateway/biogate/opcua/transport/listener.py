@@ -20,7 +20,6 @@ __all__ = ["ChannelInfo", "ConnectionHandle", "ListenError", "Listener", "Reques
 
 logger = logging.getLogger(__name__)
 _log_interval_s = 10.0
-_tick_interval_s = 0.25
 
 
 class ListenError(OSError):
@@ -182,7 +181,7 @@ class Listener:
         for connection in list(self._connections):
             connection.tick()
         loop = asyncio.get_running_loop()
-        self._ticker = loop.call_later(_tick_interval_s, self._tick)
+        self._ticker = loop.call_later(self.config.tick_interval_s, self._tick)
 
 
 _ORDINARY = frozenset(

@@ -1,7 +1,8 @@
-"""Certificates, a clock that tests drive, and a minimal request handler."""
+"""Certificates, a clock that tests drive, clients made by hand, and a minimal request handler."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from biogate.opcua.codec import decode_message, encode_message
 from biogate.opcua.stack import ua
 from biogate.opcua.transport.config import TransportConfig
+from biogate.opcua.transport.connection import ServerConnection
+from biogate.opcua.transport.events import Closed, RequestReceived
 from biogate.opcua.transport.listener import Listener
 from biogate.opcua.transport.policies import NONE_URI, POLICIES
 
@@ -115,6 +118,11 @@ def wide_application() -> Application:
     return make_application("wide", 3072)
 
 
+@pytest.fixture(scope="session")
+def weak_application() -> Application:
+    return make_application("weak", 1024)
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -133,6 +141,132 @@ def make_config(server_application: Application) -> Callable[..., TransportConfi
         return TransportConfig(**settings)
 
     return make
+
+
+class BareClient:
+    """A client without security whose frames are put together by hand (Part 6, 7.1.2 and 6.7.2)."""
+
+    def __init__(self, server: ServerConnection) -> None:
+        self.server = server
+        self.events: list[Any] = []
+        self.sent = b""
+        self.channel_id = 0
+        self.token_id = 0
+        self.sequence_number = 50
+
+    def send(self, data: bytes) -> list[tuple[bytes, bytes, bytes]]:
+        """What the server answers, as frames: message type, chunk type, body."""
+        self.events += self.server.receive(data)
+        return self.answers()
+
+    def answers(self) -> list[tuple[bytes, bytes, bytes]]:
+        data = self.server.data_to_send()
+        frames = []
+        while data:
+            kind, chunk, size = struct.unpack_from("<3scI", data)
+            frames.append((kind, chunk, data[8:size]))
+            data = data[size:]
+        return frames
+
+    @staticmethod
+    def frame(kind: bytes, body: bytes, chunk: bytes = b"F") -> bytes:
+        return kind + chunk + struct.pack("<I", 8 + len(body)) + body
+
+    def hello(
+        self,
+        receive: int = 65536,
+        send: int = 65536,
+        message: int = 0,
+        chunks: int = 0,
+        url: bytes = b"opc.tcp://h:1",
+    ) -> list[tuple[bytes, bytes, bytes]]:
+        sizes = struct.pack("<5I", 0, receive, send, message, chunks)
+        return self.send(self.frame(b"HEL", sizes + struct.pack("<I", len(url)) + url))
+
+    def sequence(self, request_id: int) -> bytes:
+        self.sequence_number += 1
+        return struct.pack("<II", self.sequence_number, request_id)
+
+    def open_frame(self, request: Any = None, *, channel_id: int = 0, uri: str = NONE_URI) -> bytes:
+        header = struct.pack("<II", channel_id, len(uri)) + uri.encode() + b"\xff" * 8
+        body = encode_message(request or self.open_request())
+        return self.frame(b"OPN", header + self.sequence(1) + body)
+
+    @staticmethod
+    def open_request(kind: int = 0, mode: int = 1, lifetime_ms: int = 60_000) -> Any:
+        return ua.OpenSecureChannelRequest(
+            RequestHeader=ua.RequestHeader(RequestHandle=7),
+            Parameters=ua.OpenSecureChannelParameters(
+                RequestType=kind, SecurityMode=mode, RequestedLifetime=lifetime_ms
+            ),
+        )
+
+    def open(self, **hello: int) -> BareClient:
+        """Hello and OpenSecureChannel."""
+        self.hello(**hello)
+        self.take_token(self.send(self.open_frame()))
+        return self
+
+    def renew(self, **parameters: Any) -> None:
+        request = self.open_request(1, **parameters)
+        self.take_token(self.send(self.open_frame(request, channel_id=self.channel_id)))
+
+    def take_token(self, answers: list[tuple[bytes, bytes, bytes]]) -> Any:
+        ((kind, _, body),) = answers
+        assert kind == b"OPN", error_of(answers)
+        (size,) = struct.unpack_from("<I", body, 4)
+        response = decode_message(body[8 + size + 8 + 8 :])
+        token = response.Parameters.SecurityToken
+        self.channel_id, self.token_id = token.ChannelId, token.TokenId
+        return response
+
+    def chunk(
+        self,
+        body: bytes,
+        chunk: bytes = b"F",
+        *,
+        request_id: int = 9,
+        kind: bytes = b"MSG",
+        channel_id: int | None = None,
+        token_id: int | None = None,
+    ) -> bytes:
+        head = struct.pack(
+            "<II",
+            self.channel_id if channel_id is None else channel_id,
+            self.token_id if token_id is None else token_id,
+        )
+        return self.frame(kind, head + self.sequence(request_id) + body, chunk)
+
+    @property
+    def requests(self) -> list[RequestReceived]:
+        return [event for event in self.events if isinstance(event, RequestReceived)]
+
+    @property
+    def closed(self) -> Closed:
+        (event,) = (event for event in self.events if isinstance(event, Closed))
+        return event
+
+
+def error_of(answers: list[tuple[bytes, bytes, bytes]]) -> tuple[int, str]:
+    """Status and reason of the ERR message that ends `answers`."""
+    kind, _, body = answers[-1]
+    assert kind == b"ERR"
+    status, length = struct.unpack_from("<II", body)
+    assert len(body) == 8 + length
+    return status, body[8:].decode()
+
+
+@pytest.fixture
+def bare(make_config: Any, clock: Clock) -> Callable[..., BareClient]:
+    """A client without security on a new connection, configured by keyword."""
+    return lambda **changes: BareClient(
+        ServerConnection(make_config(**changes), clock, "192.0.2.1:5")
+    )
+
+
+@pytest.fixture
+def error() -> Callable[[Any], tuple[int, str]]:
+    return error_of
 
 
 @dataclass
