@@ -13,8 +13,9 @@ def check(
 ) -> None:
     """Check a site file: YAML, keys and values, device profiles, bindings.
 
-    Each mistake is printed on a line of its own as file:line:column. Exit code 0: no mistakes;
-    2: mistakes.
+    Each mistake is printed on a line of its own as file:line:column.
+
+    Exit code 0: no mistakes; 2: mistakes.
     """
     from biogate.site import SiteError, load_site
 
