@@ -149,7 +149,7 @@ class Plant:
             np.array([value]),
             np.array([status], np.uint32),
             np.array([source_time]),
-            NOW + 5,
+            NOW + 50,
         )
 
     def set_text(self, name: str, text: str) -> None:
