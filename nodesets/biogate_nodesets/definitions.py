@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from asyncua import ua
 
 from biogate_nodesets.datatypes import STRUCTURE, DataTypes
-from biogate_nodesets.load import ParsedDefinition, ParsedField
 from biogate_nodesets.model import Model, ns0
+from biogate_nodesets.node_reader import ParsedDefinition, ParsedField
 
 UNION = ns0("Union")
 

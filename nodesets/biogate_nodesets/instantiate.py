@@ -84,8 +84,9 @@ class Instantiator:
         of `node_id`: its identifier, a dot, and the path joined by dots. A plain value in
         `members` stands for MemberSpec(value=...).
 
-        Nothing is added when an error is raised: ValueError for an abstract or unknown type, an
-        unknown parent, a NodeId that is in use, a path that the type does not declare.
+        Nothing is added when an error is raised: ValueError for an abstract or unknown type (of a
+        member, too: name a subtype by MemberSpec), an unknown parent, a NodeId that is in use, a
+        path that the type does not declare.
         """
         self._check(type_id, node_id, parent, reference)
         specs = {
@@ -203,6 +204,8 @@ class _Builder:
             display_name=display_name or ua.LocalizedText(browse_name.Name),
             description=description,
             references=[],
+            role_permissions=None,
+            access_restrictions=None,
         )
 
     def _member(self, member: Member) -> Node:

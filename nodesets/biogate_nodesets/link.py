@@ -12,8 +12,9 @@ from asyncua import ua
 from biogate_nodesets.datatypes import DataTypes
 from biogate_nodesets.definitions import Definitions
 from biogate_nodesets.errors import NodesetError
-from biogate_nodesets.load import NodesetFile, ParsedNode, load_file
+from biogate_nodesets.load import NodesetFile, load_file
 from biogate_nodesets.model import Model, Reference
+from biogate_nodesets.node_reader import ParsedNode
 from biogate_nodesets.repair import ORPHANS, repair
 from biogate_nodesets.values import ValueEncoder
 

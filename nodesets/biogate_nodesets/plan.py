@@ -155,12 +155,27 @@ class Planner:
         if homonym is not None and same is None:
             self._want_homonym(parent, child, scope, homonym)
             return
+        self._check_one(path, child.node, existing, same)
         member = same or existing or self._new_member(path, child.node)
         self._attach(parent, name, member, child.reference)
         if same is None:
             self._by_declaration[scope, child.node.node_id] = member
             member.sources.append(Source(child.node, scope, is_type=False))
             self._queue.append(member)
+
+    @staticmethod
+    def _check_one(
+        path: BrowsePath, declaration: Node, existing: Member | None, same: Member | None
+    ) -> None:
+        """Refuse what no official type does: two members of one name below one parent."""
+        if existing is None or (same is existing):
+            return
+        if same is not None or existing.declarations[0].browse_name != declaration.browse_name:
+            raise ValueError(
+                f"{'/'.join(path)} is declared as two different members: "
+                f"{existing.declarations[0].node_id.to_string()} and "
+                f"{declaration.node_id.to_string()}"
+            )
 
     def _want_homonym(
         self, parent: Member, child: Child, scope: Member, homonym: BrowsePath
@@ -178,13 +193,18 @@ class Planner:
 
     def _new_member(self, path: BrowsePath, declaration: Node) -> Member:
         declared = self._declarations.type_of(declaration)
-        chosen = self._types.get(path)
-        if chosen is None or declared is None:
-            return Member(path, declared)
-        if not self._model.is_subtype(chosen, declared):
+        chosen = self._types.get(path, declared)
+        if declared is None or chosen is None:
+            return Member(path, None)
+        if chosen != declared and not self._model.is_subtype(chosen, declared):
             raise ValueError(
                 f"{'/'.join(path)} must be of type {self._type_name(declared)} or a subtype, "
                 f"not {self._type_name(chosen)}"
+            )
+        if self._model.nodes[chosen].is_abstract:
+            raise ValueError(
+                f"{'/'.join(path)} is of the abstract type {self._type_name(chosen)}: "
+                "name a subtype for it"
             )
         return Member(path, chosen)
 

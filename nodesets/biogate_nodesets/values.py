@@ -19,7 +19,7 @@ from lxml import etree
 
 from biogate_nodesets import binary
 from biogate_nodesets.datatypes import DataTypes
-from biogate_nodesets.load import Element, boolean
+from biogate_nodesets.elements import Element, boolean, elements, local, text_of
 from biogate_nodesets.names import FileNames
 
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
@@ -37,11 +37,11 @@ class ValueEncoder:
         self._types = types
         self._names = names
         self._scalars: dict[str, Callable[[Element], bytes]] = {
-            "Boolean": lambda e: binary.boolean(boolean(_text(e).strip())),
-            "Float": lambda e: _number("Float", float(_text(e))),
-            "Double": lambda e: _number("Double", float(_text(e))),
+            "Boolean": lambda e: binary.boolean(boolean(text_of(e).strip())),
+            "Float": lambda e: _number("Float", float(text_of(e))),
+            "Double": lambda e: _number("Double", float(text_of(e))),
             "String": _string,
-            "DateTime": lambda e: _number("Int64", ticks(_text(e).strip())),
+            "DateTime": lambda e: _number("Int64", ticks(text_of(e).strip())),
             "Guid": lambda e: UUID(_child_text(e, "String") or "").bytes_le,
             "ByteString": _byte_string,
             "XmlElement": _xml_element,
@@ -58,13 +58,13 @@ class ValueEncoder:
 
     def variant(self, element: Element) -> bytes:
         """Encode the one child of a Value element as a Variant."""
-        name = _local(element)
+        name = local(element)
         if name == "Matrix":
             return self._matrix(element)
         if name.startswith("ListOf"):
             type_name = name.removeprefix("ListOf")
             return binary.variant_array(
-                self._type_id(type_name), self._items(_elements(element), type_name)
+                self._type_id(type_name), self._items(elements(element), type_name)
             )
         return binary.variant(self._type_id(name), self._scalar(element, name))
 
@@ -77,32 +77,32 @@ class ValueEncoder:
         try:
             return self._scalars[name](element)
         except (ValueError, struct.error, binascii.Error) as error:
-            raise ValueError(f"bad {name} {_text(element)!r}: {error}") from error
+            raise ValueError(f"bad {name} {text_of(element)!r}: {error}") from error
 
-    def _items(self, elements: Iterator[Element], type_name: str) -> list[bytes]:
+    def _items(self, items: Iterator[Element], type_name: str) -> list[bytes]:
         encoded = []
-        for element in elements:
-            if _local(element) != type_name:
-                raise ValueError(f"a list of {type_name} holds a {_local(element)}")
+        for element in items:
+            if local(element) != type_name:
+                raise ValueError(f"a list of {type_name} holds a {local(element)}")
             encoded.append(self._scalar(element, type_name))
         return encoded
 
     def _matrix(self, element: Element) -> bytes:
-        lengths = [int(_text(item)) for item in _elements(_child(element, "Dimensions"))]
-        elements = list(_elements(_child(element, "Elements")))
+        lengths = [int(text_of(item)) for item in elements(_child(element, "Dimensions"))]
+        cells = list(elements(_child(element, "Elements")))
         expected = 1
         for length in lengths:
             expected *= length
-        if not elements or expected != len(elements):
-            raise ValueError(f"a Matrix of {lengths} holds {len(elements)} elements")
-        type_name = _local(elements[0])
+        if not cells or expected != len(cells):
+            raise ValueError(f"a Matrix of {lengths} holds {len(cells)} elements")
+        type_name = local(cells[0])
         return binary.variant_array(
-            self._type_id(type_name), self._items(iter(elements), type_name), lengths
+            self._type_id(type_name), self._items(iter(cells), type_name), lengths
         )
 
     def _nested_variant(self, element: Element) -> bytes:
         value = _find(element, "Value")
-        content = None if value is None else next(_elements(value), None)
+        content = None if value is None else next(elements(value), None)
         return binary.NULL_VARIANT if content is None else self.variant(content)
 
     def _node_id(self, element: Element) -> bytes:
@@ -117,7 +117,7 @@ class ValueEncoder:
     def _extension_object(self, element: Element) -> bytes:
         type_id = _find(element, "TypeId")
         body = _find(element, "Body")
-        content = None if body is None else next(_elements(body), None)
+        content = None if body is None else next(elements(body), None)
         if type_id is None or content is None:
             return binary.NULL_EXTENSION_OBJECT
         named = self._names.node_id(_child_text(type_id, "Identifier") or "")
@@ -130,13 +130,13 @@ class ValueEncoder:
 
     def _structure(self, element: Element, data_type: ua.NodeId) -> bytes:
         definition = self._types.structure(data_type)
-        given = {_local(child): child for child in _elements(element)}
+        given = {local(child): child for child in elements(element)}
         kind = definition.StructureType
         if kind in (ua.StructureType.Union, ua.StructureType.UnionWithSubtypedValues):
             return self._union(given, definition)
         unknown = set(given) - {field.Name for field in definition.Fields} - {"EncodingMask"}
         if unknown:
-            raise ValueError(f"{_local(element)} has no field {', '.join(sorted(unknown))}")
+            raise ValueError(f"{local(element)} has no field {', '.join(sorted(unknown))}")
         optional = kind == ua.StructureType.StructureWithOptionalFields
         body = b"".join(
             self._field(given.get(field.Name), field, definition)
@@ -180,7 +180,7 @@ class ValueEncoder:
             raise ValueError(f"field {field.Name}: arrays of several dimensions are not supported")
         if element is None:
             return _number("Int32", -1)
-        return binary.array([encode(item) for item in _elements(element)])
+        return binary.array([encode(item) for item in elements(element)])
 
     def _encoder(
         self, data_type: ua.NodeId, *, subtypes: bool
@@ -240,25 +240,25 @@ def _number(name: str, value: float) -> bytes:
 
 
 def _integer(name: str) -> Callable[[Element], bytes]:
-    return lambda element: _number(name, int(_text(element)))
+    return lambda element: _number(name, int(text_of(element)))
 
 
 def _enumeration(element: Element | None) -> bytes:
     """An Int32, or an enumeration written as `Name_3` (Part 6, 5.3.1.14)."""
-    text = "0" if element is None else _text(element).strip()
+    text = "0" if element is None else text_of(element).strip()
     return _number("Int32", int(text.rpartition("_")[2]))
 
 
 def _string(element: Element) -> bytes:
-    return binary.string(None if element.get(_NIL) == "true" else _text(element))
+    return binary.string(None if element.get(_NIL) == "true" else text_of(element))
 
 
 def _byte_string(element: Element) -> bytes:
-    return binary.byte_string(base64.b64decode("".join(_text(element).split()), validate=True))
+    return binary.byte_string(base64.b64decode("".join(text_of(element).split()), validate=True))
 
 
 def _xml_element(element: Element) -> bytes:
-    content = next(_elements(element), None)
+    content = next(elements(element), None)
     return binary.byte_string(None if content is None else etree.tostring(content))
 
 
@@ -268,29 +268,17 @@ def _localized_text(element: Element) -> bytes:
     )
 
 
-def _elements(parent: Element) -> Iterator[Element]:
-    return (child for child in parent if isinstance(child.tag, str))
-
-
-def _local(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
-
-
-def _text(element: Element) -> str:
-    return element.text or ""
-
-
 def _find(parent: Element, name: str) -> Element | None:
-    return next((child for child in _elements(parent) if _local(child) == name), None)
+    return next((child for child in elements(parent) if local(child) == name), None)
 
 
 def _child(parent: Element, name: str) -> Element:
     found = _find(parent, name)
     if found is None:
-        raise ValueError(f"{_local(parent)} lacks {name}")
+        raise ValueError(f"{local(parent)} lacks {name}")
     return found
 
 
 def _child_text(parent: Element, name: str) -> str | None:
     found = _find(parent, name)
-    return None if found is None else _text(found)
+    return None if found is None else text_of(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import marshal
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
@@ -32,6 +33,14 @@ def load(folder: Path, xml: Path | None) -> Model:
     return load_model(["AMB"], folder=xml, cache=folder, application_uri="urn:test:biogate")
 
 
+@pytest.fixture(scope="module")
+def amb_cache(tmp_path_factory: pytest.TempPathFactory, nodeset_cache: Path) -> Path:
+    """A cache folder that holds the compiled AMB and nothing else."""
+    folder = tmp_path_factory.mktemp("amb")
+    load(folder, nodeset_cache)
+    return folder
+
+
 def test_a_warm_start_gives_every_attribute_that_a_cold_one_does(
     cold_model: Model, fresh_model: Callable[[], Model]
 ) -> None:
@@ -44,8 +53,9 @@ def test_a_warm_start_gives_every_attribute_that_a_cold_one_does(
 
 
 def test_a_warm_start_needs_no_xml(
-    tmp_path: Path, nodeset_cache: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, nodeset_cache: Path, amb_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shutil.copytree(amb_cache, tmp_path, dirs_exist_ok=True)
     cold = load(tmp_path, nodeset_cache)
     monkeypatch.setenv("PATH", "")
     warm = load(tmp_path, None)
@@ -73,10 +83,12 @@ def test_an_empty_cache_without_a_source_says_what_to_do(
 )
 def test_a_damaged_file_is_compiled_anew_with_a_warning(
     spoil: Callable[[bytes], bytes],
+    amb_cache: Path,
     tmp_path: Path,
     nodeset_cache: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    shutil.copytree(amb_cache, tmp_path, dirs_exist_ok=True)
     good = load(tmp_path, nodeset_cache)
     file = compiled_file(tmp_path)
     content = file.read_bytes()

@@ -105,9 +105,7 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(
 
 def test_a_wrong_file_in_the_user_s_folder_is_an_error(tmp_path: Path, nodeset_cache: Path) -> None:
     shutil.copy(nodeset_cache / CATALOGUE["IA"].file, tmp_path / AMB.file)
-    with pytest.raises(
-        NodesetSourceError, match="is not the pinned AMB 1.01.1: sha256 is"
-    ) as caught:
+    with pytest.raises(NodesetSourceError, match="is not the pinned AMB") as caught:
         locate(["AMB"], folder=tmp_path, cache=nodeset_cache)
     assert f"expected {AMB.sha256}" in str(caught.value)
     assert "Put the file of 2024-02-27 there, or remove it" in str(caught.value)

@@ -114,8 +114,10 @@ def all_types(nodeset_cache: Path, compiled_cache: Path) -> tuple[Bench, dict[st
         for name, demand in DEMANDS.items()
         if not model.nodes[bench.type(demand.nodeset, demand.identifier)].is_abstract
     }
+    category = MemberSpec(type_definition=bench.type("IA", 1017))
+    members = {"CalibrationTargetType": {"CalibrationTargetCategory": category}}
     return bench, {
-        name: bench.make(demand.nodeset, demand.identifier, name)
+        name: bench.make(demand.nodeset, demand.identifier, name, members=members.get(name))
         for name, demand in concrete.items()
     }
 
@@ -348,15 +350,45 @@ def test_a_path_that_an_instance_lacks_is_named(bench: Bench) -> None:
         function["SetPoint"]
 
 
-def test_every_concrete_type_of_all_nodesets_can_be_instantiated(bench: Bench) -> None:
+def test_every_concrete_type_but_three_can_be_instantiated(
+    bench: Bench,
+) -> None:
     kinds = (ua.NodeClass.ObjectType, ua.NodeClass.VariableType)
     types = [n for n in bench.model.nodes.values() if n.node_class in kinds and not n.is_abstract]
     assert len(types) == 427
+    refused = []
     for number, type_ in enumerate(types):
-        bench.instantiator.instantiate(
-            type_.node_id,
-            node_id=make_node_id(f"T{number}", PLANT),
-            browse_name=ua.QualifiedName(f"T{number}", PLANT),
-            parent=OBJECTS,
-            reference=HAS_COMPONENT,
-        )
+        try:
+            bench.instantiator.instantiate(
+                type_.node_id,
+                node_id=make_node_id(f"T{number}", PLANT),
+                browse_name=ua.QualifiedName(f"T{number}", PLANT),
+                parent=OBJECTS,
+                reference=HAS_COMPONENT,
+            )
+        except ValueError as error:
+            refused.append((type_.browse_name.Name, str(error)))
+    # These have a mandatory member of an abstract type: the caller must choose.
+    assert {name for name, _ in refused} == {
+        "PubSubConnectionType",
+        "DatagramConnectionTransportType",
+        "CalibrationTargetType",
+    }
+    assert all("is of the abstract type" in message for _, message in refused)
+
+
+def test_no_node_has_two_children_of_one_name(
+    all_types: tuple[Bench, dict[str, Instance]],
+) -> None:
+    bench, instances = all_types
+    for instance in instances.values():
+        for node in instance.nodes:
+            names = [
+                bench.model.nodes[target].browse_name.Name
+                for target in {
+                    r.target
+                    for r in node.references
+                    if r.forward and bench.model.is_subtype(r.type, ns0("HierarchicalReferences"))
+                }
+            ]
+            assert len(names) == len(set(names)), (node.node_id, names)
