@@ -10,7 +10,7 @@ class DecodeLimits:
     """What one message may ask a decoder to do; lengths are in bytes, arrays in elements.
 
     `max_elements` bounds the objects that all arrays of one message create together: an element
-    may take one byte on the wire and a hundred in memory.
+    may take one byte on the wire and a hundred in memory. Sixteen numbers count as one object.
     """
 
     max_depth: int = 100

@@ -21,6 +21,8 @@ from biogate.opcua.stack import ua
 
 DEFAULT_LIMITS = DecodeLimits()
 
+_NUMBERS_PER_ELEMENT = 16
+
 _new: Callable[[Any], Any] = object.__new__
 _int32_at = Struct("<i").unpack_from
 _uint32_at = Struct("<I").unpack_from
@@ -85,15 +87,19 @@ class Reader:
         count = self._count(size)
         if count < 0:
             return None
+        self._charge(count // _NUMBERS_PER_ELEMENT)
         return list(unpack_from(f"<{count}{code}", self.data, self.take(count * size)))
 
     def count(self, minimum: int) -> int:
         """The length of an array of objects of at least `minimum` bytes; -1 for the null array."""
         count = self._count(minimum)
+        self._charge(count)
+        return count
+
+    def _charge(self, count: int) -> None:
         self.elements -= count
         if self.elements < 0:
             raise over_limit(f"byte {self.pos}: more than {self.limits.max_elements} elements")
-        return count
 
     def _count(self, minimum: int) -> int:
         (count,) = _int32_at(self.data, self.take(4))
@@ -104,9 +110,6 @@ class Reader:
         if count * (minimum or 1) > self.end - self.pos:
             self._short(count * (minimum or 1))
         return int(count)
-
-    def byte(self) -> int:
-        return self.data[self.take(1)]
 
     def uint32(self) -> int:
         return int(_uint32_at(self.data, self.take(4))[0])

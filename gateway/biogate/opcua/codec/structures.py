@@ -140,12 +140,10 @@ def _optional_bits(all_fields: tuple[Field, ...]) -> dict[str, int]:
 
 def _read_one(field: Field) -> str:
     kind = field.kind
-    if not field.array:
-        return kind.load.format(f'r.number("{kind.code}", {kind.size})') if kind.code else kind.load
-    if kind.plain:
+    if field.array and kind.plain:
         return f'r.numbers("{kind.code}", {kind.size}) or []'
-    raw = kind.load.format(f'r.number("{kind.code}", {kind.size})') if kind.code else kind.load
-    return f"[{raw} for _ in range(r.count({kind.size}))]"
+    one = kind.load.format(f'r.number("{kind.code}", {kind.size})') if kind.code else kind.load
+    return f"[{one} for _ in range(r.count({kind.size}))]" if field.array else one
 
 
 def _decoder(cls: type, all_fields: tuple[Field, ...]) -> Decode:

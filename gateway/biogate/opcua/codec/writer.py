@@ -57,9 +57,6 @@ class Writer:
         """The length of an array whose elements follow; None is the null array."""
         self.buffer += _NULL_LENGTH if values is None else _length(len(values))
 
-    def byte(self, value: int) -> None:
-        self.buffer.append(value)
-
     def uint32(self, value: int) -> None:
         self.number("I", value)
 

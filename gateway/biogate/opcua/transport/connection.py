@@ -117,11 +117,11 @@ class ServerConnection:
         self._frames.feed(data)
         try:
             while not self.closed:
-                table = _TRANSITIONS[self._state]
-                frame = self._frames.next(frozenset(table))
+                transitions = _TRANSITIONS[self._state]
+                frame = self._frames.next(transitions)
                 if frame is None:
                     break
-                events += table[frame.message_type](self, frame)
+                events += transitions[frame.message_type](self, frame)
         except TransportError as error:
             events += self.close(error.status, error.reason, str(error))
         except DecodeError as error:

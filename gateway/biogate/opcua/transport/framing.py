@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from struct import Struct
 
@@ -61,7 +62,7 @@ class FrameBuffer:
         """Append received bytes."""
         self._data += data
 
-    def next(self, allowed: frozenset[bytes]) -> Frame | None:
+    def next(self, allowed: Collection[bytes]) -> Frame | None:
         """The next frame, None when it is not all there.
 
         Raises TransportError when its type is not one of `allowed` or its size is wrong.

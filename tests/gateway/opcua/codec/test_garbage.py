@@ -202,6 +202,12 @@ def test_all_arrays_of_a_message_share_one_budget_of_elements():
     assert refused(b"\x98\x02\0\0\0" + row * 2, limits) == LIMITS
 
 
+def test_arrays_of_numbers_count_a_sixteenth():
+    limits = DecodeLimits(max_elements=10)
+    assert decode_variant(b"\x83\xaf\0\0\0" + bytes(175), limits) is not None
+    assert refused(b"\x83\xb0\0\0\0" + bytes(176), limits) == LIMITS
+
+
 @pytest.mark.parametrize(
     "data",
     [

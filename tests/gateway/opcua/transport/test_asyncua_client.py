@@ -9,6 +9,7 @@ from asyncua import Client
 from asyncua.crypto import security_policies
 
 from biogate.opcua.stack import ua
+from biogate.opcua.transport.listener import Listener
 
 POLICIES = {
     "Basic256Sha256": security_policies.SecurityPolicyBasic256Sha256,
@@ -69,3 +70,36 @@ async def test_a_client_opens_a_secured_channel_and_renews_it(
     assert channel.security_mode == mode
     assert channel.client_certificate == application.der
     assert (listener.counters.channels, listener.counters.renewals) == (1, 1)
+
+
+async def test_a_client_stays_connected_over_many_token_lifetimes(
+    make_config, recorder, clock, client_application, server_application, tmp_path
+):
+    listener = Listener("127.0.0.1", 0, make_config(), recorder, clock=clock)
+    await listener.start()
+    url = f"opc.tcp://127.0.0.1:{listener.port}"
+    client = await secured_client(
+        url,
+        "Basic256Sha256",
+        ua.MessageSecurityMode.SignAndEncrypt,
+        client_application,
+        server_application,
+        tmp_path,
+    )
+    client.secure_channel_timeout = 60_000
+    await client.connect_socket()
+    try:
+        await client.send_hello()
+        await client.open_secure_channel()
+        for _ in range(5):
+            clock.now_s += 45  # three quarters of the lifetime, when clients renew
+            await client.open_secure_channel(renew=True)
+            await client.find_servers()
+            clock.now_s += 15  # the lifetime is over, and the server goes to the new token
+            await client.find_servers()
+        await client.close_secure_channel()
+    finally:
+        client.disconnect_socket()
+        await listener.stop()
+    assert listener.counters.renewals == 5
+    assert len(recorder.requests) == 10
