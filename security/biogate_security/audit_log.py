@@ -286,7 +286,7 @@ async def _open_database(
     path: Path, resources: AsyncExitStack, max_bytes: int | None
 ) -> aiosqlite.Connection:
     """A connection that is durable at each commit, to a file with the schema."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE_MODE))
     if close_to_others(path):
         _log.warning("audit log was open to others; closed", extra={"file": str(path)})
     database = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)

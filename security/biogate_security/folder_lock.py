@@ -34,9 +34,7 @@ class FileLock:
         Raises LockHeldError, or OSError where the file cannot be made or locked.
         """
         self.path = path
-        self._descriptor: int | None = os.open(
-            path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE
-        )
+        self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE_MODE)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._descriptor, 0)

@@ -74,7 +74,12 @@ class Party:
         self.der = certificate.public_bytes(Encoding.DER)
 
     def crl(
-        self, *revoked: Party, start: datetime = NOW, days: float = 7, key: int | None = None
+        self,
+        *revoked: Party,
+        start: datetime = NOW,
+        days: float = 7,
+        key: int | None = None,
+        scope: x509.IssuingDistributionPoint | None = None,
     ) -> bytes:
         """The DER revocation list of this authority."""
         builder = (
@@ -86,6 +91,8 @@ class Party:
         for party in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(party.certificate.serial_number)
             builder = builder.add_revoked_certificate(entry.revocation_date(start).build())
+        if scope is not None:
+            builder = builder.add_extension(scope, critical=True)
         signer = self.key if key is None else rsa_key(key)
         return builder.sign(signer, hashes.SHA256()).public_bytes(Encoding.DER)
 

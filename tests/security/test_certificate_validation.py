@@ -110,6 +110,12 @@ def test_more_than_ten_certificates_are_invalid(judge, party):
     assert judge(client.der * 11, [client]) == "Bad_CertificateInvalid"
 
 
+def test_a_certificate_of_more_bytes_than_any_needs_is_invalid(judge, party):
+    filler = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(17_000))
+    client = party(extra=((filler, False),))
+    assert judge(client.der, [client]) == "Bad_CertificateInvalid"
+
+
 # Step 2: chain
 
 
@@ -125,6 +131,8 @@ def test_issuers_in_a_loop_leave_the_chain_incomplete(judge, party):
     client = party("client", 3, issuer=two)
     result = judge(client.der + one.der + two.der, [one, two])
     assert result == "Bad_CertificateChainIncomplete"
+    chain, gap = build_chain([client.certificate], trust_list([one, two]))
+    assert [len(chain), gap] == [3, "the issuers form a loop"]
 
 
 def test_a_chain_is_followed_over_ten_certificates_at_most(party, plant):
@@ -286,6 +294,12 @@ def test_a_list_out_of_date_or_signed_by_another_says_nothing(judge, plant, whol
     ):
         whole["crls"] = [plant.root.crl(), useless]
         assert judge(plant.client.der, **whole) == "Bad_CertificateRevocationUnknown"
+
+
+def test_a_list_for_a_part_of_the_certificates_only_says_nothing(judge, plant, whole):
+    part = x509.IssuingDistributionPoint(None, None, True, False, None, False, False)
+    whole["crls"] = [plant.root.crl(), plant.issuing.crl(scope=part)]
+    assert judge(plant.client.der, **whole) == "Bad_CertificateRevocationUnknown"
 
 
 def test_a_list_of_an_authority_without_that_right_says_nothing(judge, party, plant, whole):
