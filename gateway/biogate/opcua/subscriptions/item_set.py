@@ -79,7 +79,8 @@ class ItemSet:
         return count, parts
 
     def _take_numbers(self, limit: int, parts: list[bytes]) -> int:
-        rows = self._store.take(np.roll(self._slots, -self._first), limit)
+        slots = np.roll(self._slots, -self._first) if self._first else self._slots
+        rows = self._store.take(slots, limit)
         parts.append(encode_notifications(rows))
         if len(rows.value) == limit and len(self._slots):
             self._first = (self._first + 1) % len(self._slots)

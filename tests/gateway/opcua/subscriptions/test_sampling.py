@@ -1,0 +1,248 @@
+"""Sampling groups queue what changed, for the items that show it, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+import pytest
+from asyncua import ua
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from biogate.opcua.subscriptions.filters import DataFilter
+from biogate.opcua.subscriptions.members import Members, rounds
+from biogate.opcua.subscriptions.monitored_item import DISABLED, NumberSource, ObjectSource
+from biogate_adapters import status
+
+FLOAT, DOUBLE = 10, 11
+
+
+def queued(server, item):
+    rows = server.manager._store.take(np.array([item.slot]), 1000)
+    return list(zip(rows.value.tolist(), rows.status.tolist(), strict=True))
+
+
+def values(server, item):
+    return [value for value, _ in queued(server, item)]
+
+
+@pytest.fixture
+def subscription(server, client):
+    return server.subscribe(client, interval_ms=3_600_000)
+
+
+def test_at_interval_zero_every_change_is_queued_in_order(server, subscription):
+    tag = server.tag()
+    server.update((tag, 0.0))
+    item = server.monitor(subscription, NumberSource(tag, DOUBLE), queue_size=100)
+    for value in range(1, 6):
+        server.update((tag, value), (tag, value + 0.5))
+    server.advance(0.25)
+    assert values(server, item) == [0, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5]
+
+
+def test_above_zero_the_latest_value_at_each_instant_is_queued(server, subscription):
+    tag = server.tag()
+    server.update((tag, 0.0))
+    item = server.monitor(subscription, NumberSource(tag, DOUBLE), interval_ms=100, queue_size=99)
+    for value in (1, 2, 3, 4):
+        server.update((tag, value))
+        server.advance(0.05)
+    server.advance(1.0)
+    assert values(server, item) == [0, 2, 4]
+
+
+def test_a_new_item_hears_nothing_from_before_it(server, subscription):
+    tag = server.tag()
+    first = server.monitor(subscription, NumberSource(tag, DOUBLE), queue_size=9)
+    for value in (1.0, 2.0):
+        server.update((tag, value))
+    second = server.monitor(subscription, NumberSource(tag, DOUBLE), queue_size=9)
+    server.advance(0.25)
+    assert values(server, second) == [2.0]
+    assert [v for v in values(server, first) if not math.isnan(v)] == [1.0, 2.0]
+
+
+def test_an_item_that_starts_again_hears_nothing_from_its_pause(server, subscription):
+    tag = server.tag()
+    item = server.monitor(subscription, NumberSource(tag, DOUBLE), queue_size=9, mode=DISABLED)
+    server.update((tag, 1.0))
+    server.advance(1.0)
+    assert values(server, item) == []
+    server.update((tag, 2.0))
+    server.manager.set_mode(subscription, [item], 2)
+    server.advance(1.0)
+    assert values(server, item) == [2.0]
+
+
+def test_each_item_has_its_own_filter_in_one_group(server, subscription):
+    tag = server.tag()
+    server.update((tag, 0.0))
+    source = NumberSource(tag, DOUBLE)
+    coarse, fine, state = (
+        server.monitor(subscription, source, queue_size=99, filter_=filter_)
+        for filter_ in (DataFilter(1, 1.0), DataFilter(1, 0.0), DataFilter(0, 0.0))
+    )
+    for value in (0.5, 1.0, 1.5):
+        server.update((tag, value))
+    server.update((tag, 1.5), status=status.UNCERTAIN)
+    server.advance(0.25)
+    assert values(server, coarse) == [0.0, 1.5, 1.5]
+    assert values(server, fine) == [0.0, 0.5, 1.0, 1.5, 1.5]
+    assert queued(server, state) == [(0.0, 0), (1.5, status.UNCERTAIN)]
+
+
+def test_a_projection_is_compared_as_it_is_shown(server, subscription):
+    """A change that a Float cannot show is no change of the Float."""
+    tag = server.tag()
+    server.update((tag, 1.0))
+    double = server.monitor(subscription, NumberSource(tag, DOUBLE), queue_size=9)
+    single = server.monitor(subscription, NumberSource(tag, FLOAT), queue_size=9)
+    server.update((tag, 1.0 + 1e-12))
+    server.advance(0.25)
+    assert len(values(server, double)) == 2
+    assert values(server, single) == [1.0]
+
+
+def test_a_tag_that_its_type_cannot_show_is_out_of_range(server, subscription):
+    tag = server.tag()
+    server.update((tag, 1e300))
+    item = server.monitor(subscription, NumberSource(tag, FLOAT))
+    ((value, code),) = queued(server, item)
+    assert math.isnan(value)
+    assert code == ua.StatusCodes.BadOutOfRange
+
+
+def test_when_the_journal_ran_over_the_present_values_come_and_the_loss_is_told(new_server, caplog):
+    server = new_server(journal_rows=10)
+    subscription = server.subscribe(server.client(), interval_ms=3_600_000)
+    quiet, busy = server.tag(), server.tag()
+    items = [
+        server.monitor(subscription, NumberSource(tag, DOUBLE), queue_size=100)
+        for tag in (quiet, busy)
+    ]
+    server.update((quiet, 5.0))
+    for value in range(20):
+        server.update((busy, value))
+    with caplog.at_level(logging.WARNING):
+        server.advance(0.25)
+    assert values(server, items[0])[-1] == 5.0
+    assert values(server, items[1])[1:] == [float(v) for v in range(10, 20)]
+    assert server.manager.sampler.lost_rows == 11
+    assert [record.lost_rows for record in caplog.records] == [11]
+
+
+def test_an_object_is_read_again_only_when_its_stamp_changed(server, subscription):
+    reads, stamp = [], [1]
+
+    def read():
+        reads.append(len(reads))
+        return ua.DataValue(ua.Variant(stamp[0]))
+
+    source = ObjectSource(read, lambda: stamp[0])
+    item = server.monitor(subscription, source, interval_ms=100, queue_size=9)
+    server.advance(1.0)
+    assert len(reads) == 1
+    stamp[0] = 2
+    server.advance(1.0)
+    assert len(reads) == 2
+    assert [item.queue.take().Value.Value for _ in range(2)] == [1, 2]
+
+
+def test_a_group_without_items_costs_nothing(server, client):
+    subscription = server.subscribe(client)
+    items = [
+        server.monitor(subscription, NumberSource(server.tag(), DOUBLE), interval_ms=ms)
+        for ms in (0.0, 100.0)
+    ]
+    for item in items:
+        server.manager.remove_item(subscription, item)
+    assert server.manager.sampler.next_deadline_s == float("inf")
+
+
+def test_a_right_that_ends_ends_the_item_with_its_status(server, client):
+    tag = server.tag()
+    server.update((tag, 1.0))
+    subscription = server.subscribe(client)
+    item = server.monitor(subscription, NumberSource(tag, DOUBLE), queue_size=9)
+    server.access.verdicts[item.id] = ua.StatusCodes.BadUserAccessDenied
+    server.update((tag, 2.0))
+    server.advance(0.05)
+    assert not item.ended
+    server.access.epoch += 1
+    server.manager.check_access()
+    server.update((tag, 3.0))
+    server.advance(0.5)
+    ((value, code),) = queued(server, item)
+    assert math.isnan(value)
+    assert code == ua.StatusCodes.BadUserAccessDenied
+    server.manager.set_mode(subscription, [item], 0)
+    server.manager.set_mode(subscription, [item], 2)
+    assert values(server, item) == []
+
+
+def test_an_item_follows_its_node_to_another_tag(server, client):
+    old, new = server.tag(), server.tag()
+    server.update((old, 1.0), (new, 2.0))
+    subscription = server.subscribe(client)
+    item = server.monitor(subscription, NumberSource(old, DOUBLE), queue_size=9)
+    server.access.sources[item.id] = NumberSource(new, DOUBLE)
+    server.access.epoch += 1
+    server.manager.check_access()
+    server.update((old, 10.0), (new, 20.0))
+    client.publish()
+    server.advance(0.1)
+    assert client.values() == [(1, 2.0), (1, 20.0)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2)), max_size=40),
+    st.lists(st.integers(0, 4), min_size=1, max_size=8),
+)
+def test_every_item_hears_exactly_the_changes_of_its_tag(new_server, updates, shown):
+    """Batches of any shape, several items a tag, tags without items."""
+    server = new_server()
+    subscription = server.subscribe(server.client(), interval_ms=3_600_000)
+    tags = [server.tag() for _ in range(5)]
+    server.update(*((tag, -1.0) for tag in tags))
+    items = [
+        server.monitor(subscription, NumberSource(tags[t], DOUBLE), queue_size=100) for t in shown
+    ]
+    for start in range(0, len(updates), 7):
+        server.update(*((tags[t], float(v)) for t, v in updates[start : start + 7]))
+    server.advance(0.25)
+    for item, tag in zip(items, shown, strict=True):
+        heard = [-1.0]
+        for t, value in updates:
+            if t == tag and value != heard[-1]:
+                heard.append(float(value))
+        assert values(server, item) == heard
+
+
+@given(st.lists(st.integers(0, 5), max_size=30))
+def test_rounds_hold_each_position_once_and_keep_its_order(positions):
+    parts = rounds(np.array(positions, np.int64))
+    assert sorted(row for part in parts for row in part.tolist()) == list(range(len(positions)))
+    for part in parts:
+        held = [positions[row] for row in part]
+        assert len(set(held)) == len(held)
+    for position in set(positions):
+        order = [row for part in parts for row in part.tolist() if positions[row] == position]
+        assert order == sorted(order)
+
+
+@given(st.dictionaries(st.integers(0, 30), st.integers(0, 8)), st.lists(st.integers(0, 12)))
+def test_members_map_tags_to_the_slots_that_show_them(tag_of, asked):
+    members = Members()
+    for slot, tag in tag_of.items():
+        members.add(slot, tag)
+    positions = members.positions(np.array(asked, np.int32))
+    for tag, position in zip(asked, positions.tolist(), strict=True):
+        slots = {slot for slot, shown in tag_of.items() if shown == tag}
+        if position < 0:
+            assert not slots
+        else:
+            assert set(members.expand(np.array([position]))[0].tolist()) == slots
