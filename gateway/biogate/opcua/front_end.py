@@ -141,9 +141,13 @@ class FrontEnd:
 
     async def _keep_time(self) -> None:
         interval_s = self.context.config.tick_interval_ms / 1000.0
+        failing = False
         while True:
             await asyncio.sleep(interval_s)
             try:
                 self.tick()
-            except Exception:  # noqa: BLE001  the next tick may do better
-                _log.exception("a tick of the OPC UA front end failed")
+                failing = False
+            except Exception:  # noqa: BLE001  one line, not a hundred a second
+                if not failing:
+                    _log.exception("a tick of the OPC UA front end failed")
+                failing = True

@@ -36,12 +36,17 @@ class RequestQueue:
         self._clock = clock
         self._lanes: dict[Session, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     def submit(self, session: Session, job: Job) -> None:
         """Run the job, at once or when those before it have made room.
 
-        Refused with Bad_ServerTooBusy when too many wait.
+        Refused with Bad_ServerTooBusy when too many wait, and with Bad_ServerHalted after
+        `stop`.
         """
+        if self._stopped:
+            job.refuse(StatusCodes.BadServerHalted)
+            return
         lane = self._lanes.setdefault(session, _Lane())
         if lane.running < self._limits.max_running_requests_per_session:
             self._start(session, lane, job)
@@ -69,6 +74,7 @@ class RequestQueue:
 
     async def stop(self, grace_s: float) -> None:
         """Give what runs `grace_s` seconds, then cancel it."""
+        self._stopped = True
         for session in list(self._lanes):
             self.session_closed(session)
         if not self._tasks:

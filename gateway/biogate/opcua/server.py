@@ -52,6 +52,11 @@ class Dispatcher:
     def __init__(self, context: ServerContext, services: Iterable[Service]) -> None:
         self._server = context
         self._services = {service.request: service for service in services}
+        self._waiting = {
+            service.request
+            for service in self._services.values()
+            if inspect.iscoroutinefunction(service.handler)
+        }
         limits = context.config.limits
         self._limits = DecodeLimits(
             max_string_length=limits.max_string_length,
@@ -138,7 +143,7 @@ class Dispatcher:
     # -- running --------------------------------------------------------------------------------
 
     def _dispatch(self, ctx: RequestContext, service: Service, request: Any) -> None:
-        if not inspect.iscoroutinefunction(service.handler):
+        if service.request not in self._waiting:
             try:
                 self._respond(ctx, service.handler(ctx, request))
             except Exception as error:  # noqa: BLE001  answered and logged by _failed

@@ -8,7 +8,7 @@ from biogate.opcua.space.methods import MethodTable
 from biogate.opcua.space.types import TypeTree
 from biogate.opcua.space.values import StaticSource, ValueSource
 from biogate.opcua.stack import ua
-from biogate_nodesets.model import Model, Node
+from biogate_nodesets.model import Model, Node, Reference
 
 
 class AddressSpace:
@@ -48,13 +48,25 @@ class AddressSpace:
         for node in added:
             if self._model.nodes.setdefault(node.node_id, node) is not node:
                 raise ValueError(f"{node.node_id.to_string()} is in the address space already")
-        for node in added:
-            for reference in node.references:
-                other = self._model.nodes.get(reference.target)
-                if other is not None:
-                    other.add_reference(reference.type, node.node_id, forward=not reference.forward)
+        self._complete(added)
         self.types.add(added)
         self.epoch += 1
+
+    def _complete(self, nodes: Iterable[Node]) -> None:
+        """Give every reference of `nodes` its other end.
+
+        Type nodes have thousands of references, so each other node is looked through once.
+        """
+        ends: dict[ua.NodeId, dict[Reference, None]] = {}
+        for node in nodes:
+            for type_id, target, forward in node.references:
+                end = Reference(type_id, node.node_id, not forward)
+                ends.setdefault(target, {})[end] = None
+        for target, wanted in ends.items():
+            other = self._model.nodes.get(target)
+            if other is not None:
+                present = set(other.references)
+                other.references += [end for end in wanted if end not in present]
 
     def remove_nodes(self, node_ids: Iterable[ua.NodeId]) -> None:
         """Remove nodes, their sources, and every reference to them."""

@@ -123,7 +123,8 @@ _TABLE: dict[int, _Attribute] = {
     AttributeIds.Symmetric: _Attribute(_REFERENCE_TYPE, _T.Boolean, _field("symmetric")),
     AttributeIds.InverseName: _Attribute(_REFERENCE_TYPE, _T.LocalizedText, _field("inverse_name")),
     AttributeIds.ContainsNoLoops: _Attribute(_VIEW, _T.Boolean, _field("contains_no_loops")),
-    AttributeIds.EventNotifier: _Attribute(_NOTIFIER, _T.Byte, _field("event_notifier")),
+    # No events are raised, whatever a nodeset says.
+    AttributeIds.EventNotifier: _Attribute(_NOTIFIER, _T.Byte, lambda n, s, r: 0),
     AttributeIds.DataType: _Attribute(_VALUED, _T.NodeId, _field("data_type")),
     AttributeIds.ValueRank: _Attribute(_VALUED, _T.Int32, _field("value_rank")),
     AttributeIds.ArrayDimensions: _Attribute(_VALUED, _T.UInt32, _dimensions),

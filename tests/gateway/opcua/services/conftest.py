@@ -370,7 +370,7 @@ class Bench:
     commands: Commands
     users: Users
     policy: OpenPolicy
-    clock: Clock
+    clock: Any
     pki: Pki
 
     def client(self, channel_id: int = 1, **channel: Any) -> Client:
@@ -404,8 +404,11 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 def make_bench(plant: Plant, pki: Pki) -> Callable[..., Bench]:
     """A front end with other limits or another configuration."""
 
-    def make(limits: Limits | None = None, **config: Any) -> Bench:
-        commands, users, policy, clock = Commands(), Users(), OpenPolicy(), Clock()
+    def make(
+        limits: Limits | None = None, clock: Callable[[], float] | None = None, **config: Any
+    ) -> Bench:
+        commands, users, policy = Commands(), Users(), OpenPolicy()
+        clock = clock or Clock()
         settings = FrontEndConfig(APPLICATION_URI, limits=limits or Limits(), **config)
         front_end = FrontEnd(
             settings,
