@@ -29,8 +29,8 @@ class NumberSource:
 class ObjectSource:
     """A value that is read as an object.
 
-    `read` gives it with both timestamps and never raises; while `stamp` gives the same number it
-    is the same value, so that it is read only when that changed (None: unknown, read each time).
+    `read` gives it with both timestamps; while `stamp` gives the same answer it is the same value,
+    so that it is read only when that changed (None: unknown, read each time).
     `tag` and `show` make the value of each change of a tag, where it is one: `show(value, status,
     source time, server time, object)`.
     """
@@ -57,7 +57,8 @@ class Settings:
 class MonitoredItem:
     """One item. Its queue is `slot` of the ring store for a number, `queue` for anything else.
 
-    `ended`: its right was withdrawn; it has said so and is sampled no more.
+    `ended`: its right was withdrawn; it has said so and is sampled no more. `failing`: its source
+    could not be read the last time.
     """
 
     id: int
@@ -68,6 +69,7 @@ class MonitoredItem:
     slot: int = -1
     queue: ObjectQueue | None = None
     ended: bool = False
+    failing: bool = False
     seen_stamp: object = None
 
     @property

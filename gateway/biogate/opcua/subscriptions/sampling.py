@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.subscriptions.members import Members, rounds
 from biogate.opcua.subscriptions.monitored_item import (
     EVERY_CHANGE_MS,
@@ -128,7 +129,7 @@ class Sampler:
         for item in items:
             if isinstance(item.source, ObjectSource) and item.queue is not None:
                 item.seen_stamp = item.source.stamp() if item.source.stamp else None
-                item.queue.push(item.source.read())
+                item.queue.push(_read(item, item.source))
 
     def snapshot(self, tags: NDArray[np.int32] | Sequence[int]) -> Samples:
         """The tags as they are now."""
@@ -188,7 +189,7 @@ class _Group:
             stamp = source.stamp() if source.stamp else None
             if (stamp is None or stamp != item.seen_stamp) and item.queue is not None:
                 item.seen_stamp = stamp
-                item.queue.offer(source.read())
+                item.queue.offer(_read(item, source))
 
 
 class _IntervalGroup(_Group):
@@ -296,7 +297,20 @@ class _ChangeGroup(_Group):
         self.sampler.offer(slots, self.sampler.snapshot(tags).rows(rows))
         for item, source in self.objects.items():
             if item.queue is not None:
-                item.queue.offer(source.read())
+                item.queue.offer(_read(item, source))
+
+
+def _read(item: MonitoredItem, source: ObjectSource) -> ua.DataValue:
+    """The value, or Bad_InternalError: a source that fails must not hold up the other items."""
+    try:
+        value = source.read()
+    except Exception:  # noqa: BLE001  whatever it is, it is logged and shown
+        if not item.failing:
+            _log.exception("a value cannot be read", extra={"node": item.read.NodeId.to_string()})
+        item.failing = True
+        return ua.DataValue(ua.Variant(), ua.StatusCode(ua.UInt32(StatusCodes.BadInternalError)))
+    item.failing = False
+    return value
 
 
 def _joined(columns: list[NDArray[Any]]) -> NDArray[Any]:

@@ -151,6 +151,23 @@ def test_an_object_is_read_again_only_when_its_stamp_changed(server, subscriptio
     assert [item.queue.take().Value.Value for _ in range(2)] == [1, 2]
 
 
+def test_a_source_that_fails_is_bad_is_told_once_and_holds_up_no_other(
+    server, subscription, caplog
+):
+    def fail():
+        raise RuntimeError("broken")
+
+    tag = server.tag()
+    broken = server.monitor(subscription, ObjectSource(fail), interval_ms=100, queue_size=9)
+    sound = server.monitor(subscription, NumberSource(tag, DOUBLE), interval_ms=100, queue_size=9)
+    server.update((tag, 1.0))
+    server.advance(1.0)
+    assert len(broken.queue) == 1
+    assert broken.queue.take().StatusCode.value == ua.StatusCodes.BadInternalError
+    assert values(server, sound)[-1] == 1.0
+    assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
 def test_a_group_without_items_costs_nothing(server, client):
     subscription = server.subscribe(client)
     items = [
