@@ -21,6 +21,7 @@ class Limits:
     max_running_requests_per_session: int = 4
     max_queued_requests_per_session: int = 32
     max_request_duration_ms: float = 60_000.0
+    max_message_size: int = 16_777_216
     max_nodes_per_read: int = 10_000
     max_nodes_per_write: int = 1_000
     max_nodes_per_method_call: int = 100

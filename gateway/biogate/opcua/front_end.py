@@ -95,6 +95,7 @@ class FrontEnd:
             certificate_chain=pki.certificate_der,
             private_key=pki.private_key,
             validate_certificate=pki.validate,
+            max_message_size=config.limits.max_message_size,
         )
         self.listener = Listener(config.host, config.port, transport, self.dispatcher, clock=clock)
         self._timer: asyncio.Task[None] | None = None

@@ -50,6 +50,7 @@ def create_session(
     result.ServerNonce = ua.ByteString(session.server_nonce)
     result.ServerCertificate = ua.ByteString(server.pki.certificate_der)
     result.ServerEndpoints = list(server.endpoints.descriptions)
+    result.MaxRequestMessageSize = ua.UInt32(server.config.limits.max_message_size)
     result.ServerSignature = _sign(ctx, parameters.ClientNonce or b"")
     return response
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from asyncua import ua
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from biogate.opcua.codec import encode_message
 from biogate.opcua.front_end import Limits
@@ -46,6 +48,21 @@ def test_a_malformed_body_is_a_fault_with_the_request_handle(client: Any) -> Non
     assert isinstance(fault, ua.ServiceFault)
     assert client.status(fault) == S.BadDecodingError
     assert fault.ResponseHeader.RequestHandle == 31
+
+
+@given(data=st.data())
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_comes_is_answered_once_and_the_session_lives_on(client: Any, data: Any) -> None:
+    """Requests with bytes changed, cut off or added: a fault or an answer, never silence."""
+    header = ua.RequestHeader(client.token, RequestHandle=1)
+    kind = data.draw(st.sampled_from([ua.ReadRequest, ua.BrowseRequest, ua.BrowseNextRequest]))
+    message = bytearray(encode_message(kind(RequestHeader=header)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        message[data.draw(st.integers(4, len(message) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(message)))
+    sent = client.send_bytes(bytes(message[:cut]) + data.draw(st.binary(max_size=20)))
+    assert client.answered(sent)
+    assert client.status(client.ask(ua.ReadRequest())) == S.BadNothingToDo
 
 
 def test_malformed_requests_of_a_connection_are_logged_once(
