@@ -221,13 +221,16 @@ async def test_one_garbled_reply_is_bridged_by_trying_again(scripted):
     await adapter.close()
 
 
-async def test_a_late_reply_never_passes_as_the_next_one(scripted):
+async def test_a_late_reply_never_passes_as_the_next_ones(scripted):
     device, port = await scripted()
     old = b"A +099.99 +025.00 +000.000 +000.000 000.000 Air\r"
-    device.answers[b"A\r"] = [(0.3, old), FRAME.encode() + b"\r"]
-    adapter = create_adapter(MFC, f"tcp://127.0.0.1:{port}", timeout_s=0.2, tries=2)
+    written = b"A +014.70 +025.00 +000.000 +000.000 001.000 Air\r"
+    device.answers |= {b"A\r": [(0.5, old), (0.2, old)], b"AS1.00\r": (0.2, written)}
+    adapter = create_adapter(MFC, f"tcp://127.0.0.1:{port}", timeout_s=0.4, tries=2)
     await adapter.connect()
-    assert (await poll(adapter))["pressure"] == (14.7, status.GOOD)
+    await adapter.read()
+    result = await adapter.write(index_of("flow_setpoint"), 1.0)
+    assert (result.status, result.value) == (status.GOOD, 1.0)
     await adapter.close()
 
 

@@ -105,6 +105,15 @@ def test_a_refused_register_is_tried_again_now_and_then_and_comes_back():
     assert spans(poll(plan)[0]) == [(0, 2)]
 
 
+def test_when_all_is_known_again_one_read_is_enough_again():
+    plan = plan_of(holding(0, 1), holding(2, 1), holding(4, 1))
+    poll(plan, unknown={4})
+    assert spans(poll(plan, unknown={4})[0]) == [(0, 1), (2, 1)]
+    while plan.refused_items:
+        poll(plan)
+    assert spans(poll(plan)[0]) == [(0, 5)]
+
+
 @given(
     st.sets(st.integers(0, 60), min_size=1, max_size=25),
     st.sets(st.integers(0, 60), max_size=6),

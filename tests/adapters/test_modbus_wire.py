@@ -291,10 +291,14 @@ async def test_silence_is_told_after_the_tries_of_the_profile(scripted):
 
 
 async def test_a_late_rtu_answer_never_passes_as_the_next_ones(scripted):
-    """RTU has no transaction id: pH must not be shown as temperature, however late it comes."""
+    """RTU has no transaction id: were the first try's late answer taken for the second try's, the
+    second's would be taken for the next request's, and pH be shown as temperature."""
     device, port = await scripted()
-    device.answers |= {READ_PMC1: [(0.3, PH_ANSWER), PH_ANSWER], READ_PMC6: TEMPERATURE_ANSWER}
-    link = link_to(port, rtu=True, tries=2, timeout_s=0.2)
+    device.answers |= {
+        READ_PMC1: [(0.5, PH_ANSWER), (0.2, PH_ANSWER)],
+        READ_PMC6: (0.2, TEMPERATURE_ANSWER),
+    }
+    link = link_to(port, rtu=True, tries=2, timeout_s=0.4)
     await link.connect()
     await link.read("holding", 2089, 10)
     assert await link.read("holding", 2409, 10) == [

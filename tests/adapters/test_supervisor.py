@@ -248,6 +248,20 @@ async def test_tries_to_connect_back_off_with_jitter_up_to_ten_seconds(supervise
     assert len({round(delay, 6) for delay in delays[5:]}) > 1, "there is jitter at the ceiling"
 
 
+async def test_after_a_recovery_the_delays_begin_anew(supervise, adapter, clock):
+    supervisor = supervise(adapter)
+    adapter.reachable = False
+    await clock.advance(60)
+    adapter.reachable = True
+    await clock.advance(10)
+    adapter.fault = LOST
+    await clock.advance(1.0)
+    connects = adapter.calls.count("connect")
+    assert supervisor.diagnostics.state is DeviceState.FAULT
+    await clock.advance(0.5)
+    assert adapter.calls.count("connect") > connects
+
+
 async def test_each_change_is_logged_once_with_its_context(supervise, adapter, clock, caplog):
     caplog.set_level(logging.INFO)
     supervise(adapter, address="tcp://x:502")
@@ -318,22 +332,31 @@ async def test_a_write_waits_for_the_running_poll_and_goes_before_the_next(
     assert adapter.calls[:5] == ["connect", "read", "read", "write 3.5", "read"]
 
 
-async def test_writes_keep_their_order_and_never_starve_the_polls(supervise, adapter, clock):
+async def test_writes_keep_their_order(supervise, adapter, clock):
     supervisor = supervise(adapter)
     await clock.advance(0.5)
-    done = []
+    await asyncio.gather(*(supervisor.write(1, float(value)) for value in range(10)))
+    assert adapter.calls[2:] == [f"write {value}" for value in range(10)]
+
+
+async def test_a_flood_of_writes_does_not_starve_the_polls(supervise, adapter, clock):
+    supervisor = supervise(adapter)
+    await clock.advance(0.5)
+    write = adapter.write
+
+    async def slow_write(signal, value):
+        clock.now_s += 0.3
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return await write(signal, value)
 
     async def keep_writing():
-        for value in range(20):
-            await supervisor.write(1, float(value % 10))
-            done.append(value)
-            clock.now_s += 0.3  # each write takes its time
+        for _ in range(50):
+            await supervisor.write(1, 1.0)
 
-    writing = asyncio.create_task(keep_writing())
-    await clock.advance(30)
-    await writing
-    assert done == list(range(20))
-    assert adapter.calls.count("read") > 5
+    adapter.write = slow_write
+    await asyncio.gather(keep_writing(), keep_writing())
+    assert adapter.calls.count("read") > 20, "30 s of writing, a poll due each second"
 
 
 async def test_a_write_without_a_connection_is_refused_at_once(supervise, adapter, clock):
