@@ -37,7 +37,6 @@ class Session:
     max_response_size: int
     server_nonce: bytes
     continuation_points: ContinuationPoints
-    locale_ids: tuple[str, ...] = ()
     activations: int = 0
     refused_logins: int = 0
     closed: bool = False
@@ -58,16 +57,9 @@ class Session:
         """What they may do. Raises ServiceError before it is activated."""
         return self._identified()[1]
 
-    def activate(
-        self,
-        channel: ChannelInfo,
-        subject: Subject,
-        rights: RightsView,
-        locale_ids: tuple[str, ...],
-    ) -> None:
-        """Take a user in, on this channel; the nonce they signed is never accepted again."""
+    def activate(self, channel: ChannelInfo, subject: Subject, rights: RightsView) -> None:
+        """Take a user in, on this channel."""
         self.channel = channel
-        self.locale_ids = locale_ids
         self.activations += 1
         self._identity = (subject, rights)
 

@@ -9,7 +9,7 @@ request by raising ServiceError.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -105,6 +105,7 @@ class ServerContext:
     """What all services share.
 
     `clock` is monotonic seconds; `wall_clock` and `started_ticks` are FILETIME ticks.
+    `failing` holds the nodes whose value could not be read when it was last tried.
     """
 
     config: FrontEndConfig
@@ -122,6 +123,7 @@ class ServerContext:
     wall_clock: Callable[[], int]
     started_ticks: int
     service_sets: list[ServiceSet]
+    failing: set[ua.NodeId] = field(default_factory=set)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from biogate.opcua.stack import StatusCodes, ua
 from biogate_nodesets.model import Node
 from biogate_security.policy import Action
 
+_log = logging.getLogger(__name__)
 _SOURCE = (ua.TimestampsToReturn.Source, ua.TimestampsToReturn.Both)
 _SERVER = (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
 _OTHER_ENCODINGS = ("Default XML", "Default JSON")
@@ -101,12 +103,25 @@ def _value(server: ServerContext, node: Node) -> ua.DataValue | TagSource:
     if isinstance(source, TagSource):
         return source
     if isinstance(source, CallSource):
-        return source.read()
+        return _call(server, node, source)
     if isinstance(source, StaticSource):
         return _data_value(EncodedVariant(source.value), source_time=server.started_ticks)
     if node.node_class is ua.NodeClass.VariableType:
         raise StatusError(StatusCodes.BadAttributeIdInvalid)
     raise StatusError(StatusCodes.BadNoValue)
+
+
+def _call(server: ServerContext, node: Node, source: CallSource) -> ua.DataValue:
+    """The value of a function; one that fails is logged once, until it works again."""
+    try:
+        value = source.read()
+    except Exception as error:
+        if node.node_id not in server.failing:
+            server.failing.add(node.node_id)
+            _log.exception("a value could not be read", extra={"node": node.node_id.to_string()})
+        raise StatusError(StatusCodes.BadInternalError) from error
+    server.failing.discard(node.node_id)
+    return value
 
 
 def _read_tags(server: ServerContext, sources: Sequence[TagSource]) -> list[ua.DataValue]:

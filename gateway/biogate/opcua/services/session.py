@@ -98,8 +98,7 @@ async def activate_session(
     subject = _subject(ctx, user, roles)
     if session.activations and ctx.channel.channel_id != session.channel.channel_id:
         _check_same_user(session, subject)
-    locales = tuple(locale for locale in parameters.LocaleIds or () if locale)
-    session.activate(ctx.channel, subject, ctx.server.rights.view(subject), locales)
+    session.activate(ctx.channel, subject, ctx.server.rights.view(subject))
     ctx.server.connections.attach(session, ctx.handle)
     _log.info(
         "session activated",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from biogate.opcua.stack import ObjectIds, node_id
 
-REFERENCES = node_id(ObjectIds.References)
 HAS_SUBTYPE = node_id(ObjectIds.HasSubtype)
 HAS_TYPE_DEFINITION = node_id(ObjectIds.HasTypeDefinition)
 HAS_COMPONENT = node_id(ObjectIds.HasComponent)

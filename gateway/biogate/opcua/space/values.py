@@ -39,7 +39,7 @@ class StaticSource:
 
 @dataclass(frozen=True, slots=True)
 class CallSource:
-    """A value made when it is asked for. Must be quick, never raise, and not wait."""
+    """A value made when it is asked for: a new DataValue each time. Must be quick, and not wait."""
 
     read: Callable[[], ua.DataValue]
 

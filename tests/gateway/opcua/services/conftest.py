@@ -235,6 +235,7 @@ def nodes() -> list[Node]:
             value=encode_variant(ua.Variant([[1, 2, 3], [4, 5, 6]], T.Int32)),
         ),
         variable("NoValue", i.Double),
+        variable("Live", i.Double),
         variable("NotReadable", i.Double, access_level=0),
         variable(
             "Info",

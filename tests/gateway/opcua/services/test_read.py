@@ -11,6 +11,7 @@ from asyncua import ua
 
 from biogate.opcua.front_end import Limits
 from biogate.opcua.space.attributes import has_attribute
+from biogate.opcua.space.values import CallSource
 from biogate_security.policy import Action
 
 S = ua.StatusCodes
@@ -205,6 +206,26 @@ def test_a_status_travels_untranslated_with_the_value_it_leaves(client: Any, pla
 
 def test_a_variable_without_a_value_says_so(client: Any) -> None:
     assert client.read_value("NoValue").StatusCode.value == S.BadNoValue
+
+
+def test_a_value_that_cannot_be_made_takes_no_others_with_it(
+    client: Any, plant: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    works = False
+
+    def make() -> ua.DataValue:
+        if not works:
+            raise RuntimeError("boom")
+        return ua.DataValue(ua.Variant(1.0))
+
+    plant.space.bind(nid("Live"), CallSource(make))
+    for _ in range(3):
+        live, constant = client.read(item("Live"), item("Constant")).Results
+        assert (live.StatusCode.value, constant.Value.Value) == (S.BadInternalError, 42)
+    (record,) = caplog.records
+    assert record.node == "ns=1;s=Live"
+    works = True
+    assert client.read_value("Live").Value.Value == 1.0
 
 
 def test_a_variable_that_is_not_readable_says_so(client: Any) -> None:

@@ -66,7 +66,7 @@ class Sessions(RuleBasedStateMachine):
     def activate(self, session: Session | None) -> None:
         if session is not None and not session.closed:
             before = session.server_nonce
-            session.activate(session.channel, SUBJECT, cast(Any, None), ())
+            session.activate(session.channel, SUBJECT, cast(Any, None))
             assert session.renew_nonce() != before
 
     @rule(session=made)
