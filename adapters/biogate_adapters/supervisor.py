@@ -67,6 +67,17 @@ class _PendingWrite:
     )
 
 
+def _heed_cancellation() -> None:
+    """Raise the CancelledError that a library has swallowed.
+
+    `asyncio.wait_for` of Python 3.11 does so when what it waits for ends in the same step as the
+    cancellation comes, and pymodbus connects through it: `stop` would wait for ever.
+    """
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def _answer(pending: _PendingWrite, result: WriteResult) -> None:
     if not pending.result.done():  # the caller may have given up
         pending.result.set_result(result)
@@ -253,9 +264,11 @@ class DeviceSupervisor:
             raise AdapterError(message, status.BAD_TIMEOUT) from None
         finally:
             timer.cancel()
+            _heed_cancellation()
 
     async def _sleep(self, delay_s: float) -> None:
         """Wait, or less when a write comes."""
+        _heed_cancellation()
         self._wake.clear()
         timer = self._clock.call_later(delay_s, self._wake.set)
         try:

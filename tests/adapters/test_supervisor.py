@@ -444,6 +444,31 @@ async def test_stopping_during_a_poll_ends_it_and_closes_the_device(supervise, a
     assert adapter.calls == calls, "nothing happens after the stop"
 
 
+@pytest.mark.parametrize("call", ["connect", "read", "close"])
+async def test_stopping_ends_even_where_a_library_swallows_the_cancellation(
+    supervise, adapter, clock, monkeypatch, call
+):
+    """Python 3.11's asyncio.wait_for does, and pymodbus connects through it."""
+    begun = asyncio.Event()
+
+    async def swallow(*_arguments):
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise LOST from None
+
+    adapter.reachable = call != "close"
+    monkeypatch.setattr(adapter, call, swallow)
+    supervisor = supervise(adapter)
+    await clock.settle()
+    await begun.wait()
+    if call == "close":
+        monkeypatch.setattr(adapter, call, FakeAdapter(clock).close)
+    await asyncio.wait_for(supervisor.stop(), 5)
+    assert supervisor.diagnostics.state is DeviceState.STOPPED
+
+
 async def test_stopping_during_a_back_off_is_immediate(supervise, adapter, clock, sink):
     adapter.reachable = False
     supervisor = supervise(adapter)
