@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from biogate.cli.assembly import build
 
 
 def main() -> None:
     """Entry point of the `biogate` script."""
-    build()(prog_name="biogate")
+    build(next(iter(sys.argv[1:]), ""))(prog_name="biogate")
 
 
 __all__ = ["main"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -34,6 +35,7 @@ def run(
     Devices marked `simulated: true` are played by a simulator process that is started and
     stopped with the gateway. Exit code 0: stopped; 1: could not start; 2: the site file is wrong.
     """
+    gc.disable()  # until the gateway runs: a start only ever grows the heap
     from biogate.cli.serving import Options, serve
 
     raise typer.Exit(serve(site, Options(data, port, speed, quiet, log_json, nodesets)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Coroutine
@@ -94,6 +95,7 @@ async def _run(
         gateway = await _unless(stop, _start(site_file, site, options, stack))
         if gateway is None:
             return
+        gc.enable()
         _tell(gateway, console)
         if quiet:
             await stop.wait()
