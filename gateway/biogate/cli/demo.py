@@ -17,11 +17,14 @@ from biogate.cli.options import (
     SpeedOption,
 )
 
+DEMO_SPEED = 60.0
+"""An hour of the culture passes in a minute: something happens while one looks."""
+
 
 def demo(
     port: PortOption = None,
     data: DataOption = DEFAULT_DATA,
-    speed: SpeedOption = 1.0,
+    speed: SpeedOption = DEMO_SPEED,
     quiet: QuietOption = False,
     log_json: JsonLogOption = False,
     nodesets: NodesetsOption = None,

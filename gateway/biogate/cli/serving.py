@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from biogate.cli.live import show
+from biogate.cli.welcome import tell
 from biogate.gateway import Gateway
 from biogate.logs import configure
 from biogate.sim.process import SimProcess, SimProcessError
 from biogate.site import Site, SiteError, load_site
-from biogate.storage import OPERATOR
 from biogate_nodesets import NodesetError, NodesetSourceError
 from biogate_security.folder_lock import LockHeldError
 
@@ -96,7 +96,7 @@ async def _run(
         if gateway is None:
             return
         gc.enable()
-        _tell(gateway, console)
+        tell(gateway, options.speed, console)
         if quiet:
             await stop.wait()
         else:
@@ -133,25 +133,3 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Res
         working.cancel()
         await asyncio.wait((working,))
     return None if working.cancelled() else working.result()
-
-
-def _tell(gateway: Gateway, console: Console) -> None:
-    opcua = gateway.site.opcua
-    example = next(node for info in gateway.tags for node in gateway.node_ids(info.name))
-    secure = [policy for policy in opcua.security_policies if policy != "None"]
-    console.print(f"OPC UA endpoint: [bold]{gateway.endpoint_url}[/bold]", soft_wrap=True)
-    offers = [f"{policy} ({', '.join(opcua.security_modes)})" for policy in secure]
-    if "None" in opcua.security_policies:
-        offers.insert(0, "None")
-    console.print(f"  security: {', '.join(offers)}")
-    reading = "anyone may read" if opcua.anonymous == "read" else "reading needs an account"
-    console.print(f"  accounts: {reading}; writing needs the account [bold]{OPERATOR}[/bold]")
-    if gateway.first_password is not None:
-        console.print(
-            f"  password of {OPERATOR}: [bold]{escape(gateway.first_password)}[/bold]"
-            "  (made now, shown only this once)"
-        )
-    console.print(
-        f"  try it:   uaread -u {gateway.endpoint_url} -n '{escape(example)}'", soft_wrap=True
-    )
-    console.print("Ctrl-C stops everything.")
