@@ -7,9 +7,8 @@ information model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -17,38 +16,25 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from biogate_adapters.contract import Signal
+from biogate_adapters.document import parse_document
+from biogate_adapters.problems import DocumentError, KeyPath, Problem, did_you_mean, listed
 from biogate_adapters.schema import UNIT, Model
 from biogate_adapters.schema_line import LineProfile
 from biogate_adapters.schema_modbus import ModbusProfile
-from biogate_adapters.yaml_source import Source, SourceError, parse
 
 _Facts = Annotated[ModbusProfile | LineProfile, Field(discriminator="protocol")]
 _FACTS: TypeAdapter[ModbusProfile | LineProfile] = TypeAdapter(_Facts)
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileProblem:
-    """One mistake in a profile; `line` and `column` count from 1."""
-
-    file: str
-    line: int
-    column: int
-    path: str
-    message: str
-
-    def __str__(self) -> str:
-        where = f" ({self.path})" if self.path else ""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}{where}"
-
-
 class ProfileError(ValueError):
     """A profile that is unknown or wrong; `problems` holds every mistake with its place."""
 
-    def __init__(self, message: str, problems: tuple[ProfileProblem, ...] = ()) -> None:
-        super().__init__("\n".join([message, *map(str, problems)]))
-        self.problems = problems
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        self.problems = sorted(problems)
+        super().__init__("\n".join([message, *map(str, self.problems)]))
 
 
 class SignalOverride(Model):
@@ -136,12 +122,12 @@ def load_profile(name: str) -> Profile:
         raise ProfileError(_unknown("profile", name, known))
     vendor, model = name.split("/")
     file = _folder() / vendor / f"{model}.yaml"
-    return _load(file.read_text(encoding="utf-8"), file=str(file), name=name)
+    return _load(file.read_bytes(), file=str(file), name=name)
 
 
 def load_profile_file(path: Path) -> Profile:
     """A profile from a file. Raises ProfileError with all mistakes as file:line:column, OSError."""
-    return _load(path.read_text(encoding="utf-8"), file=str(path), name=path.stem)
+    return _load(path.read_bytes(), file=str(path), name=path.stem)
 
 
 def profile_json_schema() -> dict[str, Any]:
@@ -157,40 +143,37 @@ def _folder() -> Traversable:
     return resources.files("biogate_adapters") / "profiles"
 
 
-def _load(text: str, *, file: str, name: str) -> Profile:
+def _load(content: bytes, *, file: str, name: str) -> Profile:
     try:
-        source = parse(text)
-    except SourceError as error:
-        problem = ProfileProblem(file, error.line, error.column, "", str(error))
-        raise ProfileError("the profile cannot be read", (problem,)) from error
+        document = parse_document(content, file)
+    except DocumentError as error:
+        raise ProfileError("the profile cannot be read", error.problems) from error
     try:
-        facts = _FACTS.validate_python(source.data, strict=False)
+        facts = _FACTS.validate_python(document.data)
     except ValidationError as error:
-        raise _located(file, source, _pydantic_problems(error)) from error
-    if problems := facts.problems():
-        raise _located(file, source, [(list(path), message) for path, message in problems])
+        for item in error.errors(include_url=False):
+            path, message = _of_pydantic(item)
+            document.report(path, message, key=item["type"] == "extra_forbidden")
+        raise _wrong(document.problems) from error
+    for path, message in facts.problems():
+        document.report(path, message)
+    if document.problems:
+        raise _wrong(document.problems)
     return Profile(name, facts)
 
 
-def _pydantic_problems(error: ValidationError) -> list[tuple[list[str | int], str]]:
-    found = []
-    for item in error.errors(include_url=False):
-        path = list(item["loc"])[1:]  # the first step is the protocol that told the models apart
-        message = item["msg"].removeprefix("Value error, ")
-        if item["type"] == "extra_forbidden":
-            message = f"unknown key {path[-1]!r}"
-        found.append((path, message))
-    return found
+def _of_pydantic(item: ErrorDetails) -> tuple[KeyPath, str]:
+    path = item["loc"][1:]  # the first step is the protocol that told the models apart
+    if item["type"] == "extra_forbidden":
+        return path, f"unknown key {path[-1]}"
+    if item["type"] == "missing":
+        return path, f"key {path[-1]} is missing"
+    return path, item["msg"].removeprefix("Value error, ")
 
 
-def _located(file: str, source: Source, found: list[tuple[list[Any], str]]) -> ProfileError:
-    problems = []
-    for path, message in found:
-        line, column = source.place(path)
-        text = ".".join(str(step) for step in path)
-        problems.append(ProfileProblem(file, line, column, text, message))
-    problems.sort(key=lambda problem: (problem.line, problem.column))
-    return ProfileError(f"{len(problems)} mistakes in the profile", tuple(problems))
+def _wrong(problems: Sequence[Problem]) -> ProfileError:
+    count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+    return ProfileError(f"{count} in the profile", problems)
 
 
 def _override(where: str, point: Any, changes: Mapping[str, Any]) -> Any:
@@ -215,7 +198,6 @@ def _override(where: str, point: Any, changes: Mapping[str, Any]) -> Any:
     return changed
 
 
-def _unknown(what: str, name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"there is no {what} {name!r}{hint} Known: {', '.join(known)}"
+def _unknown(what: str, name: str, known: Sequence[str]) -> str:
+    parts = [f"there is no {what} {name}", f"known: {listed(known)}", did_you_mean(name, known)]
+    return "; ".join(part for part in parts if part)

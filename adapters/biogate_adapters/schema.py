@@ -14,11 +14,15 @@ from pydantic_core import core_schema
 from biogate_adapters import status
 from biogate_adapters.contract import Signal
 from biogate_adapters.plant import QUANTITIES
+from biogate_adapters.problems import KeyPath
 
 Evidence = Literal["A", "B", "C", "T", "U", "own"]
 """A: the vendor's text or a specification was read; B: two independent public sources agree;
 C: one public project, or an inference; T: measured or computed by us; U: unknown, do not rely on
 it; own: this project defined it."""
+
+Finding = tuple[KeyPath, str]
+"""What is wrong, and the path to it from the part that was looked at."""
 
 DataType = Literal[
     "Boolean", "Byte", "Int16", "UInt16", "Int32", "UInt32", "Float", "Double", "String"
@@ -145,9 +149,9 @@ class SignalFacts(Fact):
             description=self.description,
         )
 
-    def problems(self) -> list[tuple[tuple[str, ...], str]]:
+    def problems(self) -> list[Finding]:
         """What is wrong between the fields of this signal: (path below the signal, message)."""
-        found: list[tuple[tuple[str, ...], str]] = []
+        found: list[Finding] = []
         for low, high in (("low", "high"), ("instrument_low", "instrument_high")):
             found += _range_problem((high,), getattr(self, low), getattr(self, high))
         if self.write:
@@ -159,18 +163,14 @@ class SignalFacts(Fact):
         return found
 
 
-def _range_problem(
-    path: tuple[str, ...], low: float | None, high: float | None
-) -> list[tuple[tuple[str, ...], str]]:
+def _range_problem(path: tuple[str, ...], low: float | None, high: float | None) -> list[Finding]:
     if low is not None and high is not None and not low < high:
         return [(path, f"{high:g} is not above the low limit {low:g}")]
     return []
 
 
-def _simulation_problems(
-    simulate: Simulation, *, writable: bool
-) -> list[tuple[tuple[str, ...], str]]:
-    found: list[tuple[tuple[str, ...], str]] = []
+def _simulation_problems(simulate: Simulation, *, writable: bool) -> list[Finding]:
+    found: list[Finding] = []
     sources = ("quantity", "actuator", "constant", "text")
     given = [name for name in sources if getattr(simulate, name) is not None]
     if len(given) != 1:

@@ -7,9 +7,14 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from biogate_adapters.schema import Fact, ProfileFacts, SignalFacts, StatusName, WriteLimits
-
-Problem = tuple[tuple[str, ...], str]
+from biogate_adapters.schema import (
+    Fact,
+    Finding,
+    ProfileFacts,
+    SignalFacts,
+    StatusName,
+    WriteLimits,
+)
 
 
 def _template(text: str, allowed: frozenset[str]) -> str:
@@ -90,9 +95,9 @@ class LineProfile(ProfileFacts):
     poll: Poll
     points: dict[str, LineSignal] = Field(alias="signals", min_length=1)
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[Finding]:
         """What is wrong between the parts of the profile: (path, message)."""
-        found: list[Problem] = []
+        found: list[Finding] = []
         fields = {name for layout in self.poll.layouts for name in layout}
         fields |= {*self.poll.texts, self.poll.flags_field}
         for name, point in self.points.items():

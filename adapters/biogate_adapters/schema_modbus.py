@@ -9,12 +9,12 @@ from typing import Literal
 from pydantic import Field
 
 from biogate_adapters import status
-from biogate_adapters.schema import Fact, Model, ProfileFacts, SignalFacts, StatusName
+from biogate_adapters.problems import KeyPath
+from biogate_adapters.schema import Fact, Finding, Model, ProfileFacts, SignalFacts, StatusName
 
 Table = Literal["holding", "input"]
 Format = Literal["int16", "uint16", "int32", "uint32", "float32", "text"]
 REGISTERS: dict[str, int] = {"int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "float32": 2}
-Problem = tuple[tuple[str, ...], str]
 
 
 class ModbusTransport(Fact):
@@ -177,12 +177,12 @@ class ModbusProfile(ProfileFacts):
         point = self.points[name]
         return self.span(point, register_count(point.format, point.length))
 
-    def places(self) -> Iterator[tuple[tuple[str, ...], Place, int, str | None]]:
+    def places(self) -> Iterator[tuple[KeyPath, Place, int, str | None]]:
         """Every place in the profile: (path, place, registers, block it falls back on)."""
         if self.identity:
             yield ("identity",), self.identity, self.identity.length, None
         for name, point in self.points.items():
-            path = ("signals", name)
+            path: KeyPath = ("signals", name)
             yield path, point, register_count(point.format, point.length), None
             if point.status and point.status.map in self.status_maps:
                 count = REGISTERS[self.status_maps[point.status.map].format]
@@ -192,13 +192,13 @@ class ModbusProfile(ProfileFacts):
                 yield (*path, "expect"), point.expect, count, point.block
         for position, item in enumerate(self.simulation.image if self.simulation else ()):
             count = register_count(item.format, item.length)
-            yield ("simulation", "image", str(position)), item, count, None
+            yield ("simulation", "image", position), item, count, None
 
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[Finding]:
         """What is wrong between the parts of the profile: (path, message)."""
-        found: list[Problem] = []
+        found: list[Finding] = []
         for name, point in self.points.items():
-            path: tuple[str, ...] = ("signals", name)
+            path: KeyPath = ("signals", name)
             found += [((*path, *below), text) for below, text in point.problems()]
             found += [((*path, *below), text) for below, text in _signal_problems(self, point)]
         for path, place, count, fallback in self.places():
@@ -216,7 +216,7 @@ def register_count(format_: Format, length: int | None) -> int:
 
 def _place_problems(
     profile: ModbusProfile, place: Place, count: int, fallback: str | None
-) -> list[Problem]:
+) -> list[Finding]:
     name = place.block or (fallback if place.address is None else None)
     if (name is None) == (place.address is None):
         return [((), "give either a block (with an offset) or an address")]
@@ -235,8 +235,8 @@ def _place_problems(
     return []
 
 
-def _signal_problems(profile: ModbusProfile, point: ModbusSignal) -> list[Problem]:
-    found: list[Problem] = []
+def _signal_problems(profile: ModbusProfile, point: ModbusSignal) -> list[Finding]:
+    found: list[Finding] = []
     if (point.format == "text") != (point.data_type == "String"):
         found.append((("format",), "text registers make a String signal, and only they do"))
     if point.format == "text" and point.length is None:

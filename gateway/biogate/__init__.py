@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from biogate.gateway import Gateway, WriteRefusedError
-    from biogate.site.problems import SiteError
+    from biogate.site.load import SiteError
     from biogate.tags import TagValue
     from biogate.updates import TagUpdate
 
@@ -17,7 +17,7 @@ __all__ = ["Gateway", "SiteError", "TagUpdate", "TagValue", "WriteRefusedError"]
 
 _HOMES = {
     "Gateway": "biogate.gateway",
-    "SiteError": "biogate.site.problems",
+    "SiteError": "biogate.site.load",
     "TagUpdate": "biogate.updates",
     "TagValue": "biogate.tags",
     "WriteRefusedError": "biogate.gateway",

@@ -98,7 +98,7 @@ def test_every_signal_can_be_simulated_by_a_known_quantity():
 
 
 def test_an_unknown_profile_names_the_nearest():
-    with pytest.raises(ProfileError, match=r"did you mean 'hamilton/arc-ph'"):
+    with pytest.raises(ProfileError, match=r"did you mean hamilton/arc-ph\?"):
         load_profile("hamilton/arcph")
 
 
@@ -121,11 +121,22 @@ def test_all_mistakes_are_told_with_their_places(write):
     with pytest.raises(ProfileError) as error:
         load_profile_file(write(text))
     assert places(error) == [
-        (5, 49, "modbus.colour"),
+        (5, 41, "modbus.colour"),
         (6, 49, "timing.tries"),
         (12, 13, "signals.level.format"),
     ]
-    assert "unknown key 'colour'" in str(error.value)
+    assert "modbus.colour: unknown key colour" in str(error.value)
+    assert str(error.value).startswith("3 mistakes in the profile\n")
+
+
+def test_yaml_1_2_holds_in_profiles_too(write):
+    profile = load_profile_file(write(SMALL.replace("model: Small", "model: no")))
+    assert profile.model == "no"
+
+
+def test_a_key_that_is_missing_is_told_by_its_name(write):
+    with pytest.raises(ProfileError, match="vendor: key vendor is missing"):
+        load_profile_file(write(SMALL.replace("vendor: Example\n", "")))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +179,7 @@ def test_what_does_not_fit_together_is_told(write, change, path, message):
 def test_duplicate_keys_and_broken_yaml_have_a_place(write):
     with pytest.raises(ProfileError) as error:
         load_profile_file(write(SMALL + "vendor: Twice\n"))
-    assert places(error) == [(13, 1, "")]
+    assert places(error) == [(13, 1, "vendor")]
     with pytest.raises(ProfileError) as error:
         load_profile_file(write("profile: [1\n"))
     assert places(error)[0][0] == 2
@@ -199,7 +210,7 @@ def test_a_site_can_say_what_is_set_differently_at_its_device():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"mass_flaw": {"unit": "41"}}, "did you mean 'mass_flow'"),
+        ({"mass_flaw": {"unit": "41"}}, r"did you mean mass_flow\?"),
         ({"mass_flow": {"color": "red"}}, "color"),
         ({"mass_flow": {"write_high": 3}}, "cannot be written"),
         ({"mass_flow": {"low": 11}}, "not above the low limit"),

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from biogate_adapters.problems import Problem
+
 FILE_NAME = "online.CSV"
 AGE = "Age"
 UNITS = {
@@ -34,23 +36,10 @@ _SHOWN = 10
 _NUMBER = re.compile(r"[-+]?\d+(?:,\d+)?(?:[eE][-+]?\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class RecordingProblem:
-    """One mistake in a recording; line and column count characters from 1."""
-
-    file: str
-    line: int
-    column: int
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
-
-
 class RecordingError(Exception):
     """A recording cannot be replayed; `problems` holds every mistake found in it."""
 
-    def __init__(self, problems: list[RecordingProblem]) -> None:
+    def __init__(self, problems: list[Problem]) -> None:
         shown = [str(problem) for problem in problems[:_SHOWN]]
         if len(problems) > _SHOWN:
             shown.append(f"... and {len(problems) - _SHOWN} more")
@@ -73,7 +62,7 @@ def read_recording(folder: Path) -> Recording:
         text = path.read_text(encoding="latin-1")
     except OSError as error:
         hint = f"a recording is a folder with an MFCS export named {FILE_NAME}"
-        problem = RecordingProblem(str(path), 1, 1, f"cannot be read ({error.strerror}); {hint}")
+        problem = Problem(str(path), 1, 1, "", f"cannot be read ({error.strerror})", hint=hint)
         raise RecordingError([problem]) from error
     return _Reader(str(path)).read(text.rstrip("\n").split("\n"))
 
@@ -83,7 +72,7 @@ class _Reader:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._problems: list[RecordingProblem] = []
+        self._problems: list[Problem] = []
         self._names: list[str] = []
 
     def read(self, lines: list[str]) -> Recording:
@@ -157,7 +146,7 @@ class _Reader:
         return math.nan
 
     def _report(self, line: int, column: int, message: str) -> None:
-        self._problems.append(RecordingProblem(self._file, line, column, message))
+        self._problems.append(Problem(self._file, line, column, "", message))
 
     def _stop_at_problems(self) -> None:
         if self._problems:

@@ -13,10 +13,10 @@ from biogate.sim.clock import ProcessClock
 from biogate.sim.replay import RecordedPlant
 from biogate.site import Site
 from biogate.site.address import Address, parse_address
-from biogate.site.problems import did_you_mean, listed
 from biogate.site.profiles import InstalledProfiles
 from biogate_adapters import filetime
 from biogate_adapters.plant import Plant
+from biogate_adapters.problems import did_you_mean, listed
 from biogate_adapters.simulators import SimulatedDevice
 
 logger = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """The site file: what it may say, every mistake in it with its place, and the plan it makes."""
 
-from biogate.site.load import load_site, parse_site
+from biogate.site.load import SiteError, load_site, parse_site
 from biogate.site.model import (
     DeviceConfig,
     FunctionConfig,
@@ -17,7 +17,6 @@ from biogate.site.plan import (
     UnitPlan,
     plan_site,
 )
-from biogate.site.problems import Problem, SiteError
 from biogate.site.schema import site_json_schema
 
 __all__ = [
@@ -27,7 +26,6 @@ __all__ = [
     "FunctionConfig",
     "FunctionPlan",
     "OpcUaConfig",
-    "Problem",
     "SignalConfig",
     "Site",
     "SiteError",

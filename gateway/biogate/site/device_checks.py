@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from biogate.site.address import Address, is_loopback, parse_address
-from biogate.site.document import Document
 from biogate.site.model import PROFILE_FILE_SUFFIXES, DeviceConfig, SignalConfig, Site
-from biogate.site.problems import Problem, did_you_mean, listed
 from biogate.site.profiles import ProfileCatalogue, set_up_profile
 from biogate_adapters.contract import Signal
-from biogate_adapters.profile import Profile, ProfileError, ProfileProblem
+from biogate_adapters.document import Document
+from biogate_adapters.problems import did_you_mean, listed
+from biogate_adapters.profile import Profile, ProfileError
 from biogate_adapters.schema_modbus import ModbusProfile
 
 
@@ -46,14 +46,8 @@ def _load(
     except ProfileError as error:
         message, *_ = str(error).splitlines()
         document.report(path, f"profile {profile} is not usable: {message}")
-        document.problems += [_of_profile(problem) for problem in error.problems]
-    except UnicodeDecodeError as error:
-        document.report(path, f"profile file {profile} is not UTF-8: {error.reason}")
+        document.problems += error.problems
     return None
-
-
-def _of_profile(found: ProfileProblem) -> Problem:
-    return Problem(found.file, found.line, found.column, found.path, found.message)
 
 
 def check_devices(document: Document, site: Site, profiles: Mapping[str, Profile]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from biogate.site.document import Document
 from biogate.site.model import DeviceConfig, FunctionConfig, Site
-from biogate.site.problems import Path, did_you_mean, listed
 from biogate.site.profiles import set_up_profile
 from biogate_adapters.contract import Signal
+from biogate_adapters.document import Document
+from biogate_adapters.problems import KeyPath, did_you_mean, listed
 from biogate_adapters.profile import Profile
 
 _NOT_ANALOG = ("String", "Boolean")
@@ -20,7 +20,7 @@ def check_functions(document: Document, site: Site, profiles: Mapping[str, Profi
     targets: dict[str, str] = {}
     for unit_name, unit in site.units.items():
         for name, function in unit.functions.items():
-            path: Path = ("units", unit_name, "functions", name)
+            path: KeyPath = ("units", unit_name, "functions", name)
             for role, reference in function.bindings.items():
                 signal = _resolve(document, site, (*path, role), reference, signals)
                 if signal:
@@ -39,7 +39,7 @@ def _signals(profile: Profile, config: DeviceConfig) -> Mapping[str, Signal]:
 def _resolve(
     document: Document,
     site: Site,
-    path: Path,
+    path: KeyPath,
     reference: str,
     signals: Mapping[str, Mapping[str, Signal]],
 ) -> Signal | None:
@@ -67,7 +67,7 @@ def _resolve(
 
 
 def _check_role(
-    document: Document, path: Path, function: FunctionConfig, reference: str, signal: Signal
+    document: Document, path: KeyPath, function: FunctionConfig, reference: str, signal: Signal
 ) -> None:
     role = path[-1]
     if signal.data_type in _NOT_ANALOG:
@@ -87,7 +87,7 @@ def _check_role(
 
 
 def _report_no_range(
-    document: Document, path: Path, function: FunctionConfig, reference: str
+    document: Document, path: KeyPath, function: FunctionConfig, reference: str
 ) -> None:
     device, _, name = reference.partition(".")
     if document.has(("devices", device, "signals", name, "range")):
@@ -102,7 +102,7 @@ def _report_no_range(
 
 
 def _check_target(
-    document: Document, path: Path, function: FunctionConfig, targets: dict[str, str]
+    document: Document, path: KeyPath, function: FunctionConfig, targets: dict[str, str]
 ) -> None:
     """A set-point has one owner: two functions that write it would fight."""
     for role in function.TARGETS:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from biogate.site.device_checks import check_devices, load_profiles
-from biogate.site.document import Document, parse_document
 from biogate.site.function_checks import check_functions
 from biogate.site.model import Site
-from biogate.site.problems import Problem, SiteError
 from biogate.site.profiles import InstalledProfiles, ProfileCatalogue
 from biogate.site.structure import validate_structure
+from biogate_adapters.document import Document, parse_document
+from biogate_adapters.problems import DocumentError, Problem
+
+
+class SiteError(DocumentError):
+    """A site file that cannot be used; `problems` are all its mistakes in file order."""
 
 
 def load_site(path: str | Path, *, profiles: ProfileCatalogue | None = None) -> Site:
@@ -35,7 +39,10 @@ def parse_site(
     profiles: ProfileCatalogue | None = None,
 ) -> Site:
     """As `load_site`, from bytes. `file` is the name that problems carry."""
-    document = parse_document(content, file)
+    try:
+        document = parse_document(content, file)
+    except DocumentError as error:
+        raise SiteError(error.problems) from error
     if document.data is None and not document.problems:
         hint = "begin with biogate: 1, and see examples/demo-site.yaml"
         document.report((), "the file is empty", hint=hint)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from biogate.site import model
-from biogate.site.document import Document
-from biogate.site.problems import Path, did_you_mean, listed
+from biogate_adapters.document import Document
+from biogate_adapters.problems import KeyPath, did_you_mean, listed
 
 _PATTERNS = {
     model.NAME_PATTERN: model.NAME_RULE,
@@ -75,7 +75,7 @@ class _PartialSite(model.Site):
     units: dict[model.Name, model.UnitConfig] = Field(default_factory=dict)
 
 
-def validate_structure(document: Document, folder: FilePath) -> model.Site | None:
+def validate_structure(document: Document, folder: Path) -> model.Site | None:
     """Report every wrong key and value in `document`; return the part of the site that is right.
 
     None when nothing usable remains. `folder` is where profile files are looked for.
@@ -88,7 +88,7 @@ def validate_structure(document: Document, folder: FilePath) -> model.Site | Non
     return _usable_part(document.data, folder)
 
 
-def _usable_part(data: object, folder: FilePath) -> model.Site | None:
+def _usable_part(data: object, folder: Path) -> model.Site | None:
     """Cut wrong values out until what remains is right; each round cuts at least one."""
     if not isinstance(data, dict):
         return None
@@ -101,7 +101,7 @@ def _usable_part(data: object, folder: FilePath) -> model.Site | None:
 
 
 def _validate(
-    shape: type[model.Site], data: object, folder: FilePath
+    shape: type[model.Site], data: object, folder: Path
 ) -> model.Site | list[ErrorDetails]:
     try:
         return shape.model_validate(data, context={"folder": folder})
@@ -125,7 +125,7 @@ def _cut(data: dict[str, Any], errors: Iterable[ErrorDetails]) -> None:
             _at(data, path[:-2]).pop(path[-2], None)
 
 
-def _at(data: Any, path: Path) -> Any:
+def _at(data: Any, path: KeyPath) -> Any:
     for part in path:
         try:
             data = data[part]
@@ -134,14 +134,14 @@ def _at(data: Any, path: Path) -> Any:
     return data
 
 
-def _present(data: Any, path: Path) -> bool:
+def _present(data: Any, path: KeyPath) -> bool:
     parent = _at(data, path[:-1])
     if isinstance(parent, dict):
         return path[-1] in parent
     return isinstance(parent, list) and isinstance(path[-1], int) and path[-1] < len(parent)
 
 
-def document_path(data: object, location: tuple[int | str, ...]) -> Path:
+def document_path(data: object, location: tuple[int | str, ...]) -> KeyPath:
     """Pydantic's error location as a path in the file: union tags and key markers drop out."""
     path: list[int | str] = []
     for i, part in enumerate(location):
@@ -169,7 +169,7 @@ def _report(document: Document, error: ErrorDetails) -> None:
     document.report(path, message, allowed=allowed, hint=hint, key=at_key)
 
 
-def _describe(error: ErrorDetails, path: Path) -> tuple[str, str, str]:
+def _describe(error: ErrorDetails, path: KeyPath) -> tuple[str, str, str]:
     """Message, what is allowed, and hint."""
     kind, given = error["type"], error["input"]
     if kind in _DESCRIPTIONS:
@@ -183,39 +183,39 @@ def _describe(error: ErrorDetails, path: Path) -> tuple[str, str, str]:
     return f"{_shown(given)}: {error['msg']}", "", ""
 
 
-def _unknown_key(error: ErrorDetails, path: Path) -> tuple[str, str, str]:
+def _unknown_key(error: ErrorDetails, path: KeyPath) -> tuple[str, str, str]:
     known = _known_keys(path[:-1], error["loc"])
     return f"unknown key {path[-1]}", listed(known), did_you_mean(path[-1], known)
 
 
-def _missing(_error: ErrorDetails, path: Path) -> tuple[str, str, str]:
+def _missing(_error: ErrorDetails, path: KeyPath) -> tuple[str, str, str]:
     return f"key {path[-1]} is missing", "", f"add {path[-1]}: ..."
 
 
-def _pattern(error: ErrorDetails, _path: Path) -> tuple[str, str, str]:
+def _pattern(error: ErrorDetails, _path: KeyPath) -> tuple[str, str, str]:
     return f"{_shown(error['input'])} cannot stand here", _PATTERNS[error["ctx"]["pattern"]], ""
 
 
-def _literal(error: ErrorDetails, _path: Path) -> tuple[str, str, str]:
+def _literal(error: ErrorDetails, _path: KeyPath) -> tuple[str, str, str]:
     allowed = re.split(", | or ", str(error["ctx"]["expected"]).replace("'", ""))
     given = error["input"]
     return f"{_shown(given)} is not known", listed(allowed), did_you_mean(given, allowed)
 
 
-def _kind(error: ErrorDetails, _path: Path) -> tuple[str, str, str]:
+def _kind(error: ErrorDetails, _path: KeyPath) -> tuple[str, str, str]:
     given = error["ctx"]["tag"]
     return f"kind {_shown(given)} is not known", listed(_KINDS), did_you_mean(given, _KINDS)
 
 
-def _no_kind(_error: ErrorDetails, _path: Path) -> tuple[str, str, str]:
+def _no_kind(_error: ErrorDetails, _path: KeyPath) -> tuple[str, str, str]:
     return "key kind is missing", listed(_KINDS), ""
 
 
-def _value_error(error: ErrorDetails, _path: Path) -> tuple[str, str, str]:
+def _value_error(error: ErrorDetails, _path: KeyPath) -> tuple[str, str, str]:
     return str(error["ctx"]["error"]), "", ""
 
 
-_DESCRIPTIONS: dict[str, Callable[[ErrorDetails, Path], tuple[str, str, str]]] = {
+_DESCRIPTIONS: dict[str, Callable[[ErrorDetails, KeyPath], tuple[str, str, str]]] = {
     "extra_forbidden": _unknown_key,
     "missing": _missing,
     "string_pattern_mismatch": _pattern,
@@ -226,7 +226,7 @@ _DESCRIPTIONS: dict[str, Callable[[ErrorDetails, Path], tuple[str, str, str]]] =
 }
 
 
-def _known_keys(path: Path, location: tuple[int | str, ...]) -> list[str]:
+def _known_keys(path: KeyPath, location: tuple[int | str, ...]) -> list[str]:
     """The keys of the model at `path`; the kind of a function stands in pydantic's location."""
     if path[:1] == ("units",) and len(path) > 2:
         return list(_KINDS[str(location[4])].model_fields)

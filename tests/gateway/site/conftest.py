@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from biogate.site import Problem, Site, SiteError, parse_site
+from biogate.site import Site, SiteError, parse_site
+from biogate_adapters.problems import Problem
 from biogate_adapters.profile import Profile, load_profile_file
 
 FOLDER = Path(__file__).with_name("profiles")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from biogate.site import SiteError
-from biogate.site.problems import did_you_mean, path_text
 
 HEAD = """\
 biogate: 1
@@ -352,7 +351,7 @@ def test_a_profile_file_is_found_beside_the_site_file_and_its_mistakes_have_its_
 ) -> None:
     from biogate.site import load_site
 
-    (tmp_path / "mine.yaml").write_text("profile: 1\nprotocol: line\nvendor: X\nvendor: Y\n")
+    (tmp_path / "mine.yaml").write_text("profile: 1\nprotocol: line\nvendor: [X\n")
     site = tmp_path / "site.yaml"
     site.write_text(GOOD.replace("profile: hamilton/arc-ph", "profile: mine.yaml"))
 
@@ -366,9 +365,3 @@ def test_a_profile_file_is_found_beside_the_site_file_and_its_mistakes_have_its_
         4,
         1,
     )
-
-
-def test_paths_and_suggestions_read_as_people_write_them() -> None:
-    assert path_text(("opcua", "security_modes", 1)) == "opcua.security_modes[1]"
-    assert did_you_mean("AGITATION", ["Agitation"]) == "did you mean Agitation?"
-    assert did_you_mean("zzz", ["Agitation"]) == ""

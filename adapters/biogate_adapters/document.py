@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
-from biogate.site.problems import Mark, Path, Problem, SiteError, path_text
+from biogate_adapters.problems import DocumentError, KeyPath, Mark, Problem, path_text
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 50_000
@@ -48,25 +48,25 @@ class Document:
 
     file: str
     data: object = None
-    values: dict[Path, Mark] = field(default_factory=dict)
-    keys: dict[Path, Mark] = field(default_factory=dict)
+    values: dict[KeyPath, Mark] = field(default_factory=dict)
+    keys: dict[KeyPath, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def report(
-        self, path: Path, message: str, *, allowed: str = "", hint: str = "", key: bool = False
+        self, path: KeyPath, message: str, *, allowed: str = "", hint: str = "", key: bool = False
     ) -> None:
         """Add a problem at the value of `path` (or its key; or the nearest place above it)."""
         self.problems.append(self.problem(path, message, allowed=allowed, hint=hint, key=key))
 
     def problem(
-        self, path: Path, message: str, *, allowed: str = "", hint: str = "", key: bool = False
+        self, path: KeyPath, message: str, *, allowed: str = "", hint: str = "", key: bool = False
     ) -> Problem:
         """A problem at the value of `path` (or its key; or the nearest place above it)."""
         mark = self.mark(path, key=key)
         text = path_text(path)
         return Problem(self.file, mark.line, mark.column, text, message, allowed, hint)
 
-    def mark(self, path: Path, *, key: bool = False) -> Mark:
+    def mark(self, path: KeyPath, *, key: bool = False) -> Mark:
         """The place of the value at `path`, or of its key."""
         first, second = (self.keys, self.values) if key else (self.values, self.keys)
         for length in range(len(path), -1, -1):
@@ -75,7 +75,7 @@ class Document:
                 return found
         return Mark(1, 1)
 
-    def has(self, path: Path) -> bool:
+    def has(self, path: KeyPath) -> bool:
         """True where the file has a value at `path`, right or wrong."""
         return path in self.values
 
@@ -83,7 +83,7 @@ class Document:
 def parse_document(content: bytes, file: str) -> Document:
     """Read a whole file.
 
-    Raises SiteError when the text is not YAML at all; lesser problems are left in `.problems`
+    Raises DocumentError when the text is not YAML at all; lesser problems are left in `.problems`
     so that the rest of the file can still be checked.
     """
     text = _decode(content, file)
@@ -96,7 +96,7 @@ def parse_document(content: bytes, file: str) -> Document:
 
 def _decode(content: bytes, file: str) -> str:
     if len(content) > MAX_BYTES:
-        message = f"the file has {len(content)} bytes; a site file has at most {MAX_BYTES}"
+        message = f"the file has {len(content)} bytes; at most {MAX_BYTES} are read"
         raise _error(file, Mark(1, 1), message)
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
@@ -108,8 +108,8 @@ def _decode(content: bytes, file: str) -> str:
         raise _error(file, place, message, "save the file as UTF-8") from error
 
 
-def _error(file: str, mark: Mark, message: str, hint: str = "") -> SiteError:
-    return SiteError([Problem(file, mark.line, mark.column, "", message, hint=hint)])
+def _error(file: str, mark: Mark, message: str, hint: str = "") -> DocumentError:
+    return DocumentError([Problem(file, mark.line, mark.column, "", message, hint=hint)])
 
 
 class _Places:
@@ -149,7 +149,7 @@ class _Builder:
         self._places = places
         self._nodes = 0
 
-    def build(self, node: Node, path: Path, above: tuple[int, ...]) -> object:
+    def build(self, node: Node, path: KeyPath, above: tuple[int, ...]) -> object:
         self._nodes += 1
         self._document.values[path] = self._places.at(node.start_mark.index)
         if self._nodes > MAX_NODES:
@@ -168,14 +168,16 @@ class _Builder:
         assert isinstance(node, ScalarNode)
         return self._scalar(node, path)
 
-    def _refuse(self, path: Path, message: str) -> None:
-        raise SiteError([*self._document.problems, self._document.problem(path, message)])
+    def _refuse(self, path: KeyPath, message: str) -> None:
+        raise DocumentError([*self._document.problems, self._document.problem(path, message)])
 
-    def _check_tag(self, node: Node, path: Path) -> None:
+    def _check_tag(self, node: Node, path: KeyPath) -> None:
         if node.tag not in _PLAIN_TAGS:
             self._document.report(path, f"tag {node.tag} has no meaning here", hint="remove it")
 
-    def _mapping(self, node: MappingNode, path: Path, inner: tuple[int, ...]) -> dict[str, object]:
+    def _mapping(
+        self, node: MappingNode, path: KeyPath, inner: tuple[int, ...]
+    ) -> dict[str, object]:
         data: dict[str, object] = {}
         for key_node, value_node in node.value:
             key = self._key(key_node, path)
@@ -192,7 +194,7 @@ class _Builder:
             data[key] = self.build(value_node, where, inner)
         return data
 
-    def _key(self, node: Node, path: Path) -> str | None:
+    def _key(self, node: Node, path: KeyPath) -> str | None:
         """The key's text, or None (and a problem) where it is not text."""
         message = ""
         if not isinstance(node, ScalarNode):
@@ -206,13 +208,13 @@ class _Builder:
         self._report_key(self._places.at(node.start_mark.index), path, message)
         return None
 
-    def _report_key(self, mark: Mark, path: Path, message: str, hint: str = "") -> None:
+    def _report_key(self, mark: Mark, path: KeyPath, message: str, hint: str = "") -> None:
         """A key that is refused has no entry in `keys`: its place is told here."""
         file, text = self._document.file, path_text(path)
         problem = Problem(file, mark.line, mark.column, text, message, hint=hint)
         self._document.problems.append(problem)
 
-    def _scalar(self, node: ScalarNode, path: Path) -> object:
+    def _scalar(self, node: ScalarNode, path: KeyPath) -> object:
         if not str(node.tag).startswith(_CORE_TAG):
             self._check_tag(node, path)
             return node.value

@@ -1,4 +1,4 @@
-"""What is wrong with a site file: every problem with its place, all of them at once."""
+"""What is wrong with a file that a person wrote: every mistake with its place, all at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
+"""Keys and list indices from the top of a document down to one value."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -42,15 +43,15 @@ class Problem:
         return where + "; ".join(parts)
 
 
-class SiteError(ValueError):
-    """A site file that cannot be used; `problems` are all its mistakes in file order."""
+class DocumentError(ValueError):
+    """A file that cannot be used; `problems` are all its mistakes in file order."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = sorted(set(problems))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-def path_text(path: Path) -> str:
+def path_text(path: KeyPath) -> str:
     """`("opcua", "security_modes", 1)` → `opcua.security_modes[1]`."""
     text = ""
     for part in path:

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from biogate.site.document import MAX_BYTES, parse_document
-from biogate.site.problems import Mark, SiteError
+from biogate_adapters.document import MAX_BYTES, parse_document
+from biogate_adapters.problems import DocumentError, Mark, did_you_mean, path_text
 
 
 def data(text: str) -> object:
@@ -17,7 +17,7 @@ def data(text: str) -> object:
 
 
 def refused(content: bytes) -> str:
-    with pytest.raises(SiteError) as raised:
+    with pytest.raises(DocumentError) as raised:
         parse_document(content, "f.yaml")
     (problem,) = raised.value.problems
     return str(problem)
@@ -115,7 +115,7 @@ def test_anchors_are_copied() -> None:
         (b"[" * 1500, "f.yaml:1:1: nested too deeply"),
         (b"a: &x [*x]\n", "f.yaml:1:4: a[0]: an alias that contains itself"),
         (b"- " * 60 + b"1\n", "nested deeper than 50 levels"),
-        (b"#" * (MAX_BYTES + 1), "a site file has at most"),
+        (b"#" * (MAX_BYTES + 1), "at most"),
     ],
 )
 def test_text_that_cannot_be_read_gives_one_located_error(content: bytes, says: str) -> None:
@@ -131,3 +131,9 @@ def test_aliases_cannot_blow_a_small_file_up() -> None:
 
 def test_a_byte_order_mark_is_no_part_of_the_text() -> None:
     assert parse_document(b"\xef\xbb\xbfa: 1\n", "f.yaml").keys[("a",)] == Mark(1, 1)
+
+
+def test_paths_and_suggestions_read_as_people_write_them() -> None:
+    assert path_text(("opcua", "security_modes", 1)) == "opcua.security_modes[1]"
+    assert did_you_mean("AGITATION", ["Agitation"]) == "did you mean Agitation?"
+    assert did_you_mean("zzz", ["Agitation"]) == ""
