@@ -20,6 +20,7 @@ from biogate.bioreactor import build_address_space, software_revision
 from biogate.commands import CommandService, WriteRoute
 from biogate.computed import ComputedTags, Function
 from biogate.devices import Devices
+from biogate.diagnostics import Diagnostics, count
 from biogate.opcua.config import FrontEndConfig
 from biogate.opcua.front_end import FrontEnd
 from biogate.opcua.stack import status_name
@@ -28,7 +29,6 @@ from biogate.storage import Storage, model_of
 from biogate.tags import TagInfo, TagTable, TagValue
 from biogate.updates import TagUpdates
 from biogate_adapters import status
-from biogate_adapters.supervisor import Diagnostics
 from biogate_security.policy import Subject
 from biogate_security.role_policy import RolePolicy
 
@@ -81,6 +81,7 @@ class Gateway:
         self._front_end: FrontEnd | None = None
         self._variables: Mapping[str, tuple[str, ...]] = {}
         self._commands: CommandService | None = None
+        self._storage: Storage | None = None
         self.first_password: str | None = None
         """The operator account's password, on the start that made the account; else None."""
 
@@ -159,7 +160,7 @@ class Gateway:
         self._devices.start()
         self._stack.push_async_callback(self._devices.stop)
         self._follow_computed_tags()
-        self._front_end, self._commands = front_end, commands
+        self._front_end, self._commands, self._storage = front_end, commands, storage
         # A full collection over the address space would stop the world for 150-300 ms. The
         # little garbage of the start (some 4,000 small objects) stays, rather than stop it now.
         gc.freeze()
@@ -268,8 +269,13 @@ class Gateway:
         """Every update of `tags` (of all tags when None) from now on; see `TagUpdates`."""
         return TagUpdates(self._table, tags)
 
-    def diagnostics(self) -> dict[str, Diagnostics]:
-        """Counters and connection state of each device, as they are now."""
-        return {
-            device.plan.name: replace(device.supervisor.diagnostics) for device in self._devices
-        }
+    def diagnostics(self) -> Diagnostics:
+        """State and counters of each device, and counters of each part, as they are now.
+
+        Before the start there are devices only.
+        """
+        devices = {d.plan.name: replace(d.supervisor.diagnostics) for d in self._devices}
+        if self._front_end is None or self._commands is None or self._storage is None:
+            return Diagnostics(devices, {})
+        parts = count(self._table, self._commands, self._front_end, self._storage)
+        return Diagnostics(devices, parts)

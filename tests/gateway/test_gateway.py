@@ -77,6 +77,22 @@ async def test_who_has_no_right_to_write_is_refused(running: Gateway) -> None:
         await running.write("AE101.ph", 7.0)
 
 
+async def test_what_happens_is_counted(running: Gateway) -> None:
+    await running.write("RC101.feed_setpoint", 5.0)
+    with pytest.raises(WriteRefusedError):
+        await running.write("RC101.feed_setpoint", -5.0)
+    async with Client(running.endpoint_url) as client:
+        await client.nodes.server_state.read_value()
+    diagnostics = running.diagnostics()
+    counters = diagnostics.counters
+    assert counters["writes"] == {"written": 1, "out_of_range": 1}
+    assert counters["audit"]["records"] == 3
+    assert counters["connections"]["accepted"] >= 1
+    assert counters["requests"]["requests"] >= 1
+    assert counters["tags"] == {"rejected_rows": 0}
+    assert diagnostics.devices["RC101"].writes == 1
+
+
 async def test_a_computed_tag_is_served_to_opc_ua_clients(gateway: Gateway) -> None:
     gateway.add_computed_tag(
         "FeedPerKilogram", lambda rate, kg: rate / kg, ["RC101.feed_rate", "RC101.vessel_weight"]
@@ -129,7 +145,7 @@ async def test_a_device_that_dies_takes_no_other_with_it(
     caplog.set_level(logging.CRITICAL)
     async with gateway:
         await gateway.wait_for_first_values([info.name for info in gateway.tags])
-        assert {d.state for d in gateway.diagnostics().values()} == {DeviceState.ONLINE}
+        assert {d.state for d in gateway.diagnostics().devices.values()} == {DeviceState.ONLINE}
         updates = gateway.updates(["AE101.ph"])
         await simulators.stop()
         async with asyncio.timeout(20):

@@ -1,0 +1,42 @@
+"""What a gateway counts: every failure is a status, a log line, and a number here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from biogate.commands import CommandService
+from biogate.opcua.front_end import FrontEnd
+from biogate.storage import Storage
+from biogate.tags import TagTable
+from biogate_adapters.supervisor import Diagnostics as DeviceDiagnostics
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostics:
+    """The state and counters of each device, and the counters of each part, since the start.
+
+    Parts: `writes` (by outcome), `requests` (answered, and faults by StatusCode), `connections`
+    and `closed` (by StatusCode), `logins`, `certificates`, `audit`, `tags`.
+    """
+
+    devices: Mapping[str, DeviceDiagnostics]
+    counters: Mapping[str, Mapping[str, int]]
+
+
+def count(
+    table: TagTable, commands: CommandService, front_end: FrontEnd, storage: Storage
+) -> dict[str, dict[str, int]]:
+    """The counters of each part as they are now."""
+    connections = asdict(front_end.listener.counters)
+    closed = connections.pop("closed")
+    return {
+        "writes": dict(commands.counters),
+        "requests": dict(front_end.dispatcher.counters),
+        "connections": connections,
+        "closed": closed,
+        "logins": dict(storage.users.counters),
+        "certificates": dict(storage.pki.counters),
+        "audit": asdict(storage.audit.counters),
+        "tags": {"rejected_rows": table.rejected_rows},
+    }
