@@ -46,7 +46,10 @@ StatusName = Annotated[
 ]
 """A status code: its name in the file, its number in the model."""
 
-UNIT: Any = Field(default=None, pattern=r"^[A-Z0-9]{2,3}$", description="UNECE Rec 20 code")
+UNIT_CODE_PATTERN = r"^[A-Z0-9]{2,3}$"
+"""A code of UNECE Recommendation 20."""
+
+UNIT: Any = Field(default=None, pattern=UNIT_CODE_PATTERN, description="UNECE Rec 20 code")
 
 
 class Model(BaseModel):

@@ -21,6 +21,8 @@ from pydantic import (
     ValidationInfo,
 )
 
+from biogate_adapters.schema import UNIT_CODE_PATTERN
+
 NAME_RULE = "a letter, then letters, digits, _ or - (at most 64)"
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 LABEL_PATTERN = r"^[^\s/\x00-\x1f\x7f](?:[^/\x00-\x1f\x7f]{0,98}[^\s/\x00-\x1f\x7f])?$"
@@ -28,6 +30,8 @@ SIGNAL_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}\.[A-Za-z][A-Za-z0-9_]{0,63}$"
 PROFILE_PATTERN = r"^(?:[^/\s]+/[^/\s]+|.+\.ya?ml)$"
 ADDRESS_PATTERN = r"^[a-z+]+://[A-Za-z0-9._:\[\]-]+$"
 URI_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+$"
+HOST_PATTERN = r"^[A-Za-z0-9.:_-]+$"
+UNIT_LETTER_PATTERN = r"^[A-Z]$"
 PROFILE_FILE_SUFFIXES = (".yaml", ".yml")
 
 
@@ -77,7 +81,7 @@ Range = Annotated[
     AfterValidator(_rising),
     BeforeValidator(_two_limits),
 ]
-UnitCode = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,3}$")]
+UnitCode = Annotated[str, StringConstraints(pattern=UNIT_CODE_PATTERN)]
 ProfileName = Annotated[
     str, StringConstraints(pattern=PROFILE_PATTERN), AfterValidator(_beside_the_site_file)
 ]
@@ -97,7 +101,7 @@ class _Strict(BaseModel):
 class OpcUaConfig(_Strict):
     """The OPC UA endpoints. The defaults are the safe ones: encrypted, and no anonymous users."""
 
-    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_-]+$")] = "127.0.0.1"
+    host: Annotated[str, StringConstraints(pattern=HOST_PATTERN)] = "127.0.0.1"
     """Host name or address to listen on; 127.0.0.1 is reachable from this machine only."""
     port: Annotated[int, Field(ge=0, le=65535)] = 4840
     """TCP port; 0 takes a free one (the endpoint URL is printed)."""
@@ -141,7 +145,7 @@ class DeviceConfig(_Strict):
     """Where the device is: `tcp://host:port`, or `rtu+tcp://host:port` for Modbus RTU over TCP."""
     unit_id: Annotated[int, Field(ge=0, le=255)] | None = None
     """Modbus unit (server) id; 1 where absent."""
-    unit_letter: Annotated[str, StringConstraints(pattern=r"^[A-Z]$")] | None = None
+    unit_letter: Annotated[str, StringConstraints(pattern=UNIT_LETTER_PATTERN)] | None = None
     """Unit letter of a device on a serial line protocol; A where absent."""
     poll_interval_ms: Annotated[int, Field(ge=20, le=3_600_000)] = 1000
     """Time from one read of all signals to the next, in milliseconds."""
@@ -159,9 +163,11 @@ class DeviceConfig(_Strict):
 
 class _Function(_Strict):
     MEASURED: ClassVar[tuple[str, ...]]
-    """Keys that are bound to signals; `range` applies to the first kind, see `RANGED`."""
+    """Roles that show a signal."""
     TARGETS: ClassVar[tuple[str, ...]] = ()
+    """Roles that a client writes, too."""
     RANGED: ClassVar[tuple[str, ...]] = ("value", "current", "target")
+    """Roles that the function's `range` is for."""
 
     description: str = ""
     """For people."""

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from biogate.site import model
 from biogate_adapters.document import Document
 from biogate_adapters.problems import KeyPath, did_you_mean, listed
+from biogate_adapters.schema import UNIT_CODE_PATTERN
 
 _PATTERNS = {
     model.NAME_PATTERN: model.NAME_RULE,
@@ -26,9 +27,9 @@ _PATTERNS = {
     model.PROFILE_PATTERN: "vendor/model, or a file name that ends in .yaml",
     model.ADDRESS_PATTERN: "tcp://host:port, or rtu+tcp://host:port for Modbus RTU over TCP",
     model.URI_PATTERN: "a URI, for example urn:example-bio:pilot-plant",
-    r"^[A-Z0-9]{2,3}$": "a UNECE Recommendation 20 code such as CEL (°C), P1 (%) or L2 (l/min)",
-    r"^[A-Z]$": "one letter, A to Z",
-    r"^[A-Za-z0-9.:_-]+$": "a host name or an IP address",
+    UNIT_CODE_PATTERN: "a UNECE Recommendation 20 code such as CEL (°C), P1 (%) or L2 (l/min)",
+    model.UNIT_LETTER_PATTERN: "one letter, A to Z",
+    model.HOST_PATTERN: "a host name or an IP address",
 }
 _TYPES = {
     "int_type": "a whole number",
