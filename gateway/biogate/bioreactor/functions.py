@@ -66,7 +66,7 @@ def build_function(
         members[value] = MemberSpec(access_level=access, description=description)
         members.update(analog_properties(signal, f"{value}/"))
     if kind.controls:
-        members.update(_state(builder))
+        members.update(no_transitions(builder, "ControlFunctionState"))
     instance = builder.instance(
         builder.id_in(LADS_URI, kind.number),
         path,
@@ -104,10 +104,6 @@ def no_transitions(builder: Builder, machine: str) -> dict[str, MemberSpec | ua.
         f"{machine}/AvailableStates": ua.Variant([state.Value], ua.VariantType.NodeId),
         f"{machine}/AvailableTransitions": ua.Variant([], ua.VariantType.NodeId),
     }
-
-
-def _state(builder: Builder) -> dict[str, MemberSpec | ua.Variant]:
-    return no_transitions(builder, "ControlFunctionState")
 
 
 def _bind_state(builder: Builder, instance: Instance, tag: str) -> None:
