@@ -20,6 +20,7 @@ from biogate.opcua.transport.policies import (
     verify_data,
 )
 from biogate_security.policy import Subject
+from biogate_security.status import wire_status
 
 _log = logging.getLogger(__name__)
 _MAX_NAME_LENGTH = 256
@@ -71,9 +72,7 @@ def _check_client(ctx: RequestContext, parameters: Any) -> None:
     uri = parameters.ClientDescription.ApplicationUri or ""
     status = ctx.server.pki.validate(certificate, uri)
     if status != StatusCodes.Good:
-        # Of all that may be wrong with a certificate, only this is the client's to know.
-        visible = status == StatusCodes.BadCertificateUriInvalid
-        raise ServiceError(status if visible else StatusCodes.BadSecurityChecksFailed)
+        raise ServiceError(wire_status(status))
     if len(parameters.ClientNonce or b"") < NONCE_BYTES:
         raise ServiceError(StatusCodes.BadNonceInvalid)
 

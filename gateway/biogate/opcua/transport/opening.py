@@ -32,10 +32,7 @@ from biogate.opcua.transport.policies import (
     thumbprint_of,
 )
 from biogate.opcua.transport.secure_channel import SecureChannel, SecurityToken
-
-# What a client may learn about its certificate (Part 4, 6.1.3): what it can mend itself, nothing
-# about whom this server trusts.
-_TOLD = frozenset((StatusCodes.BadCertificateTimeInvalid, StatusCodes.BadCertificateUseNotAllowed))
+from biogate_security.status import wire_status
 
 
 def select_policy(config: TransportConfig, uri: str) -> SecurityPolicy | None:
@@ -72,7 +69,7 @@ def identify_peer(
     status = config.validate_certificate(header.sender_certificate)
     if status != StatusCodes.Good:
         raise TransportError(
-            status if status in _TOLD else StatusCodes.BadSecurityChecksFailed,
+            wire_status(status),
             "security checks failed",
             f"client certificate: {status_name(status)}",
         )

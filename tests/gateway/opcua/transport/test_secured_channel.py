@@ -210,6 +210,10 @@ def test_the_certificate_is_judged_before_a_channel_opens(secured, client_applic
     ("verdict", "told"),
     [
         (StatusCodes.BadCertificateTimeInvalid, StatusCodes.BadCertificateTimeInvalid),
+        (
+            StatusCodes.BadCertificateIssuerTimeInvalid,
+            StatusCodes.BadCertificateIssuerTimeInvalid,
+        ),
         (StatusCodes.BadCertificateUseNotAllowed, StatusCodes.BadCertificateUseNotAllowed),
         (StatusCodes.BadCertificateRevoked, StatusCodes.BadSecurityChecksFailed),
         (StatusCodes.BadCertificateChainIncomplete, StatusCodes.BadSecurityChecksFailed),
