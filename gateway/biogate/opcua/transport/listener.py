@@ -15,11 +15,12 @@ from biogate.opcua.transport.config import TransportConfig
 from biogate.opcua.transport.events import Closed
 from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle, RequestHandler
 from biogate.opcua.transport.stream import Stream
+from biogate_security.log_budget import LogBudget
 
 __all__ = ["ChannelInfo", "ConnectionHandle", "ListenError", "Listener", "RequestHandler"]
 
-logger = logging.getLogger(__name__)
-_log_interval_s = 10.0
+_log = logging.getLogger(__name__)
+_LINES_PER_KIND_AND_MINUTE = 1
 
 
 class ListenError(OSError):
@@ -37,30 +38,6 @@ class ListenerCounters:
     reclaimed: int = 0
     refused: int = 0
     closed: Counter[str] = field(default_factory=Counter)
-
-
-class _ThrottledLog:
-    """One line per kind of failure and interval: a flood of bad peers makes no flood of lines."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._last: dict[str, tuple[float, int]] = {}
-
-    def warning(self, kind: str, message: str, address: str) -> None:
-        now = self._clock()
-        last, kept_back = self._last.get(kind, (-_log_interval_s, 0))
-        if now - last < _log_interval_s:
-            self._last[kind] = (last, kept_back + 1)
-            return
-        self._last[kind] = (now, 0)
-        more = f" ({kept_back} more like it were not logged)" if kept_back else ""
-        logger.warning(
-            "OPC UA connection closed: %s: %s%s",
-            kind,
-            message,
-            more,
-            extra={"address": address, "status": kind},
-        )
 
 
 class Listener:
@@ -81,7 +58,7 @@ class Listener:
         self._host = host
         self._port = port
         self._handler = handler
-        self._log = _ThrottledLog(clock)
+        self._budgets: dict[str, LogBudget] = {}
         self._connections: dict[Stream, None] = {}  # in the order of their coming
         self._server: asyncio.Server | None = None
         self._ticker: asyncio.TimerHandle | None = None
@@ -158,8 +135,8 @@ class Listener:
         """Hand a request to the handler; its failure ends this connection only."""
         try:
             self._handler.on_request(connection, channel, request_id, message)
-        except Exception:
-            logger.exception(
+        except Exception:  # noqa: BLE001  logged, and the connection is closed
+            _log.exception(
                 "request %d could not be handled: the connection is closed",
                 request_id,
                 extra={"address": connection.address},
@@ -171,11 +148,19 @@ class Listener:
         name = status_name(event.status)
         self.counters.closed[name] += 1
         if event.status in _ORDINARY:
-            logger.debug("OPC UA connection of %s closed: %s", connection.address, event.detail)
+            _log.debug("OPC UA connection of %s closed: %s", connection.address, event.detail)
         else:
-            self._log.warning(name, event.detail, connection.address)
+            self._warn(name, event.detail, connection.address)
         if connection.opened_channel:
             self._handler.on_closed(connection)
+
+    def _warn(self, status: str, detail: str, address: str) -> None:
+        """A flood of bad peers makes no flood of lines, nor hides what else goes wrong."""
+        budget = self._budgets.setdefault(status, LogBudget(_LINES_PER_KIND_AND_MINUTE))
+        left_out = budget.spend(self.clock())
+        if left_out is not None:
+            context = {"address": address, "status": status, "lines_left_out": left_out}
+            _log.warning("OPC UA connection closed: %s", detail, extra=context)
 
     def _tick(self) -> None:
         for connection in list(self._connections):
