@@ -121,8 +121,9 @@ class Gateway:
     async def start(self) -> None:
         """Start polling and serving; returns when clients can connect.
 
-        Raises LockHeldError (data folder in use), NodesetSourceError (no nodesets), or OSError
-        (port in use), each with a message that says what to do. Nothing is left running then.
+        Raises LockHeldError (data folder in use), StorageError (it cannot be used),
+        NodesetSourceError (no nodesets), or OSError (port in use), each with a message that says
+        what to do. Nothing is left running then.
         """
         try:
             await self._start()

@@ -10,13 +10,20 @@ from pathlib import Path
 
 from biogate.site import Site
 from biogate_nodesets import Model, load_model
+from biogate_security.audit import AuditUnavailableError
 from biogate_security.audit_log import AuditLog
 from biogate_security.folder_lock import DataFolder
+from biogate_security.own_certificate import PkiError
 from biogate_security.pki import Pki
+from biogate_security.user_file import UserStoreError
 from biogate_security.users import UserStore
 
 OPERATOR = "operator"
 NODESETS = "nodesets"
+
+
+class StorageError(Exception):
+    """The data folder, or something in it, cannot be used; the message says what to do."""
 
 
 @dataclass(slots=True)
@@ -36,9 +43,18 @@ class Storage:
     async def open(cls, folder: Path, site: Site, *, auto_trust: bool) -> Storage:
         """Take the folder, and make in it what is missing.
 
-        Raises LockHeldError when another process has it; PkiError, UserStoreError,
-        AuditUnavailableError or OSError when its content cannot be used.
+        Raises LockHeldError when another process has it, StorageError when it or its content
+        cannot be used.
         """
+        try:
+            return await cls._open(folder, site, auto_trust=auto_trust)
+        except (PkiError, UserStoreError, AuditUnavailableError) as error:
+            raise StorageError(f"{error}. Restore it, or choose another data folder") from error
+        except OSError as error:
+            raise StorageError(_unusable(folder, error)) from error
+
+    @classmethod
+    async def _open(cls, folder: Path, site: Site, *, auto_trust: bool) -> Storage:
         async with AsyncExitStack() as stack:
             lock = DataFolder.lock(folder)
             stack.callback(lock.release)
@@ -58,6 +74,15 @@ class Storage:
     async def close(self) -> None:
         """Close the databases and give the folder back."""
         await self._stack.aclose()
+
+
+def _unusable(folder: Path, error: OSError) -> str:
+    why = error.strerror or str(error)
+    where = "" if error.filename in (None, str(folder)) else f" ({error.filename})"
+    return (
+        f"data folder {folder} cannot be used: {why}{where}."
+        " Let this user write there, or choose another data folder"
+    )
 
 
 def model_of(folder: Path, site: Site, nodesets: Path | None) -> Model:

@@ -21,6 +21,7 @@ from biogate.gateway import Gateway
 from biogate.logs import configure
 from biogate.sim.process import SimProcess, SimProcessError
 from biogate.site import Site, SiteError, load_site
+from biogate.storage import StorageError
 from biogate_nodesets import NodesetError, NodesetSourceError
 from biogate_security.folder_lock import LockHeldError
 
@@ -33,6 +34,7 @@ _START_ERRORS = (
     NodesetSourceError,
     OSError,
     SimProcessError,
+    StorageError,
 )
 
 
