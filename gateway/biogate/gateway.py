@@ -142,7 +142,6 @@ class Gateway:
         model = await asyncio.to_thread(model_of, self._data, self.site, self._nodesets)
         built = build_address_space(model, self._plan, self._table)
         self._variables = built.variables
-        self.first_password = storage.first_password
         policy = RolePolicy(anonymous=self.site.opcua.anonymous)
         commands = CommandService(policy, storage.audit, read_text=self._read_text)
         self._add_routes(commands)
@@ -161,6 +160,7 @@ class Gateway:
         self._devices.start()
         self._stack.push_async_callback(self._devices.stop)
         self._follow_computed_tags()
+        self.first_password = await storage.make_operator()
         self._front_end, self._commands, self._storage = front_end, commands, storage
         # A full collection over the address space would stop the world for 150-300 ms. The
         # little garbage of the start (some 4,000 small objects) stays, rather than stop it now.

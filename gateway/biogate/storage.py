@@ -28,15 +28,11 @@ class StorageError(Exception):
 
 @dataclass(slots=True)
 class Storage:
-    """Everything of a gateway that outlives the process.
-
-    `first_password` is the operator account's, on the start that made the account; else None.
-    """
+    """Everything of a gateway that outlives the process."""
 
     pki: Pki
     users: UserStore
     audit: AuditLog
-    first_password: str | None
     _stack: AsyncExitStack
 
     @classmethod
@@ -68,8 +64,18 @@ class Storage:
             )
             users = UserStore(lock.path / "users.json")
             stack.push_async_callback(users.close)
-            password = await users.create_operator_if_missing(OPERATOR)
-            return cls(pki, users, audit, password, stack.pop_all())
+            return cls(pki, users, audit, stack.pop_all())
+
+    async def make_operator(self) -> str | None:
+        """The operator account's password where this call made the account; else None.
+
+        The password is told to nobody again: call it when nothing can fail any more. Raises
+        StorageError.
+        """
+        try:
+            return await self.users.create_operator_if_missing(OPERATOR)
+        except OSError as error:
+            raise StorageError(f"the account {OPERATOR} cannot be stored: {error}") from error
 
     async def close(self) -> None:
         """Close the databases and give the folder back."""

@@ -139,6 +139,32 @@ async def test_a_failed_start_leaves_nothing_behind(
             await second.start()
 
 
+async def test_the_password_that_a_failed_start_could_not_tell_is_told_by_the_next(
+    running: Gateway,
+    demo_site: Path,
+    simulators: SimProcess,
+    nodeset_cache: Path,
+    tmp_path: Path,
+) -> None:
+    taken = int(running.endpoint_url.rsplit(":", 1)[1])
+
+    def second(port: int) -> Gateway:
+        return Gateway.from_file(
+            demo_site,
+            data=tmp_path / "second",
+            port=port,
+            addresses=simulators.addresses,
+            nodesets=nodeset_cache,
+        )
+
+    with pytest.raises(OSError, match=str(taken)):
+        await second(taken).start()
+    async with second(0) as gateway:
+        assert gateway.first_password
+    async with second(0) as gateway:
+        assert gateway.first_password is None
+
+
 async def test_a_device_that_dies_takes_no_other_with_it(
     gateway: Gateway, simulators: SimProcess, caplog: pytest.LogCaptureFixture
 ) -> None:

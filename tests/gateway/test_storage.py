@@ -1,4 +1,4 @@
-"""The data folder: what a gateway says of one that it cannot use."""
+"""The data folder: what a gateway says of one that it cannot use, and when it makes an account."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ async def test_a_damaged_file_is_named_with_what_to_do(
     site: Site, tmp_path: Path, file: str
 ) -> None:
     storage = await Storage.open(tmp_path, site, auto_trust=False)
+    await storage.make_operator()
     await storage.close()
     (tmp_path / file).write_text('{"half a fi')
 
@@ -54,3 +55,13 @@ async def test_a_folder_that_could_not_be_used_is_given_back(site: Site, tmp_pat
         await Storage.open(tmp_path, site, auto_trust=False)
     users.unlink()
     await (await Storage.open(tmp_path, site, auto_trust=False)).close()
+
+
+async def test_the_operator_is_made_on_demand_and_once(site: Site, tmp_path: Path) -> None:
+    storage = await Storage.open(tmp_path, site, auto_trust=False)
+    assert not (tmp_path / "users.json").exists()
+    password = await storage.make_operator()
+    assert password
+    assert await storage.users.authenticate("operator", password)
+    assert await storage.make_operator() is None
+    await storage.close()
