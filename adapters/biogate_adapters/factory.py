@@ -50,6 +50,7 @@ def create_adapter(
     profile: Profile,
     address: str,
     *,
+    name: str = "",
     unit_id: int = 1,
     unit: str = "A",
     timeout_s: float | None = None,
@@ -57,8 +58,9 @@ def create_adapter(
 ) -> Adapter:
     """The adapter of one device.
 
-    `unit_id` is a Modbus unit id, `unit` the letter of a line-protocol device; `timeout_s` and
-    `tries` replace the profile's. Raises ValueError for an address, unit id or letter that the
+    `name` is what log lines call the device (default: its profile and address). `unit_id` is a
+    Modbus unit id, `unit` the letter of a line-protocol device; `timeout_s` and `tries` replace
+    the profile's. Raises ValueError for an address, unit id or letter that the
     device cannot have.
     """
     place = parse_address(address, profile.protocol)
@@ -68,14 +70,15 @@ def create_adapter(
     if timeout_s <= 0 or tries < 1:
         raise ValueError(f"time-out {timeout_s:g} s, {tries} tries: both must be above 0")
     if isinstance(profile.facts, ModbusProfile):
-        return _modbus(profile, profile.facts, place, unit_id, timeout_s, tries)
-    return _line(profile, profile.facts, place, unit, timeout_s, tries)
+        return _modbus(profile, profile.facts, place, name, unit_id, timeout_s, tries)
+    return _line(profile, profile.facts, place, name, unit, timeout_s, tries)
 
 
 def _modbus(
     profile: Profile,
     facts: ModbusProfile,
     place: Address,
+    name: str,
     unit_id: int,
     timeout_s: float,
     tries: int,
@@ -97,11 +100,17 @@ def _modbus(
         gap_s=facts.timing.gap_ms / 1000,
         where=where,
     )
-    return ModbusAdapter(profile, link, where=where)
+    return ModbusAdapter(profile, link, where=where, device=name)
 
 
 def _line(
-    profile: Profile, facts: LineProfile, place: Address, unit: str, timeout_s: float, tries: int
+    profile: Profile,
+    facts: LineProfile,
+    place: Address,
+    name: str,
+    unit: str,
+    timeout_s: float,
+    tries: int,
 ) -> Adapter:
     if len(unit) != 1 or unit not in facts.line.units:
         raise ValueError(f"unit {unit!r}: {profile.name} has one letter of {facts.line.units}")
@@ -118,4 +127,4 @@ def _line(
         gap_s=facts.timing.gap_ms / 1000,
         where=where,
     )
-    return LineAdapter(profile, link, unit=unit, where=where)
+    return LineAdapter(profile, link, unit=unit, where=where, device=name)

@@ -59,7 +59,17 @@ NAMES: dict[str, int] = {
     "Bad_InvalidState": BAD_INVALID_STATE,
 }
 
+_NAMES_BY_CODE = {code: name for name, code in NAMES.items()} | {
+    BAD_TIMEOUT: "Bad_Timeout",
+    BAD_UNEXPECTED_ERROR: "Bad_UnexpectedError",
+}
+
 _SEVERITY_MASK = 0xC0000000
+
+
+def name_of(status: int) -> str:
+    """The code's name for a log line, or its number for one that adapters do not use."""
+    return _NAMES_BY_CODE.get(status, f"0x{status:08X}")
 
 
 def is_good(status: int) -> bool:

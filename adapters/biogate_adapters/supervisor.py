@@ -23,7 +23,7 @@ from biogate_adapters.clock import Clock, SystemClock, Timer
 from biogate_adapters.contract import Adapter, AdapterError, SampleBatch, WriteResult
 from biogate_adapters.staleness import SignalMemory
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 MAX_PENDING_WRITES = 64
 
@@ -118,7 +118,7 @@ class DeviceSupervisor:
         )
         self._clock: Clock = clock or SystemClock()
         self._backoff = Backoff(rng or Random())  # noqa: S311 (jitter, no secret)
-        self._context = {"device": name, "address": address}
+        self._context: dict[str, object] = {"device": name, "address": address}
         self._memory = SignalMemory(len(adapter.signals))
         self._writes: deque[_PendingWrite] = deque()
         self._wake = asyncio.Event()
@@ -280,16 +280,16 @@ class DeviceSupervisor:
         try:
             await self._adapter.close()
         except (AdapterError, OSError) as error:
-            _LOGGER.warning("%s: closing failed: %s", self.name, error, extra=self._context)
+            _log.warning("closing the connection failed", extra=self._told(error=str(error)))
 
     def _emit(self, batch: SampleBatch) -> None:
         """Pass samples on. What goes wrong there is not the device's failure."""
         try:
             self._on_batch(batch)
-        except Exception:
+        except Exception:  # noqa: BLE001  logged once, and counted
             self.diagnostics.rejected_batches += 1
             if not self._rejected:
-                _LOGGER.exception("%s: samples were not taken", self.name, extra=self._context)
+                _log.exception("samples were not taken", extra=self._context)
             self._rejected = True
         else:
             self._rejected = False
@@ -302,12 +302,10 @@ class DeviceSupervisor:
             return
         self._fault_time = self._clock.now_ticks()
         self._set_state(DeviceState.FAULT)
-        _LOGGER.warning(
-            "%s does not answer: %s",
-            self.name,
-            message,
+        _log.warning(
+            "device does not answer",
             exc_info=defect,
-            extra={**self._context, "error": message, "status": f"0x{code:08X}"},
+            extra=self._told(error=message, status=status.name_of(code)),
         )
         self._bad_timer = self._clock.call_later(self._bad_after_s, self._give_up)
         if len(batch := self._memory.uncertain()):
@@ -317,11 +315,9 @@ class DeviceSupervisor:
         """The fault has lasted for `bad_after_s`: the last values are usable no longer."""
         self._bad_timer = None
         self._set_state(DeviceState.LOST)
-        _LOGGER.error(
-            "%s has not answered for %g s: its signals are Bad",
-            self.name,
-            self._bad_after_s,
-            extra={**self._context, "error": self.diagnostics.last_error},
+        _log.error(
+            "device still does not answer: its signals are Bad from now on",
+            extra=self._told(for_s=self._bad_after_s, error=self.diagnostics.last_error),
         )
         self._emit(self._memory.bad(self._fault_time))
 
@@ -333,7 +329,7 @@ class DeviceSupervisor:
         self._cancel_bad_timer()
         self._backoff.reset()
         self._set_state(DeviceState.ONLINE)
-        _LOGGER.info("%s answers", self.name, extra=self._context)
+        _log.info("device answers", extra=self._context)
 
     def _cancel_bad_timer(self) -> None:
         if self._bad_timer:
@@ -348,6 +344,9 @@ class DeviceSupervisor:
         reason = self.diagnostics.last_error or self.diagnostics.state.value
         message = f"{self.name} is not connected: {reason}"
         return WriteResult(status.BAD_NO_COMMUNICATION, message=message)
+
+    def _told(self, **more: object) -> dict[str, object]:
+        return {**self._context, **more}
 
     def _set_state(self, state: DeviceState) -> None:
         self.diagnostics.state = state

@@ -95,6 +95,7 @@ def _adapter(plan: DevicePlan, address: str) -> Adapter:
         return create_adapter(
             plan.profile,
             address,
+            name=plan.name,
             unit_id=1 if config.unit_id is None else config.unit_id,
             unit=config.unit_letter or "A",
         )

@@ -95,12 +95,16 @@ def utc_time(record: logging.LogRecord) -> str:
 
 def _json_value(value: object) -> object:
     """Values that JSON has; all others (also NaN, which JSON has not) as text."""
+    if isinstance(value, list | tuple):
+        return [_json_value(each) for each in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def _quoted(value: object) -> str:
+    if isinstance(value, list | tuple):
+        value = ",".join(map(str, value))
     text = _one_line(str(value))
     return text if re.fullmatch(r"[^\s\"=]+", text) else json.dumps(text, ensure_ascii=False)
 

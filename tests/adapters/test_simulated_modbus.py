@@ -229,8 +229,9 @@ async def test_what_the_plant_lacks_is_shown_as_no_value_and_told_once(
     _, port = await simulate(load_profile("generic/reactor-controller"), name="RC101")
     answer = await converse(port, frame("0001 0000 0006 01 03 00 0C 00 04"), 17)
     assert answer[9:] == frame("7FC0 0000 8000 0000"), "NaN, and the most negative integer"
-    assert "RC101: the plant has no vessel_weight, feed_weight" in caplog.text
-    assert "agitator_setpoint" in caplog.text
+    missing, idle = caplog.records
+    assert (missing.device, missing.signals) == ("RC101", ["vessel_weight", "feed_weight"])
+    assert "agitator_setpoint" in idle.signals
     request = frame(SPEED_1300)
     assert await converse(port, request, 12) == frame("0001 0000 0006 01 10 00 64 00 02")
 

@@ -275,6 +275,7 @@ async def test_each_change_is_logged_once_with_its_context(supervise, adapter, c
         (level, "AE101", "tcp://x:502") for level in ("INFO", "WARNING", "ERROR", "INFO")
     ]
     assert caplog.records[1].error == str(LOST)
+    assert str(LOST) not in caplog.records[1].getMessage(), "told once, not twice in one line"
 
 
 async def test_one_lost_device_costs_the_others_no_poll(supervise, adapter, clock):

@@ -65,7 +65,7 @@ async def demo(programs: Start, nodeset_cache: Path, tmp_path: Path) -> Demo:
     url = (await program.line(r"endpoint: (opc\.tcp://\S+)"))[1]
     password = (await program.line(r"password: +(\S+)"))[1]
     for device in ("AE101", "AE102", "FIC101", "RC101"):
-        await program.line(rf"{device} answers", errors=True)
+        await program.line(rf"device answers device={device}\b", errors=True)
     return Demo(program, url, password)
 
 

@@ -60,7 +60,7 @@ def test_a_json_line_is_one_object_that_any_reader_takes(capsys) -> None:
         "level": "ERROR",
         "logger": "biogate.test",
         "message": "lost AE101",
-        "context": {"tries": 3, "age_s": "nan", "address": "('h', 1)", "ok": 1},
+        "context": {"tries": 3, "age_s": "nan", "address": ["h", 1], "ok": 1},
     }
 
 

@@ -17,12 +17,15 @@ from biogate_adapters.profile import Profile
 from biogate_adapters.schema_line import LineProfile, LineWrite
 from biogate_adapters.writes import refusal
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _Cell = tuple[float, int, str | None]
 
 
 class LineAdapter:
-    """`contract.Adapter` for line protocols. `where` names the device in messages."""
+    """`contract.Adapter` for line protocols.
+
+    `where` names the device in error messages, `device` in log lines (default: as `where`).
+    """
 
     def __init__(
         self,
@@ -31,6 +34,7 @@ class LineAdapter:
         *,
         unit: str,
         where: str,
+        device: str = "",
         now: Callable[[], int] = now_ticks,
     ) -> None:
         if not isinstance(profile.facts, LineProfile):
@@ -39,7 +43,7 @@ class LineAdapter:
         self._signals = profile.signals
         self._link = link
         self._unit = unit
-        self._where = where
+        self._device = device or where
         self._now = now
         self._complaint = ""
         self._flags: tuple[str, ...] = ()
@@ -136,8 +140,10 @@ class LineAdapter:
     def _complain(self, complaint: str) -> None:
         if complaint != self._complaint:
             self._complaint = complaint
-            level = logging.WARNING if complaint else logging.INFO
-            self._log(level, complaint or "answers polls again")
+            if complaint:
+                self._tell(logging.WARNING, "device refuses to be polled", error=complaint)
+            else:
+                self._tell(logging.INFO, "device can be polled again")
 
     def _report_flags(self, flags: tuple[str, ...]) -> None:
         if flags != self._flags:
@@ -146,10 +152,10 @@ class LineAdapter:
             meanings = [
                 f"{flag} ({known[flag].meaning})" if flag in known else flag for flag in flags
             ]
-            self._log(logging.INFO, f"flags: {', '.join(meanings) or 'none'}")
+            self._tell(logging.INFO, "device shows other flags", flags=meanings)
 
-    def _log(self, level: int, message: str) -> None:
-        _LOGGER.log(level, "%s: %s", self._where, message, extra={"device": self._where})
+    def _tell(self, level: int, message: str, **more: object) -> None:
+        _log.log(level, message, extra={"device": self._device, **more})
 
 
 def _to_step(value: float, write: LineWrite) -> float:

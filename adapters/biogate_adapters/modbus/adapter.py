@@ -25,12 +25,15 @@ from biogate_adapters.profile import Profile
 from biogate_adapters.schema_modbus import ModbusProfile, Span
 from biogate_adapters.writes import refusal
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _SPLIT_ON = frozenset({ILLEGAL_ADDRESS, ILLEGAL_VALUE})
 
 
 class ModbusAdapter:
-    """`contract.Adapter` for Modbus. `where` names the device in messages."""
+    """`contract.Adapter` for Modbus.
+
+    `where` names the device in error messages, `device` in log lines (default: as `where`).
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class ModbusAdapter:
         link: ModbusLink,
         *,
         where: str,
+        device: str = "",
         now: Callable[[], int] = now_ticks,
     ) -> None:
         if not isinstance(profile.facts, ModbusProfile):
@@ -47,6 +51,7 @@ class ModbusAdapter:
         self._names = tuple(signal.name for signal in profile.signals)
         self._link = link
         self._where = where
+        self._device = device or where
         self._now = now
         items = items_of(self._facts)
         self._plan = ReadPlan(
@@ -150,9 +155,8 @@ class ModbusAdapter:
         try:
             registers = await self._read_back(span, identity.block)
         except (RefusedError, MalformedAnswerError) as error:
-            _LOGGER.warning(
-                "%s does not tell what it is: %s", self._where, error, extra={"device": self._where}
-            )
+            context = {"device": self._device, "error": str(error)}
+            _log.warning("device does not tell what it is", extra=context)
             return
         found = decode_text(registers, self._facts.modbus.text_order)
         if not found.startswith(identity.starts_with):
@@ -171,7 +175,7 @@ class ModbusAdapter:
             part = registers[start : start + span.count]
             self._readings[number] = Reading(part, status.GOOD, time)
             if self._failures.pop(number, None):
-                self._log(logging.INFO, "answers again", number)
+                self._tell(logging.INFO, "signals can be read again", number)
 
     def _fail(self, request: Request, code: int, message: str) -> None:
         time = self._now()
@@ -179,16 +183,15 @@ class ModbusAdapter:
             self._readings[number] = Reading((), code, time)
             if self._failures.get(number) != message:
                 self._failures[number] = message
-                self._log(logging.WARNING, message, number)
+                self._tell(logging.WARNING, "signals cannot be read", number, error=message)
 
-    def _log(self, level: int, message: str, number: int) -> None:
+    def _tell(self, level: int, message: str, number: int, **more: str) -> None:
         names = [
             name
             for name, decoder in zip(self._names, self._decoders, strict=True)
             if number in decoder.items
         ]
-        extra = {"device": self._where, "signals": names}
-        _LOGGER.log(level, "%s: %s: %s", self._where, ", ".join(names), message, extra=extra)
+        _log.log(level, message, extra={"device": self._device, "signals": names, **more})
 
     def _batch(self) -> SampleBatch:
         samples = [self._sample(index) for index in range(len(self._signals))]
@@ -204,17 +207,7 @@ class ModbusAdapter:
 
     def _sample(self, index: int) -> Sample:
         sample = self._decoders[index].decode(self._readings)
-        if sample.mismatch != self._mismatches.get(index, ""):
-            self._mismatches[index] = sample.mismatch
-            level = logging.WARNING if sample.mismatch else logging.INFO
-            _LOGGER.log(
-                level,
-                "%s: %s: %s",
-                self._where,
-                self._names[index],
-                sample.mismatch or "is as the profile expects it again",
-                extra={"device": self._where, "signals": [self._names[index]]},
-            )
+        self._tell_mismatch(index, sample.mismatch)
         if sample.status == status.UNCERTAIN_LAST_USABLE_VALUE and not _has_value(sample):
             last = self._last[index]
             if last is None:
@@ -223,6 +216,17 @@ class ModbusAdapter:
         if _has_value(sample):
             self._last[index] = sample
         return sample
+
+    def _tell_mismatch(self, index: int, mismatch: str) -> None:
+        if mismatch == self._mismatches.get(index, ""):
+            return
+        self._mismatches[index] = mismatch
+        context = {"device": self._device, "signals": [self._names[index]]}
+        if mismatch:
+            message = "signal does not mean what the profile says"
+            _log.warning(message, extra={**context, "error": mismatch})
+        else:
+            _log.info("signal means what the profile says again", extra=context)
 
 
 def _has_value(sample: Sample) -> bool:

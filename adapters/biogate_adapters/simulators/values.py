@@ -10,7 +10,7 @@ from biogate_adapters.plant import Plant
 from biogate_adapters.profile import Profile
 from biogate_adapters.schema import IdealGas, SignalFacts, Simulation
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _ZERO_CELSIUS_K = 273.15
 
 
@@ -117,10 +117,9 @@ class DeviceValues:
             and point.simulate.actuator
             and point.simulate.actuator not in self._actuators
         ]
-        extra = {"device": name}
         if missing:
-            _LOGGER.warning("%s: the plant has no %s", name, ", ".join(missing), extra=extra)
+            context = {"device": name, "signals": missing}
+            _log.warning("signals have no value: the plant lacks them", extra=context)
         if idle:
-            _LOGGER.warning(
-                "%s: writing %s moves nothing in this plant", name, ", ".join(idle), extra=extra
-            )
+            context = {"device": name, "signals": idle}
+            _log.warning("writing these signals moves nothing in this plant", extra=context)

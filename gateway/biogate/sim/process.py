@@ -20,7 +20,7 @@ from typing import Self
 
 from biogate.sim.clock import ProcessClock
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _STOP_TIMEOUT_S = 1.5
 _TOLD_LINES = 40
@@ -110,7 +110,7 @@ class SimProcess:
         try:
             await asyncio.wait_for(self._process.wait(), _STOP_TIMEOUT_S)
         except TimeoutError:
-            logger.warning("the simulators do not stop: killed", extra={"pid": self.pid})
+            _log.warning("the simulators do not stop: killed", extra={"pid": self.pid})
             self._signal(signal.SIGKILL)
             await self._process.wait()
         await self._log_reader
@@ -154,10 +154,10 @@ class SimProcess:
         """Keep reading stdout, so that the child never blocks on it, and tell when it is gone."""
         assert self._process.stdout
         async for line in _lines(self._process.stdout):
-            logger.debug("simulators: %s", line)
+            _log.debug("simulators: %s", line)
         code = await self._process.wait()
         if not self._stopping:
-            logger.error(
+            _log.error(
                 "the simulators have ended: their devices are gone",
                 extra={"pid": self.pid, "exit_code": code, "site_file": str(self._site_file)},
             )

@@ -13,7 +13,7 @@ from biogate.sim.mfcs import RecordingError
 from biogate.sim.site import SimulationError, SimulationOptions, run_site_simulators
 from biogate.site import Site, SiteError, load_site
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 ENDED, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -27,8 +27,8 @@ def run(site_file: Path, options: SimulationOptions, *, log_json: bool = False) 
     except (SiteError, SimulationError, RecordingError) as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
-    except Exception:
-        logger.exception("the simulation has failed")
+    except Exception:  # noqa: BLE001  logged with its traceback; the process ends with 1
+        _log.exception("the simulation has failed")
         return FAILED
     return ENDED
 

@@ -19,7 +19,7 @@ from biogate_adapters.plant import Plant
 from biogate_adapters.problems import did_you_mean, listed
 from biogate_adapters.simulators import SimulatedDevice
 
-logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _STOP_TIMEOUT_S = 0.5
 _KEEP_UP_S = 0.5
@@ -154,7 +154,7 @@ async def _stop_device(device: SimulatedDevice) -> None:
     try:
         await asyncio.wait_for(device.stop(), _STOP_TIMEOUT_S)
     except TimeoutError:
-        logger.warning("the simulator does not stop in time", extra={"device": device.name})
+        _log.warning("the simulator does not stop in time", extra={"device": device.name})
 
 
 async def _keep_up(hosts: list[PlantHost], stop: asyncio.Event) -> None:
@@ -165,7 +165,7 @@ async def _keep_up(hosts: list[PlantHost], stop: asyncio.Event) -> None:
             host.now()
             if isinstance(host.plant, RecordedPlant) and host.plant.time_s > host.plant.end_s:
                 running.remove(host)
-                logger.warning(
+                _log.warning(
                     "the recording has ended: its devices answer without values from now on",
                     extra={"plant": host.name, "plant_time_s": host.plant.end_s},
                 )
