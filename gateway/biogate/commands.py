@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from biogate.opcua.ports import UnfitValue
 from biogate_adapters import status
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_adapters.filetime import now_ticks
@@ -79,16 +80,17 @@ class CommandService:
         subject: Subject,
         tag: int,
         node_id: str,
-        value: float | str,
+        value: float | str | UnfitValue,
         *,
         client_audit_entry_id: str = "",
     ) -> int:
         """Write `value` to the device behind `tag` and return the StatusCode for the client.
 
         Good: the device confirmed the value. Bad_NotWritable: no device behind the tag.
-        Bad_UserAccessDenied: the policy says no. Bad_OutOfRange: not finite or beyond the
-        limits. Bad_ResourceUnavailable: the audit record could not be stored, nothing was
-        written. Otherwise the device's or the connection's own status.
+        Bad_UserAccessDenied: the policy says no. The status of an UnfitValue, which is never
+        written. Bad_OutOfRange: not finite or beyond the limits. Bad_ResourceUnavailable: the
+        audit record could not be stored, nothing was written. Otherwise the device's or the
+        connection's own status.
         """
         route = self._routes.get(tag)
         if route is None:
@@ -118,6 +120,7 @@ class CommandService:
         if refused is not None:
             await self._store_refusal(entry, refused)
             return refused
+        assert not isinstance(value, UnfitValue)  # that is refused above
         try:
             await self._audit.record(entry)
         except AuditUnavailableError as error:
@@ -140,10 +143,15 @@ class CommandService:
         self._count(route, value, result)
         return result.status
 
-    def _refuse(self, decision: Decision, route: WriteRoute, value: float | str) -> int | None:
+    def _refuse(
+        self, decision: Decision, route: WriteRoute, value: float | str | UnfitValue
+    ) -> int | None:
         if not decision.allow:
             self._failed("denied", route, value, decision.reason)
             return BAD_USER_ACCESS_DENIED
+        if isinstance(value, UnfitValue):
+            self._failed("unfit", route, value, f"not a value for it ({value.status:#010x})")
+            return value.status
         if isinstance(value, str):
             return None
         low = -math.inf if route.low is None else route.low
@@ -177,7 +185,9 @@ class CommandService:
         self.counters["written"] += 1
         _log.info("written", extra={"tag": route.tag_name, "value": value})
 
-    def _failed(self, kind: str, route: WriteRoute, value: float | str, reason: str) -> None:
+    def _failed(
+        self, kind: str, route: WriteRoute, value: float | str | UnfitValue, reason: str
+    ) -> None:
         self.counters[kind] += 1
         _log.warning(
             "write refused or failed",

@@ -14,6 +14,7 @@ from biogate.commands import (
     CommandService,
     WriteRoute,
 )
+from biogate.opcua.ports import UnfitValue
 from biogate_adapters import status
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_security.audit import AuditRecord, AuditUnavailableError
@@ -21,6 +22,7 @@ from biogate_security.policy import Action, Decision, Resource, Subject
 
 OPERATOR = Subject("ada", frozenset({"Operator"}))
 ANONYMOUS = Subject(None, frozenset({"Anonymous"}))
+BAD_TYPE_MISMATCH = 0x80740000
 SETPOINT = Signal(3, "agitator_setpoint", "Double", "RPM", low=0, high=1500, writable=True)
 
 
@@ -94,6 +96,19 @@ async def test_a_value_out_of_limits_or_not_finite_reaches_no_device(
 ) -> None:
     assert await service.write(OPERATOR, 7, "n", value) == status.BAD_OUT_OF_RANGE
     assert [event[0] for event in journal.events] == ["write-refused"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "answer"),
+    [(ANONYMOUS, BAD_USER_ACCESS_DENIED), (OPERATOR, BAD_TYPE_MISMATCH)],
+)
+async def test_an_unfit_value_is_refused_after_the_rights_and_recorded_as_what_it_was(
+    service: CommandService, journal: Journal, subject: Subject, answer: int
+) -> None:
+    """Rights come first (Part 4, 5.11.4.4): who may not write does not learn what would fit."""
+    value = UnfitValue(BAD_TYPE_MISMATCH, "String 'fast'")
+    assert await service.write(subject, 7, "n", value) == answer
+    assert journal.events == [("write-refused", subject.user, "600.0", "String 'fast'", answer)]
 
 
 async def test_without_a_stored_record_the_write_does_not_happen(

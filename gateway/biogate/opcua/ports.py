@@ -6,6 +6,7 @@ The front end imports none of their implementations: it may run in a process of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,20 @@ class TagReader(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class UnfitValue:
+    """A value that the set-point cannot take, such as one of another type.
+
+    `status` is the answer to whoever had the right to write; `text` shows the value in records.
+    """
+
+    status: int
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
 class CommandPort(Protocol):
     """Where writes and calls leave the front end: policy, limits, audit record, device."""
 
@@ -37,11 +52,15 @@ class CommandPort(Protocol):
         subject: Subject,
         tag: int,
         node_id: str,
-        value: float | str,
+        value: float | str | UnfitValue,
         *,
         client_audit_entry_id: str = "",
     ) -> int:
-        """Write a set-point; the StatusCode that the client gets."""
+        """Write a set-point; the StatusCode that the client gets.
+
+        Rights come before the value: who may not write learns nothing about what would fit, and
+        the refusal is recorded whatever was sent.
+        """
         ...
 
 

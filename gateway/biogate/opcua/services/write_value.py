@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from biogate.opcua.errors import StatusError
+from biogate.opcua.ports import UnfitValue
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.attributes import VALUE, has_attribute
 from biogate.opcua.space.index_range import parse_index_range
@@ -32,6 +33,9 @@ _WRITABLE_TYPES = frozenset(
 )
 
 
+_SHOWN_CHARACTERS = 100
+
+
 @dataclass(frozen=True, slots=True)
 class SetPointWrite:
     """A write that may go to the command port: its tag, device, node and value."""
@@ -39,25 +43,22 @@ class SetPointWrite:
     tag: int
     device: str
     node_id: str
-    value: float | str
+    value: float | str | UnfitValue
 
 
 def check_write(space: AddressSpace, rights: RightsView, item: ua.WriteValue) -> SetPointWrite:
     """The set-point write that `item` asks for.
 
-    Raises StatusError (Part 4, 5.11.4.4). Rights, range and finiteness are the command port's
-    to judge, since it records every refusal.
+    Raises StatusError for what is no set-point (Part 4, 5.11.4.4). Rights are the command
+    port's to judge, since it records every refusal, and they come before the value: one that does
+    not fit goes along as an UnfitValue.
     """
     node = _writable_node(rights, item)
     source = space.source(node.node_id)
     if not isinstance(source, TagSource) or not source.writable:
         raise StatusError(StatusCodes.BadNotWritable)
-    if item.IndexRange:
-        parse_index_range(item.IndexRange)
-        raise StatusError(StatusCodes.BadWriteNotSupported)
-    _check_value_only(item.Value)
     expected = space.types.built_in(node.data_type) if node.data_type else None
-    value = _scalar(item.Value.Value, expected or source.projection)
+    value = _value(item, expected or source.projection)
     return SetPointWrite(source.target, source.device, node.node_id.to_string(), value)
 
 
@@ -68,6 +69,29 @@ def _writable_node(rights: RightsView, item: ua.WriteValue) -> Node:
     if item.AttributeId != VALUE or node.node_class is not ua.NodeClass.Variable:
         raise StatusError(StatusCodes.BadNotWritable)
     return node
+
+
+def _value(item: ua.WriteValue, expected: ua.VariantType) -> float | str | UnfitValue:
+    try:
+        if item.IndexRange:
+            parse_index_range(item.IndexRange)
+            raise StatusError(StatusCodes.BadWriteNotSupported)
+        _check_value_only(item.Value)
+        return _scalar(item.Value.Value, expected)
+    except StatusError as error:
+        return UnfitValue(error.status, _shown(item.Value.Value))
+
+
+def _shown(variant: ua.Variant | None) -> str:
+    """Type and value, or the length of an array: enough to see what was tried."""
+    if variant is None:
+        return "nothing"
+    name = variant.VariantType.name
+    if variant.is_array:
+        return f"{name}[{len(variant.Value or ())}]"
+    if variant.VariantType in _WRITABLE_TYPES and variant.Value is not None:
+        return f"{name} {variant.Value!r:.{_SHOWN_CHARACTERS}}"
+    return name
 
 
 def _check_value_only(data: ua.DataValue) -> None:

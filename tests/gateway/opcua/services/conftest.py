@@ -15,6 +15,7 @@ from asyncua import ua
 
 from biogate.opcua.codec import decode_message, encode_message, encode_variant
 from biogate.opcua.front_end import FrontEnd, FrontEndConfig, Limits
+from biogate.opcua.ports import UnfitValue
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.methods import MethodCall
 from biogate.opcua.space.values import TagSource
@@ -59,10 +60,12 @@ class Handle:
 
 
 class Commands:
-    """A command port that keeps the writes and answers as it is told."""
+    """A command port that keeps the writes and answers as it is told; `denied`: whoever asks."""
 
     def __init__(self) -> None:
         self.writes: list[tuple[Subject, int, str, Any, str]] = []
+        self.refused: list[tuple[str, str]] = []
+        self.denied = False
         self.answer: int | Exception = ua.StatusCodes.Good
         self.gate: asyncio.Event | None = None
         self.more = asyncio.Event()
@@ -84,6 +87,9 @@ class Commands:
         *,
         client_audit_entry_id: str = "",
     ) -> int:
+        if self.denied or isinstance(value, UnfitValue):
+            self.refused.append((node_id, repr(value)))
+            return ua.StatusCodes.BadUserAccessDenied if self.denied else value.status
         self.writes.append((subject, tag, node_id, value, client_audit_entry_id))
         self.more.set()
         if self.gate is not None:

@@ -142,6 +142,29 @@ async def test_a_status_or_a_server_time_cannot_be_stored(client: Any, bench: An
     assert await outcome(client, stamped) == [S.Good]
 
 
+@pytest.mark.parametrize(
+    ("item", "shown"),
+    [
+        (value_of("SetPoint", 1.0, T.Double), "Double 1.0"),
+        (value_of("SetPoint", [1.0, 2.0], T.Float), "Float[2]"),
+        (value_of("SetPoint", None, T.Null), "Null"),
+        (value_of("SetPoint", "x" * 1000, T.String), "String '" + 99 * "x"),
+        (value_of("SetPoint", 1.0, T.Float, IndexRange="5:2"), "Float 1.0"),
+        (value_of("SetPoint", 1.0, T.Float, data={"ServerTimestamp": datetime.now(UTC)}), "Fl"),
+    ],
+)
+async def test_who_may_not_write_hears_only_that_and_it_is_recorded(
+    client: Any, bench: Any, item: ua.WriteValue, shown: str
+) -> None:
+    """Rights are decided before the value is looked at (Part 4, 5.11.4.4)."""
+    bench.commands.denied = True
+    assert await outcome(client, item) == [S.BadUserAccessDenied]
+    ((node, recorded),) = bench.commands.refused
+    assert node == "ns=1;s=SetPoint"
+    assert recorded.startswith(shown)
+    assert len(recorded) < 150
+
+
 async def test_one_bad_item_does_not_take_others_with_it(client: Any, bench: Any) -> None:
     codes = await outcome(
         client,
