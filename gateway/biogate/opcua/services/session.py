@@ -70,7 +70,8 @@ def _check_client(ctx: RequestContext, parameters: Any) -> None:
     if certificate is None or not same:
         raise ServiceError(StatusCodes.BadSecurityChecksFailed)
     uri = parameters.ClientDescription.ApplicationUri or ""
-    status = ctx.server.pki.validate(certificate, uri)
+    # The issuers between it and a trusted one may have come with the channel and nowhere else.
+    status = ctx.server.pki.validate(ctx.channel.client_chain, uri)
     if status != StatusCodes.Good:
         raise ServiceError(wire_status(status))
     if len(parameters.ClientNonce or b"") < NONCE_BYTES:

@@ -220,6 +220,7 @@ class ServerConnection:
             remote_address=self.remote_address,
             endpoint_url=self._hello.endpoint_url if self._hello else "",
             discovery_only=not offered,
+            client_chain=header.sender_certificate if peer else b"",
         )
         secure = SecureChannel(info, policy, peer)
         self._out.append(issue_token(self._config, secure, opened, self._clock()))

@@ -18,7 +18,8 @@ class ChannelInfo:
     """A secure channel, as its requests see it (Part 4, 5.6.2).
 
     `client_certificate` is the DER of the client's own certificate without issuers, None under
-    policy None. `discovery_only` is True for a channel without security on a server that offers
+    policy None; `client_chain` is what it opened the channel with, issuers included.
+    `discovery_only` is True for a channel without security on a server that offers
     no endpoint without security: it may serve FindServers and GetEndpoints, nothing else.
     """
 
@@ -29,6 +30,7 @@ class ChannelInfo:
     remote_address: str
     endpoint_url: str
     discovery_only: bool = False
+    client_chain: bytes = b""
 
 
 class ConnectionHandle(Protocol):

@@ -243,6 +243,7 @@ def test_issuers_behind_the_certificate_reach_the_validator(
     client.open()
     assert seen == [client_application.der + wide_application.der * 3]
     assert client.server.channel.client_certificate == client_application.der
+    assert client.server.channel.client_chain == seen[0]
 
 
 def test_issuers_that_do_not_fit_into_the_answer_are_left_out(secured, server_application):
