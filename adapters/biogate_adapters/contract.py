@@ -8,27 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-TYPE_NAMES = ("Boolean", "Byte", "Int16", "UInt16", "Int32", "UInt32", "Float", "Double", "String")
+DataType = Literal[
+    "Boolean", "Byte", "Int16", "UInt16", "Int32", "UInt32", "Float", "Double", "String"
+]
+"""The OPC UA built-in types that a signal can have, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
     """One value of a device, as its profile declares it.
 
-    `data_type` is an OPC UA built-in type name, one of `TYPE_NAMES`. `unit` is the UNECE code
-    (Rec 20, for example "CEL"), or None for a number without unit. `low`/`high` are the
-    engineering range (EURange), `instrument_low`/`instrument_high` what the instrument can show
-    at all (InstrumentRange); None where the profile states none.
+    `unit` is the UNECE code (Rec 20, for example "CEL"), or None for a number without unit.
+    `low`/`high` are the engineering range (EURange), `instrument_low`/`instrument_high` what the
+    instrument can show at all (InstrumentRange); None where the profile states none.
     """
 
     index: int
     name: str
-    data_type: str
+    data_type: DataType
     unit: str | None = None
     low: float | None = None
     high: float | None = None

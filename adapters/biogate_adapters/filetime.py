@@ -13,16 +13,6 @@ def now_ticks() -> int:
     return time.time_ns() // 100 + UNIX_EPOCH_TICKS
 
 
-def from_unix(seconds: float) -> int:
-    """Ticks of a UNIX time in seconds (exact to the microsecond)."""
-    return round(seconds * 1_000_000) * 10 + UNIX_EPOCH_TICKS
-
-
-def to_unix(ticks: int) -> float:
-    """UNIX time in seconds of `ticks`."""
-    return (ticks - UNIX_EPOCH_TICKS) / TICKS_PER_SECOND
-
-
 def from_datetime(moment: datetime) -> int:
     """Ticks of an aware datetime; a naive one is an error, never a guess.
 

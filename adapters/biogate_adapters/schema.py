@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema
 from pydantic_core import core_schema
 
 from biogate_adapters import status
-from biogate_adapters.contract import Signal
+from biogate_adapters.contract import DataType, Signal
 from biogate_adapters.plant import QUANTITIES
 from biogate_adapters.problems import KeyPath
 
@@ -23,10 +23,6 @@ it; own: this project defined it."""
 
 Finding = tuple[KeyPath, str]
 """What is wrong, and the path to it from the part that was looked at."""
-
-DataType = Literal[
-    "Boolean", "Byte", "Int16", "UInt16", "Int32", "UInt32", "Float", "Double", "String"
-]
 
 
 def _status_code(name: object) -> int:

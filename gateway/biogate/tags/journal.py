@@ -61,11 +61,6 @@ class Journal:
         self._end_batch = 0
         self._waiters: list[asyncio.Future[None]] = []
 
-    @property
-    def rows_written(self) -> int:
-        """Rows appended since the start."""
-        return self._end_row
-
     def append(self, batch: JournalBatch) -> None:
         """Add one batch, drop the oldest beyond the capacity, wake the readers that wait."""
         self._batches.append(batch)

@@ -95,7 +95,6 @@ class _Columns:
         self.source_time = np.zeros(capacity, np.int64)
         self.server_time = np.zeros(capacity, np.int64)
         self.version = np.zeros(capacity, np.int64)
-        self.batch_id = np.zeros(capacity, np.int32)
         self.low = np.zeros(capacity)
         self.high = np.zeros(capacity)
         self.whole = np.zeros(capacity, np.bool_)
@@ -251,7 +250,6 @@ class TagTable:
         columns.source_time[index] = batch.source_time
         columns.server_time[index] = batch.server_time
         columns.version[index] += 1
-        columns.batch_id[index] = batch.batch_id & 0x7FFF_FFFF
         usable = (batch.status & codes.BAD) == 0
         columns.usable[index[usable]] = batch.value[usable]
         columns.usable_time[index[usable]] = batch.source_time[usable]
