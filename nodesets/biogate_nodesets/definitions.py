@@ -48,6 +48,7 @@ class Definitions:
         base = self._model.supertype(data_type)
         assert base is not None, "a structure is derived from Structure"
         parsed = self._parsed.get(data_type)
+        self._check_union(data_type, parsed)
         own = () if parsed is None else parsed.fields
         inherited = None if base in (STRUCTURE, UNION) else self._structure(base)
         return ua.StructureDefinition(
@@ -59,6 +60,15 @@ class Definitions:
                 *(_structure_field(field) for field in own),
             ],
         )
+
+    def _check_union(self, data_type: ua.NodeId, parsed: ParsedDefinition | None) -> None:
+        if parsed is None or data_type == UNION:
+            return
+        if parsed.is_union != self._model.is_subtype(data_type, UNION):
+            says = "says IsUnion" if parsed.is_union else "does not say IsUnion"
+            raise ValueError(
+                f"the Definition of {data_type.to_string()} {says}, and its supertype the contrary"
+            )
 
     def _structure_type(
         self,

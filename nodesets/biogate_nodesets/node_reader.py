@@ -3,7 +3,8 @@
 Nothing is skipped: an element or attribute that is not listed here is an error, so that a new
 kind of content cannot get lost unseen. What is dropped on purpose, since no Attribute carries
 it: nodes with DesignToolOnly, Category, Documentation, SymbolicName, ReleaseStatus, Extensions,
-the Name of a Definition, ParentNodeId (checked against the references when linking).
+the Name and IsOptionSet of a Definition, ParentNodeId (checked against the references when
+linking).
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ class ParsedDefinition(NamedTuple):
     """The Definition of a DataType: only the fields that the type itself adds."""
 
     is_union: bool
-    is_option_set: bool
     fields: tuple[ParsedField, ...]
 
 
@@ -223,7 +223,6 @@ class NodeReader:
     def _definition(self, element: Element, parsed: ParsedNode) -> None:
         parsed.definition = ParsedDefinition(
             boolean(element.get("IsUnion", "false")),
-            boolean(element.get("IsOptionSet", "false")),
             tuple(self._field(child) for child in elements(element)),
         )
 

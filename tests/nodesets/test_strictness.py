@@ -118,6 +118,11 @@ VALUE = '\n    <Value><String xmlns="http://opcfoundation.org/UA/2008/02/Types.x
             "optional fields and fields that allow subtypes",
         ),
         (DATA_TYPE.format('<Field Name="A" Length="3"/>'), 10, "of a Field: Length"),
+        (
+            DATA_TYPE.format("").replace("<Definition", '<Definition IsUnion="true"'),
+            10,
+            "says IsUnion, and its supertype the contrary",
+        ),
     ],
 )
 def test_a_defect_is_named_with_its_place(
