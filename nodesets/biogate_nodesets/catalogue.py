@@ -1,7 +1,7 @@
 """The official nodesets that biogate knows: version, file and sha256 of each, pinned.
 
-All come from one npm package; the hashes are those of its XML files (see
-`facts/information-model.md`, 1.1-1.3: sources, licences, versions).
+All come from one npm package; the hashes are those of its XML files (docs/decisions/0012 says
+why).
 """
 
 from __future__ import annotations

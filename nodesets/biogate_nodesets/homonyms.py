@@ -4,7 +4,7 @@
 that a Call could go through is nowhere. The same command exists, owned, in the function's state
 machine. So the instance has one node, owned by the state machine and organised by the group.
 It also settles `StartProgram`, which the two declare with arguments in different order: the
-state machine's (LADS;i=7010) is the one that clients use (information-model.md, 3.6).
+state machine's (LADS;i=7010) is the one that clients use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Instances of types, by the rules of Part 3, 6 (information-model.md, 3.6)."""
+"""Instances of types, by the rules of Part 3, 6."""
 
 from __future__ import annotations
 

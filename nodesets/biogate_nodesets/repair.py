@@ -1,4 +1,4 @@
-"""Known defects of the official files, each with its mend (information-model.md, 3.2-3.4).
+"""Known defects of the official files, each with its mend.
 
 Most of what other loaders stumble over needs no mend here: references are completed on both
 ends whichever side the file writes, a missing DataType is BaseDataType, a missing

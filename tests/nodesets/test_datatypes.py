@@ -40,7 +40,7 @@ def test_structures_of_ns0_name_their_binary_encoding(cold_model: Model) -> None
             assert definition.DefaultEncodingId == make_node_id(expected), name
 
 
-# information-model.md 3.4: the ids that other loaders get wrong.
+# The ids that other loaders get wrong.
 @pytest.mark.parametrize(
     ("nodeset", "name", "encoding"),
     [

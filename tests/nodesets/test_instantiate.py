@@ -216,7 +216,7 @@ def test_members_keep_the_attributes_of_their_declaration(bench: Bench) -> None:
     assert next(target.targets(HAS_TYPE_DEFINITION)) == ns0("AnalogUnitRangeType")
 
 
-# information-model.md 3.6, rule 2: DI:IDeviceHealthType by LADSComponentType.
+# LADSComponentType has the interface DI:IDeviceHealthType.
 def test_members_of_interfaces_are_there_and_the_interface_is_named(bench: Bench) -> None:
     component = bench.make("LADS", 1024, optional=["DeviceHealth"])
     assert component["DeviceHealth"].node_class is ua.NodeClass.Variable
@@ -224,7 +224,6 @@ def test_members_of_interfaces_are_there_and_the_interface_is_named(bench: Bench
     assert bench.type("DI", 15051) in interfaces
 
 
-# information-model.md 3.6, rule 7.
 def test_dictionary_entries_are_kept_but_for_placeholders(bench: Bench) -> None:
     meter = bench.make("PADIM", 1089)
     entries = {
@@ -236,7 +235,7 @@ def test_dictionary_entries_are_kept_but_for_placeholders(bench: Bench) -> None:
     assert not any(str(entry).startswith("<") for entry in entries)
 
 
-# information-model.md 3.6, rule 5: LADS;i=7028 hangs on Operational alone.
+# LADS;i=7028 hangs on Operational alone, see `homonyms`.
 def test_the_stop_of_a_functional_group_is_that_of_the_state_machine(bench: Bench) -> None:
     function = bench.make("LADS", 1009)
     stop = function.paths["Operational/Stop"]

@@ -1,6 +1,6 @@
-"""The plant's clock: which plant time belongs to a wall-clock time (ARCHITECTURE.md, decision 9).
+"""The plant's clock: which plant time belongs to a wall-clock time.
 
-A simulator prints one line of it, and whoever compares values by time maps them by that line.
+There is one of it (docs/architecture.md, decision 9). A simulator prints one line of it, and whoever compares values by time maps them by that line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plant's clock and its line (ARCHITECTURE.md, decision 9)."""
+"""The plant's clock and its line (docs/architecture.md, decision 9)."""
 
 from __future__ import annotations
 

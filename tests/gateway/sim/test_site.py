@@ -212,7 +212,7 @@ async def test_an_unknown_device_is_told_with_the_known_ones(
 async def test_time_does_not_run_faster_while_a_real_device_is_there(
     simulate: Simulate, changed_site: ChangedSite
 ) -> None:
-    """ARCHITECTURE.md, decision 9."""
+    """docs/architecture.md, decision 9."""
     site = load_site(changed_site('"tcp://127.0.0.1:0", simulated: true, plant: BR201', REAL))
     with pytest.raises(SimulationError, match=r"a speed of 2 needs .* real are FIC201"):
         async with simulate(site, speed=2.0):
