@@ -1,6 +1,7 @@
 """The plant's clock: which plant time belongs to a wall-clock time.
 
-There is one of it (docs/architecture.md, decision 9). A simulator prints one line of it, and whoever compares values by time maps them by that line.
+A simulator prints one line of it, and whoever compares values by time maps them by that line
+(docs/architecture.md, decision 9).
 """
 
 from __future__ import annotations
