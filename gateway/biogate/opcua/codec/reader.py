@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import accumulate
+from operator import mul
 from struct import Struct, unpack_from
 from typing import Any, NoReturn
 from uuid import UUID
@@ -314,13 +316,16 @@ class Reader:
         if not has_dimensions:
             return
         dimensions = self.numbers("i", 4) or []
+        # Before they are multiplied: the product of many is a number of millions of digits.
+        if len(dimensions) > self.limits.max_depth:
+            raise over_limit(f"byte {self.pos}: {len(dimensions)} dimensions")
         count = math.prod(dimensions)
         if count != len(value or ()) or min(dimensions, default=0) < 0:
             raise malformed(f"byte {self.pos}: dimensions {dimensions[:8]} of {len(value or ())}")
-        if len(dimensions) > self.limits.max_depth:
-            raise over_limit(f"byte {self.pos}: {len(dimensions)} dimensions")
         variant.Dimensions = dimensions
         if value:
+            # Each dimension but the last is a list of lists: a hundred of size 1 cost as much.
+            self._charge(sum(accumulate(dimensions[:-1], mul)))
             variant.Value = _reshape(value, dimensions)
 
     def _elements(self, type_id: int) -> list[Any] | None:

@@ -208,6 +208,22 @@ def test_arrays_of_numbers_count_a_sixteenth():
     assert refused(b"\x83\xb0\0\0\0" + bytes(176), limits) == LIMITS
 
 
+def test_dimensions_are_counted_before_they_are_multiplied():
+    many = 20_000
+    data = b"\xc3\x01\0\0\0\x01" + many.to_bytes(4, "little") + b"\xff\xff\xff\x7f" * many
+    assert refused(data) == LIMITS
+
+
+def test_the_lists_that_dimensions_make_count_too():
+    """A thousand bytes in 99 dimensions of size 1 would be a hundred thousand lists."""
+    limits = DecodeLimits(max_elements=1000)
+    data = b"\xc3\xe8\x03\0\0" + bytes(1000)
+    flat = (1).to_bytes(4, "little") + (1000).to_bytes(4, "little")
+    deep = (100).to_bytes(4, "little") + (1000).to_bytes(4, "little") + b"\1\0\0\0" * 99
+    assert decode_variant(data + flat, limits).Value == [0] * 1000
+    assert refused(data + deep, limits) == LIMITS
+
+
 @pytest.mark.parametrize(
     "data",
     [
