@@ -11,14 +11,17 @@ from biogate.opcua.stack import StatusCodes, ua
 
 _DIMENSION = re.compile(r"([0-9]{1,10})(?::([0-9]{1,10}))?", re.ASCII)
 _MAX_UINT32 = 0xFFFF_FFFF
+_MAX_LENGTH = 256
 _TEXTS = (ua.VariantType.String, ua.VariantType.ByteString)
 
 
 def parse_index_range(text: str) -> tuple[slice, ...]:
     """One slice per dimension; `2` is the slice 2:3 and `1:3` the slice 1:4.
 
-    Raises StatusError Bad_IndexRangeInvalid.
+    Raises StatusError Bad_IndexRangeInvalid, also for more dimensions than any array has.
     """
+    if len(text) > _MAX_LENGTH:
+        raise StatusError(StatusCodes.BadIndexRangeInvalid)
     return tuple(_parse_dimension(part) for part in text.split(","))
 
 

@@ -53,6 +53,13 @@ def test_any_text_is_a_range_or_invalid(text: str) -> None:
     assert all(0 <= part.start < part.stop <= 2**32 for part in ranges)
 
 
+def test_more_dimensions_than_any_array_has_are_invalid() -> None:
+    """A megabyte of them, in each of many items, would hold the server up for seconds."""
+    with pytest.raises(StatusError) as error:
+        parse_index_range("0," * 500_000 + "0")
+    assert error.value.status == ua.StatusCodes.BadIndexRangeInvalid
+
+
 @pytest.mark.parametrize(
     ("value", "index_range", "expected"),
     [
