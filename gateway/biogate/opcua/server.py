@@ -62,6 +62,7 @@ class Dispatcher:
             max_string_length=limits.max_string_length,
             max_byte_string_length=limits.max_byte_string_length,
             max_array_length=limits.max_array_length,
+            max_elements=limits.max_elements_per_message,
         )
         self._reported: set[ConnectionHandle] = set()
         self.counters: Counter[str] = Counter()

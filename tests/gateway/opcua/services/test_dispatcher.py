@@ -37,6 +37,16 @@ def test_a_service_that_is_not_offered_is_a_fault(client: Any, request_type: typ
     assert fault.ResponseHeader.RequestHandle == 99
 
 
+async def test_all_arrays_of_a_request_share_a_bound(make_bench: Callable[..., Any]) -> None:
+    """What takes long to decode is refused while it is decoded, not when it is counted."""
+    client = await make_bench(Limits(max_elements_per_message=10)).session()
+    path = ua.BrowsePath(ua.NodeId(85), ua.RelativePath([ua.RelativePathElement()] * 4))
+    request = ua.TranslateBrowsePathsToNodeIdsRequest()
+    for count, status in ((2, S.Good), (3, S.BadEncodingLimitsExceeded)):
+        request.Parameters.BrowsePaths = [path] * count
+        assert client.status(client.ask(request)) == status
+
+
 def test_a_response_is_no_service(client: Any) -> None:
     fault = client.answer(client.send_bytes(encode_message(ua.ReadResponse())))
     assert client.status(fault) == S.BadServiceUnsupported
