@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-BAD = 0x8000_0000
+from biogate_adapters import status
 
 WIRE_TYPES: Mapping[int, str] = {
     1: "u1",
@@ -38,8 +38,8 @@ _VALUE, _STATUS, _SOURCE, _SERVER = 0x20, 0x40, 0x80, 0x100
 _SHAPE_TO_ENCODING_MASK = 5
 """DataValue's mask bits are the shape's, shifted (Part 6, table 26: 1, 2, 4, 8)."""
 
-_SOURCE_RETURNED = np.array([True, False, True, False])
-_SERVER_RETURNED = np.array([False, True, True, False])
+SOURCE_RETURNED = np.array([True, False, True, False])
+SERVER_RETURNED = np.array([False, True, True, False])
 """By TimestampsToReturn: Source, Server, Both, Neither (Part 4, 7.39)."""
 
 
@@ -87,9 +87,9 @@ def encode_notifications(rows: Notifications) -> bytes:
 
 
 def _shapes(rows: Notifications) -> NDArray[np.uint16]:
-    has_value = ~(np.isnan(rows.value) & ((rows.status & BAD) != 0))
-    has_source = _SOURCE_RETURNED[rows.timestamps] & (rows.source_time != 0)
-    has_server = _SERVER_RETURNED[rows.timestamps] & (rows.server_time != 0)
+    has_value = ~(np.isnan(rows.value) & ((rows.status & status.BAD) != 0))
+    has_source = SOURCE_RETURNED[rows.timestamps] & (rows.source_time != 0)
+    has_server = SERVER_RETURNED[rows.timestamps] & (rows.server_time != 0)
     shapes = np.where(has_value, rows.wire | np.uint16(_VALUE), np.uint16(0))
     shapes |= (rows.status != 0) * np.uint16(_STATUS)
     shapes |= has_source * np.uint16(_SOURCE)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from biogate.opcua.codec.encoded import EncodedVariant
+from biogate.opcua.codec.fields import from_status
 from biogate.opcua.codec.limits import DecodeLimits
 from biogate.opcua.codec.messages import decode_variant
 from biogate.opcua.errors import StatusError
@@ -17,6 +18,7 @@ from biogate.opcua.space.rights import RightsView
 from biogate.opcua.space.tag_values import project
 from biogate.opcua.space.values import CallSource, StaticSource, TagSource
 from biogate.opcua.stack import StatusCodes, ua
+from biogate_adapters.status import is_bad
 from biogate_nodesets.model import Node
 from biogate_security.policy import Action
 
@@ -24,7 +26,6 @@ _log = logging.getLogger(__name__)
 _SOURCE = (ua.TimestampsToReturn.Source, ua.TimestampsToReturn.Both)
 _SERVER = (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
 _OTHER_ENCODINGS = ("Default XML", "Default JSON")
-_BAD = 0x8000_0000
 # Constants come from our own nodesets: they may be large, and are not hostile.
 _CONSTANT_LIMITS = DecodeLimits(
     max_string_length=1 << 28,
@@ -174,8 +175,7 @@ def _finish(
 
 
 def _cut(index_range: str, value: ua.DataValue) -> ua.DataValue:
-    status = value.StatusCode.value if value.StatusCode else StatusCodes.Good
-    if status & _BAD:
+    if is_bad(from_status(value.StatusCode)):
         return value
     variant = value.Value or ua.Variant()
     if isinstance(variant.Value, EncodedVariant):

@@ -6,20 +6,16 @@ import math
 from typing import Any
 
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.tags.table import NUMBER_RANGES
+from biogate_adapters.status import is_bad
 
-_BAD = 0x8000_0000
-_FLOAT_MAX = 3.4028234663852886e38
+FLOAT_MAX = 3.4028234663852886e38
+"""The largest finite Float."""
+
 _T = ua.VariantType
-_INTEGERS: dict[ua.VariantType, tuple[int, int]] = {
-    _T.SByte: (-(2**7), 2**7 - 1),
-    _T.Byte: (0, 2**8 - 1),
-    _T.Int16: (-(2**15), 2**15 - 1),
-    _T.UInt16: (0, 2**16 - 1),
-    _T.Int32: (-(2**31), 2**31 - 1),
-    _T.UInt32: (0, 2**32 - 1),
-}
 _FLOATING = (_T.Float, _T.Double)
-NUMBERS = frozenset({*_INTEGERS, _T.Boolean, *_FLOATING})
+NUMBERS = {ua.VariantType[name]: bounds for name, bounds in NUMBER_RANGES.items()}
+"""The types that a tag's float64 can be shown as, and the numbers each can hold."""
 
 
 def project(
@@ -33,7 +29,7 @@ def project(
     """
     if projection not in NUMBERS:
         return _project_object(projection, value, held), status
-    if math.isnan(value) and (status & _BAD or projection not in _FLOATING):
+    if math.isnan(value) and (is_bad(status) or projection not in _FLOATING):
         return None, status
     number = _number(projection, value)
     if number is None:
@@ -47,9 +43,9 @@ def _number(projection: ua.VariantType, value: float) -> float | int | bool | No
     if projection is _T.Boolean:
         return bool(value)
     if projection is _T.Float:
-        fits = not math.isfinite(value) or abs(value) <= _FLOAT_MAX
+        fits = not math.isfinite(value) or abs(value) <= FLOAT_MAX
         return value if fits else None
-    low, high = _INTEGERS[projection]
+    low, high = NUMBERS[projection]
     return round(value) if low <= value <= high else None
 
 

@@ -9,14 +9,12 @@ import math
 from collections import deque
 from typing import Any
 
+from biogate.opcua.codec.columns import SERVER_RETURNED, SOURCE_RETURNED
 from biogate.opcua.codec.fields import from_status
 from biogate.opcua.codec.messages import encode_message
 from biogate.opcua.stack import ua
 from biogate.opcua.subscriptions.filters import DataFilter
 from biogate.opcua.subscriptions.rings import OVERFLOW
-
-_SOURCE_RETURNED = (True, False, True, False)
-_SERVER_RETURNED = (False, True, True, False)
 
 
 class ObjectQueue:
@@ -84,8 +82,8 @@ def encode_object_notification(client_handle: int, value: ua.DataValue, timestam
     shown = ua.DataValue(
         value.Value,
         value.StatusCode,
-        value.SourceTimestamp if _SOURCE_RETURNED[timestamps] else None,
-        value.ServerTimestamp if _SERVER_RETURNED[timestamps] else None,
+        value.SourceTimestamp if SOURCE_RETURNED[timestamps] else None,
+        value.ServerTimestamp if SERVER_RETURNED[timestamps] else None,
     )
     return encode_message(ua.MonitoredItemNotification(ua.UInt32(client_handle), shown))
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from biogate.opcua.stack import StatusCodes
+from biogate.opcua.space.tag_values import FLOAT_MAX
+from biogate.opcua.stack import StatusCodes, ua
+from biogate.tags.table import NUMBER_RANGES, is_without_value
 
 FLOAT, DOUBLE = 10, 11
-_FLOAT_MAX = float(np.finfo(np.float32).max)
-_BAD = 0x8000_0000
 _LOW = np.full(32, -np.inf)
 _HIGH = np.full(32, np.inf)
-_LOW[[2, 3, 4, 5, 6, 7]] = [-(2**7), 0, -(2**15), 0, -(2**31), 0]
-_HIGH[[2, 3, 4, 5, 6, 7]] = [2**7 - 1, 2**8 - 1, 2**15 - 1, 2**16 - 1, 2**31 - 1, 2**32 - 1]
+for _name, _bounds in NUMBER_RANGES.items():
+    if _name != "Boolean":  # which any number makes
+        _LOW[ua.VariantType[_name].value], _HIGH[ua.VariantType[_name].value] = _bounds
 
 
 def project_columns(
@@ -31,13 +32,13 @@ def project_columns(
     fits = (value >= _LOW[wire]) & (value <= _HIGH[wire])
     fits |= floating & np.isnan(value)
     narrow = wire == FLOAT
-    fits &= ~narrow | ~np.isfinite(value) | (np.abs(value) <= _FLOAT_MAX)
+    fits &= ~narrow | ~np.isfinite(value) | (np.abs(value) <= FLOAT_MAX)
     shown = np.where(floating, value, np.rint(value))
     shown = np.where(wire == 1, value != 0, shown)
     if narrow.any():
         with np.errstate(over="ignore"):
             shown = np.where(narrow, value.astype(np.float32).astype(np.float64), shown)
-    absent = np.isnan(value) & ((status & _BAD) != 0)
+    absent = is_without_value(value, status)
     shown = np.where(fits & ~absent, shown, np.nan)
     unfit = ~fits & ~absent
     return shown, np.where(unfit, np.uint32(StatusCodes.BadOutOfRange), status)

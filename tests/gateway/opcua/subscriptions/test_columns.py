@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from biogate.opcua.codec import columns
 from biogate.opcua.codec.columns import Notifications, encode_notifications
+from biogate_adapters.status import BAD
 
 EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 STATUSES = [0, 0x480, 0x40900000, 0x40900480, 0x80310000, 0x800A0000]
@@ -42,7 +43,7 @@ def rows(draw: st.DrawFn) -> tuple[int, int, float, int, int, int, int]:
     ticks = st.one_of(st.just(0), st.integers(10**17 // 10, 10**18 // 50).map(lambda t: t * 10))
     status = draw(st.sampled_from(STATUSES))
     value = draw(numbers(wire))
-    if status & columns.BAD and draw(st.booleans()):
+    if status & BAD and draw(st.booleans()):
         value = math.nan
     handle = draw(st.integers(0, 2**32 - 1))
     return handle, wire, value, status, draw(ticks), draw(ticks), draw(st.integers(0, 3))
@@ -59,7 +60,7 @@ def as_object(row: tuple[int, int, float, int, int, int, int]) -> ua.MonitoredIt
     python = bool(value) if wire == 1 else value if wire > 9 else None
     if python is None and not math.isnan(value):
         python = int(value)
-    absent = math.isnan(value) and status & columns.BAD
+    absent = math.isnan(value) and status & BAD
     source_time, server_time = (
         EPOCH + timedelta(microseconds=ticks // 10) if ticks else None for ticks in (source, server)
     )
