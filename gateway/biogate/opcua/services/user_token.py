@@ -17,6 +17,9 @@ from biogate.opcua.ports import Authenticator
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.transport.policies import CryptographyError, decrypt_secret
 
+MAX_PASSWORD_BYTES = 1024
+"""The longest password that is decrypted."""
+
 ANONYMOUS_ROLES = frozenset({"Anonymous"})
 _TOKEN_TYPES: dict[type, ua.UserTokenType] = {
     ua.AnonymousIdentityToken: ua.UserTokenType.Anonymous,
@@ -74,6 +77,10 @@ async def authenticate(
 
 def _decrypt(ciphertext: bytes, private_key: Any, server_nonce: bytes) -> str | None:
     """The password in the legacy format: length, password, server nonce (7.40.2.2)."""
+    block = private_key.key_size // 8
+    longest = 4 + MAX_PASSWORD_BYTES + len(server_nonce)
+    if len(ciphertext) > -(-longest // (block - PASSWORD_POLICY.padding_overhead)) * block:
+        return None  # each block takes the private key a millisecond, and anyone can send many
     try:
         plain = decrypt_secret(PASSWORD_POLICY.uri, private_key, ciphertext)
         (length,) = struct.unpack_from("<I", plain)

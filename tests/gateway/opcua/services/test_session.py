@@ -481,6 +481,16 @@ async def test_every_way_to_fail_with_a_password_looks_the_same(bench: Any) -> N
     assert not [who for who in bench.users.asked if who[:2] == ("operator", "correct horse")]
 
 
+async def test_a_password_too_long_for_an_account_is_not_even_decrypted(bench: Any) -> None:
+    """Each block of it costs a private-key operation, which anyone could ask for by hundreds."""
+    client = bench.client()
+    client.create_session()
+    for length, read in ((1024, True), (10_000, False)):
+        answer = await client.activate(password_token(bench, client.nonce, "x" * length))
+        assert client.status(answer) == S.BadUserAccessDenied
+        assert (bench.users.asked[-1][1] == "x" * length) is read
+
+
 async def test_a_recorded_password_cannot_be_replayed(bench: Any) -> None:
     client = bench.client()
     client.create_session()
