@@ -59,7 +59,7 @@ def check_write(space: AddressSpace, rights: RightsView, item: ua.WriteValue) ->
         raise StatusError(StatusCodes.BadNotWritable)
     expected = space.types.built_in(node.data_type) if node.data_type else None
     value = _value(item, expected or source.projection)
-    return SetPointWrite(source.target, source.device, node.node_id.to_string(), value)
+    return SetPointWrite(source.tag, source.device, node.node_id.to_string(), value)
 
 
 def _writable_node(rights: RightsView, item: ua.WriteValue) -> Node:

@@ -13,8 +13,7 @@ class TagSource:
     """A tag shown as one built-in type: the same tag may be a Double here and a Float there.
 
     `name` and `device` say which tag and device it is, for policy and audit. `writable` makes
-    the Variable a set-point: writes go to the command port as a write of `write_tag` (default:
-    the tag itself).
+    the Variable a set-point: writes go to the command port.
     """
 
     tag: int
@@ -22,12 +21,6 @@ class TagSource:
     name: str = ""
     device: str = ""
     writable: bool = False
-    write_tag: int | None = None
-
-    @property
-    def target(self) -> int:
-        """The tag that a write goes to."""
-        return self.tag if self.write_tag is None else self.write_tag
 
 
 @dataclass(frozen=True, slots=True)

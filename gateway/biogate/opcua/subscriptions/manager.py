@@ -36,12 +36,6 @@ _log = logging.getLogger(__name__)
 _MAX_NOTICES = 50
 
 
-class Owner(Protocol):
-    """A session, as far as subscriptions know it. Compared by identity."""
-
-    def __hash__(self) -> int: ...
-
-
 class Access(Protocol):
     """Whether the items that exist may go on."""
 
@@ -370,7 +364,7 @@ class SubscriptionManager:
     # -- rights ---------------------------------------------------------------------------------
 
     def check_access(self) -> None:
-        """End the items whose right was withdrawn or whose node is gone (ARCHITECTURE 10)."""
+        """End the items whose right was withdrawn or whose node is gone."""
         for owner, known in list(self._access_keys.items()):
             key = self._access.key(owner)
             if key == known:
