@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from biogate.opcua.ports import TagReader
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.subscriptions.members import Members, rounds
 from biogate.opcua.subscriptions.monitored_item import (
@@ -37,18 +38,16 @@ _log = logging.getLogger(__name__)
 DRAIN_S = 0.25
 
 
-class SampledTags(Protocol):
+class SampledTags(TagReader, Protocol):
     """The tag table as sampling needs it."""
 
     @property
     def journal(self) -> Journal: ...
 
     @property
-    def version(self) -> NDArray[np.int64]: ...
-
-    def snapshot(self, indices: Any) -> tuple[Any, Any, Any, Any]: ...
-
-    def object_at(self, index: int) -> Any: ...
+    def version(self) -> NDArray[np.int64]:
+        """Per tag, a number that rises with each update."""
+        ...
 
 
 class Sampler:
