@@ -8,7 +8,13 @@ from typing import TypeVar
 from biogate.opcua.config import FrontEndConfig
 from biogate.opcua.stack import ua
 from biogate.opcua.transport.interfaces import ChannelInfo
-from biogate.opcua.transport.policies import NONE_URI, POLICIES, POLICY_URIS
+from biogate.opcua.transport.policies import (
+    NONE_URI,
+    POLICIES,
+    POLICY_URIS,
+    SIGN,
+    SIGN_AND_ENCRYPT,
+)
 
 T = TypeVar("T")
 
@@ -19,8 +25,8 @@ PASSWORD_POLICY = POLICIES[POLICY_URIS["Basic256Sha256"]]
 _ANONYMOUS = "anonymous"
 _USER_NAME = "username_basic256sha256"
 _MODES = {
-    "Sign": ua.MessageSecurityMode.Sign,
-    "SignAndEncrypt": ua.MessageSecurityMode.SignAndEncrypt,
+    "Sign": SIGN,
+    "SignAndEncrypt": SIGN_AND_ENCRYPT,
 }
 
 

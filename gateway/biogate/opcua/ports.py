@@ -1,6 +1,7 @@
-"""What the OPC UA front end needs from the rest of the gateway, as protocols (ARCHITECTURE 11).
+"""What the OPC UA front end needs from the rest of the gateway, as protocols.
 
-The front end imports none of their implementations: it may run in a process of its own.
+The front end imports none of their implementations: it may run in a process of its own
+(docs/architecture.md, decision 11).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _numbers = count(1)
 
 
 class RightsView:
-    """What one subject may do with each node (ARCHITECTURE 10).
+    """What one subject may do with each node (docs/architecture.md, decision 10).
 
     `key` changes whenever any decision may have changed: whatever was made under another key
     must be made again.

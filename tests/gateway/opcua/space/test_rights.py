@@ -1,4 +1,4 @@
-"""Rights in front of nodes, decided once per epoch (ARCHITECTURE 10)."""
+"""Rights in front of nodes, decided once per epoch (docs/architecture.md, decision 10)."""
 
 from __future__ import annotations
 
