@@ -20,6 +20,7 @@ from biogate.opcua.codec import (
     decode_message,
     decode_request_header,
     encode_message,
+    message_class,
 )
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.request_queue import Job
@@ -44,6 +45,7 @@ _EARLY_LIMITS = DecodeLimits(
     max_array_length=1000,
     max_elements=1000,
 )
+_EARLY_MESSAGE_SIZE = 65_536
 
 
 class Dispatcher:
@@ -72,15 +74,12 @@ class Dispatcher:
     ) -> None:
         """Answer one request, now or when its service has what it waits for."""
         self.counters["requests"] += 1
-        limits = self._limits if self._server.connections.has_session(handle) else _EARLY_LIMITS
         ctx = RequestContext(
             self._server, handle, channel, request_id, ua.RequestHeader(), self._server.wall_clock()
         )
         try:
-            request = decode_message(message, limits)
-            service = self._services.get(type(request))
-            if service is None:
-                raise DecodeError(StatusCodes.BadServiceUnsupported, type(request).__name__)
+            service = self._service_for(message)
+            request = decode_message(message, self._limits_of(service, handle, message))
         except DecodeError as error:
             self._refuse_undecoded(ctx, message, error)
             return
@@ -108,6 +107,27 @@ class Dispatcher:
             service_set.session_closed(session, delete_subscriptions=delete_subscriptions)
 
     # -- admission ------------------------------------------------------------------------------
+
+    def _service_for(self, message: bytes) -> Service:
+        """Raises DecodeError."""
+        wanted = message_class(message)
+        service = self._services.get(wanted)
+        if service is None:
+            raise DecodeError(StatusCodes.BadServiceUnsupported, wanted.__name__)
+        return service
+
+    def _limits_of(
+        self, service: Service, handle: ConnectionHandle, message: bytes
+    ) -> DecodeLimits:
+        """What makes a session has nothing large in it, whoever else uses the connection.
+
+        Raises DecodeError.
+        """
+        if service.needs is Needs.ACTIVE_SESSION and self._server.connections.has_session(handle):
+            return self._limits
+        if len(message) > _EARLY_MESSAGE_SIZE:
+            raise DecodeError(StatusCodes.BadRequestTooLarge, f"{len(message)} bytes")
+        return _EARLY_LIMITS
 
     def _session_for(self, ctx: RequestContext, needs: Needs) -> Session | None:
         """The session of the request, by the rules of Part 4, 5.7. Raises ServiceError."""

@@ -8,6 +8,7 @@ from biogate.opcua.codec.messages import (
     decode_variant,
     encode_message,
     encode_variant,
+    message_class,
 )
 from biogate.opcua.codec.reader import Reader
 from biogate.opcua.codec.writer import Writer
@@ -24,4 +25,5 @@ __all__ = [
     "decode_variant",
     "encode_message",
     "encode_variant",
+    "message_class",
 ]

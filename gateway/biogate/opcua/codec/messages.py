@@ -19,6 +19,7 @@ __all__ = [
     "decode_variant",
     "encode_message",
     "encode_variant",
+    "message_class",
 ]
 
 
@@ -67,6 +68,14 @@ def _message_codec(reader: Reader) -> StructureCodec:
     if codec is None:
         raise DecodeError(StatusCodes.BadServiceUnsupported, f"message of type {type_id}")
     return codec
+
+
+def message_class(data: bytes | memoryview) -> type:
+    """The class of the message in `data`; nothing but its type is read.
+
+    Raises DecodeError like `decode_message`.
+    """
+    return _message_codec(Reader(data)).cls
 
 
 _request_header = codec_of(ua.RequestHeader)

@@ -125,6 +125,24 @@ def test_before_login_large_requests_are_refused(bench: Any) -> None:
     assert client.status(client.ask(request)) == S.BadEncodingLimitsExceeded
 
 
+@pytest.mark.parametrize(
+    ("urls", "status"),
+    [
+        (["x"] * 1001, S.BadEncodingLimitsExceeded),
+        (["x" * 4097], S.BadEncodingLimitsExceeded),
+        (["x" * 4096] * 17, S.BadRequestTooLarge),
+        (["x"] * 100, S.Good),
+    ],
+)
+def test_a_session_beside_another_is_made_within_the_same_bounds(
+    client: Any, urls: list[str], status: int
+) -> None:
+    """What a session keeps of its client must not grow with the rights of a connection."""
+    request = ua.CreateSessionRequest()
+    request.Parameters.ClientDescription.DiscoveryUrls = urls
+    assert client.status(client.ask(request)) == status
+
+
 async def test_a_service_that_fails_is_an_internal_error_and_the_session_lives_on(
     client: Any, bench: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
