@@ -104,8 +104,9 @@ class SessionManager:
     ) -> Session:
         """A new session bound to `channel`, not activated yet.
 
-        When there are too many, the oldest that was never activated is closed instead of
-        refusing the newcomer (Part 4, 5.7.2). Raises ServiceError Bad_TooManySessions.
+        When there are too many, one that was never activated is closed instead of refusing the
+        newcomer (Part 4, 5.7.2): the channel's oldest, or the oldest of all. Raises ServiceError
+        Bad_TooManySessions.
         """
         self._make_room(channel)
         session = Session(
@@ -149,15 +150,18 @@ class SessionManager:
         return expired
 
     def _make_room(self, channel: ChannelInfo) -> None:
+        """Close one that was never activated: the channel's own before anybody else's."""
         limits = self._limits
+        own = [s for s in self if s.channel.channel_id == channel.channel_id]
         waiting = [s for s in self if not s.activations]
-        full = len(self) >= limits.max_sessions
-        if waiting and (full or len(waiting) >= limits.max_unactivated_sessions):
-            self.close(waiting[0], delete_subscriptions=True)
-            full = False
-        same = sum(s.channel.channel_id == channel.channel_id for s in self)
-        if full or same >= limits.max_sessions_per_channel:
+        full = len(self) >= limits.max_sessions or len(waiting) >= limits.max_unactivated_sessions
+        crowded = len(own) >= limits.max_sessions_per_channel
+        if not (full or crowded):
+            return
+        candidates = [s for s in own if not s.activations] or ([] if crowded else waiting)
+        if not candidates:
             raise ServiceError(StatusCodes.BadTooManySessions)
+        self.close(candidates[0], delete_subscriptions=True)
 
     def _revise_timeout(self, requested_ms: float) -> float:
         low, high = self._limits.min_session_timeout_ms, self._limits.max_session_timeout_ms

@@ -282,9 +282,23 @@ async def test_one_channel_holds_a_bounded_number_of_sessions(
     bench = make_bench(Limits(max_sessions_per_channel=2))
     for _ in range(2):
         await bench.session(1)
+    other = bench.client(2)
+    other.create_session()
     client = bench.client(1)
     assert client.status(client.create_session()) == S.BadTooManySessions
-    assert client.status(bench.client(2).create_session()) == S.Good
+    assert client.status(await other.activate()) == S.Good
+
+
+async def test_who_creates_many_sessions_pushes_out_none_but_their_own(
+    make_bench: Callable[..., Any],
+) -> None:
+    bench = make_bench(Limits(max_sessions=5, max_unactivated_sessions=3))
+    login = bench.client(1)
+    login.create_session()
+    flood = bench.client(2)
+    for _ in range(10):
+        assert flood.status(flood.create_session()) == S.Good
+    assert login.status(await login.activate()) == S.Good
 
 
 # -- ActivateSession ----------------------------------------------------------------------------
