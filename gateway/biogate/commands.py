@@ -1,4 +1,4 @@
-"""The way of a command: zone policy, limits, audit record, device (ARCHITECTURE 13).
+"""The way of a command: policy, limits, audit record, device (docs/architecture.md, 13).
 
 Every write of a device's signal, from an OPC UA client or from the embedding program, passes
 through `CommandService.write`. If its audit record cannot be stored, it does not happen.
@@ -15,16 +15,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from biogate.opcua.ports import UnfitValue
-from biogate_adapters import status
+from biogate.opcua.stack import StatusCodes, status_name
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_adapters.filetime import now_ticks
+from biogate_adapters.status import is_bad
 from biogate_security.audit import AuditRecord, AuditSink, AuditUnavailableError
 from biogate_security.policy import Action, Decision, Policy, Resource, Subject
 
 _log = logging.getLogger(__name__)
-
-BAD_USER_ACCESS_DENIED = 0x801F0000
-BAD_RESOURCE_UNAVAILABLE = 0x80040000
 
 
 class Writer(Protocol):
@@ -71,10 +69,6 @@ class CommandService:
         """Make `tag` writable through `route`."""
         self._routes[tag] = route
 
-    def route(self, tag: int) -> WriteRoute | None:
-        """The route of a writable tag."""
-        return self._routes.get(tag)
-
     async def write(
         self,
         subject: Subject,
@@ -94,29 +88,16 @@ class CommandService:
         """
         route = self._routes.get(tag)
         if route is None:
-            return status.BAD_NOT_WRITABLE
+            return StatusCodes.BadNotWritable
         resource = Resource(node_id, "Value", route.tag_name, route.device, is_setpoint=True)
         decision = self._policy.decide(subject, Action.WRITE, resource, self._clock())
-        refused = self._refuse(decision, route, value)
-        entry = AuditRecord(
-            event="write",
-            time=self._clock(),
-            user=subject.user,
-            roles=tuple(sorted(subject.roles)),
-            session_id=subject.session_id,
-            application_uri=subject.application_uri,
-            certificate_sha256=subject.certificate_sha256,
-            address=subject.address,
-            zone=subject.zone,
-            node_id=node_id,
-            tag=route.tag_name,
-            attribute=resource.attribute,
+        entry = replace(
+            _entry(subject, resource, decision, self._clock()),
             old=self._read_text(tag),
             new=repr(value),
-            rule=decision.rule,
-            reason=decision.reason,
             client_audit_entry_id=client_audit_entry_id,
         )
+        refused = self._refuse(decision, route, value)
         if refused is not None:
             await self._store_refusal(entry, refused)
             return refused
@@ -125,7 +106,7 @@ class CommandService:
             await self._audit.record(entry)
         except AuditUnavailableError as error:
             self._failed("audit_unavailable", route, value, str(error))
-            return BAD_RESOURCE_UNAVAILABLE
+            return StatusCodes.BadResourceUnavailable
         # Shielded: once recorded, a write runs to its recorded outcome even if the client that
         # asked for it has gone.
         task = asyncio.create_task(self._perform(route, entry, value))
@@ -148,9 +129,9 @@ class CommandService:
     ) -> int | None:
         if not decision.allow:
             self._failed("denied", route, value, decision.reason)
-            return BAD_USER_ACCESS_DENIED
+            return StatusCodes.BadUserAccessDenied
         if isinstance(value, UnfitValue):
-            self._failed("unfit", route, value, f"not a value for it ({value.status:#010x})")
+            self._failed("unfit", route, value, f"not a value for it: {status_name(value.status)}")
             return value.status
         if isinstance(value, str):
             return None
@@ -158,7 +139,7 @@ class CommandService:
         high = math.inf if route.high is None else route.high
         if not math.isfinite(value) or not low <= value <= high:
             self._failed("out_of_range", route, value, f"allowed is {low:g} to {high:g}")
-            return status.BAD_OUT_OF_RANGE
+            return StatusCodes.BadOutOfRange
         return None
 
     async def _store_refusal(self, entry: AuditRecord, refused: int) -> None:
@@ -175,11 +156,11 @@ class CommandService:
         except AuditUnavailableError:
             _log.exception(
                 "the outcome of a write could not be recorded (its intention was)",
-                extra={"tag": entry.tag, "outcome": f"{result.status:#010x}"},
+                extra={"tag": entry.tag, "outcome": status_name(result.status)},
             )
 
     def _count(self, route: WriteRoute, value: float | str, result: WriteResult) -> None:
-        if status.is_bad(result.status):
+        if is_bad(result.status):
             self._failed("device_failed", route, value, result.message)
             return
         self.counters["written"] += 1
@@ -189,7 +170,26 @@ class CommandService:
         self, kind: str, route: WriteRoute, value: float | str | UnfitValue, reason: str
     ) -> None:
         self.counters[kind] += 1
-        _log.warning(
-            "write refused or failed",
-            extra={"tag": route.tag_name, "value": value, "kind": kind, "reason": reason},
-        )
+        context = {"tag": route.tag_name, "value": value, "kind": kind, "reason": reason}
+        message = "write failed" if kind == "device_failed" else "write refused"
+        _log.warning(message, extra=context)
+
+
+def _entry(subject: Subject, resource: Resource, decision: Decision, now: int) -> AuditRecord:
+    """Who asked for what, and why they may or may not."""
+    return AuditRecord(
+        event="write",
+        time=now,
+        user=subject.user,
+        roles=tuple(sorted(subject.roles)),
+        session_id=subject.session_id,
+        application_uri=subject.application_uri,
+        certificate_sha256=subject.certificate_sha256,
+        address=subject.address,
+        zone=subject.zone,
+        node_id=resource.node_id,
+        tag=resource.tag,
+        attribute=resource.attribute,
+        rule=decision.rule,
+        reason=decision.reason,
+    )

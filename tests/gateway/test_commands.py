@@ -8,18 +8,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from biogate.commands import (
-    BAD_RESOURCE_UNAVAILABLE,
-    BAD_USER_ACCESS_DENIED,
-    CommandService,
-    WriteRoute,
-)
+from biogate.commands import CommandService, WriteRoute
 from biogate.opcua.ports import UnfitValue
 from biogate_adapters import status
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.policy import Action, Decision, Resource, Subject
 
+BAD_RESOURCE_UNAVAILABLE = 0x80040000
+BAD_USER_ACCESS_DENIED = 0x801F0000
 OPERATOR = Subject("ada", frozenset({"Operator"}))
 ANONYMOUS = Subject(None, frozenset({"Anonymous"}))
 BAD_TYPE_MISMATCH = 0x80740000
