@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
+from uuid import UUID
 
 from asyncua import ua
 from asyncua.ua.object_ids import ObjectIds
 
 
-def make_node_id(identifier: int | str, namespace: int = 0) -> ua.NodeId:
+def make_node_id(identifier: int | str | bytes | UUID, namespace: int = 0) -> ua.NodeId:
     """Return a NodeId; asyncua's own type hints take neither int nor str."""
-    return ua.NodeId(cast(ua.Int32, identifier), cast(ua.Int16, namespace))
+    return ua.NodeId(cast(Any, identifier), cast(ua.Int16, namespace))
 
 
 def ns0(name: str) -> ua.NodeId:

@@ -1,11 +1,10 @@
 """The only module of this package that imports asyncua: types, status codes, policies' crypto.
 
-asyncua annotates identifiers with its own `int` and `str` subclasses, so plain numbers and
-strings do not type-check as arguments; `node_id` is the typed way to make a NodeId.
+`node_id` is the typed way to make a NodeId: asyncua annotates identifiers with its own `int` and
+`str` subclasses, so that plain numbers and strings do not type-check as arguments.
 """
 
-from typing import Any, cast
-from uuid import UUID
+from typing import Any
 
 from asyncua import ua
 from asyncua.crypto import security_policies as _security_policies
@@ -13,6 +12,8 @@ from asyncua.crypto import uacrypto as _uacrypto
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
 from asyncua.ua.status_codes import StatusCodes, get_name_and_doc
+
+from biogate_nodesets.model import make_node_id as node_id
 
 __all__ = [
     "AttributeIds",
@@ -28,11 +29,6 @@ __all__ = [
 # Neither has annotations.
 security_policies: Any = _security_policies
 uacrypto: Any = _uacrypto
-
-
-def node_id(identifier: int | str | bytes | UUID, namespace: int = 0) -> ua.NodeId:
-    """A NodeId in its most compact form (Part 6, 5.2.2.9)."""
-    return ua.NodeId(cast(Any, identifier), cast(Any, namespace))
 
 
 def status_name(status: int) -> str:
