@@ -19,6 +19,7 @@ from typing import Self
 from biogate.bioreactor import build_address_space, software_revision
 from biogate.commands import CommandService, WriteRoute
 from biogate.computed import ComputedTags, Function
+from biogate.data_folder import DEFAULT_DATA
 from biogate.devices import Devices
 from biogate.diagnostics import Diagnostics, count
 from biogate.opcua.config import FrontEndConfig
@@ -34,7 +35,6 @@ from biogate_security.role_policy import RolePolicy
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_DATA = Path("biogate-data")
 EMBEDDING = Subject("embedding program", frozenset({"Operator"}))
 
 

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from biogate.data_folder import nodeset_cache
 from biogate.site import Site
 from biogate_nodesets import Model, load_model
 from biogate_security.audit import AuditUnavailableError
@@ -19,7 +20,6 @@ from biogate_security.user_file import UserStoreError
 from biogate_security.users import UserStore
 
 OPERATOR = "operator"
-NODESETS = "nodesets"
 
 
 class StorageError(Exception):
@@ -97,7 +97,7 @@ def model_of(folder: Path, site: Site, nodesets: Path | None) -> Model:
     Raises NodesetSourceError or NodesetError.
     """
     return load_model(
-        folder=nodesets, cache=folder / NODESETS, application_uri=site.application_uri
+        folder=nodesets, cache=nodeset_cache(folder), application_uri=site.application_uri
     )
 
 

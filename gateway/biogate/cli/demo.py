@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gc
-from importlib import resources
 
 import typer
 
 from biogate.cli.options import (
-    DEFAULT_DATA,
     DataOption,
     JsonLogOption,
     NodesetsOption,
@@ -16,6 +14,8 @@ from biogate.cli.options import (
     QuietOption,
     SpeedOption,
 )
+from biogate.data_folder import DEFAULT_DATA
+from biogate.demo import DEMO_SITE
 
 DEMO_SPEED = 60.0
 """An hour of the culture passes in a minute: something happens while one looks."""
@@ -37,7 +37,5 @@ def demo(
     gc.disable()  # until the gateway runs: a start only ever grows the heap
     from biogate.cli.serving import Options, serve
 
-    site = resources.files("biogate.demo") / "demo-site.yaml"
     options = Options(data, port, speed, quiet, log_json, nodesets, auto_trust=True)
-    with resources.as_file(site) as path:
-        raise typer.Exit(serve(path, options))
+    raise typer.Exit(serve(DEMO_SITE, options))

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from biogate.cli.options import DEFAULT_DATA, DataOption
+from biogate.cli.options import DataOption
+from biogate.data_folder import DEFAULT_DATA, nodeset_cache
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,7 +41,7 @@ def fetch(
     from biogate_nodesets.errors import NodesetError, NodesetSourceError
 
     try:
-        fetch_nodesets(names or None, cache=_cache(data), folder=folder, report=typer.echo)
+        fetch_nodesets(names or None, cache=nodeset_cache(data), folder=folder, report=typer.echo)
     except (NodesetError, NodesetSourceError) as error:
         typer.echo(f"biogate: {error}", err=True)
         raise typer.Exit(2) from error
@@ -53,7 +54,7 @@ def list_(data: DataOption = DEFAULT_DATA, folder: FolderOption = None) -> None:
     """List the nodesets: version, publication date, URI, and where each file is."""
     from biogate_nodesets.commands import list_nodesets
 
-    list_nodesets(cache=_cache(data), folder=folder, report=typer.echo)
+    list_nodesets(cache=nodeset_cache(data), folder=folder, report=typer.echo)
 
 
 @app.command("verify")
@@ -68,16 +69,12 @@ def verify(
 
     try:
         problems = verify_nodesets(
-            names or None, cache=_cache(data), folder=folder, report=typer.echo
+            names or None, cache=nodeset_cache(data), folder=folder, report=typer.echo
         )
     except KeyError as error:
         raise _unknown(error) from error
     if problems:
         raise typer.Exit(2)
-
-
-def _cache(data: Path) -> Path:
-    return data / "nodesets"
 
 
 def _unknown(error: KeyError) -> typer.BadParameter:

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_DATA = Path("biogate-data")
-
 DataOption = Annotated[
     Path,
     typer.Option(

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from biogate.cli.options import (
-    DEFAULT_DATA,
     DataOption,
     JsonLogOption,
     NodesetsOption,
@@ -17,6 +16,7 @@ from biogate.cli.options import (
     QuietOption,
     SpeedOption,
 )
+from biogate.data_folder import DEFAULT_DATA
 
 
 def run(
