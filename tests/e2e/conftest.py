@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
-from e2e.driving import NodeClient, Program
+import pytest_asyncio
+from e2e.driving import NodeClient, Start, started_programs
 
 
 @pytest.fixture
-async def programs() -> AsyncIterator[Callable[..., Awaitable[Program]]]:
-    """Starts programs that are stopped at the end of the test, by their process id."""
-    started: list[Program] = []
+async def programs() -> AsyncIterator[Start]:
+    """Starts programs that are stopped at the end of the test."""
+    async with started_programs() as start:
+        yield start
 
-    async def start(*arguments: str, env: dict[str, str] | None = None) -> Program:
-        program = await Program.start(*arguments, env=env)
-        started.append(program)
-        return program
 
-    yield start
-    for program in started:
-        await program.stop()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def module_programs() -> AsyncIterator[Start]:
+    """Starts programs that are stopped at the end of the module's tests."""
+    async with started_programs() as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def new_data(nodeset_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Makes data folders that hold nothing but the fetched and compiled nodesets."""
+
+    def make() -> Path:
+        folder = tmp_path_factory.mktemp("data")
+        (folder / "nodesets").symlink_to(nodeset_cache)
+        return folder
+
+    return make
 
 
 @pytest.fixture

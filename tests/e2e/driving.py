@@ -8,6 +8,8 @@ import os
 import re
 import signal
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +29,12 @@ class Program:
     _readers: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
-    async def start(cls, *arguments: str, env: dict[str, str] | None = None) -> Program:
+    async def start(
+        cls, *arguments: str, env: dict[str, str] | None = None, launcher: Sequence[str] = ()
+    ) -> Program:
+        """`biogate ARGUMENTS`; `launcher` is a command that runs it, such as setpriv."""
         process = await asyncio.create_subprocess_exec(
+            *launcher,
             sys.executable,
             "-m",
             "biogate",
@@ -73,9 +79,35 @@ class Program:
         """Send the signal, wait for the end and return the exit status."""
         if self.process.returncode is None:
             self.process.send_signal(number)
-        status = await asyncio.wait_for(self.process.wait(), 10)
+        return await self.ended()
+
+    async def ended(self, timeout_s: float = 10.0) -> int:
+        """Wait until it ends by itself, with all that it said; the exit status."""
+        status = await asyncio.wait_for(self.process.wait(), timeout_s)
         await asyncio.gather(*self._readers)
         return status
+
+
+Start = Callable[..., Awaitable[Program]]
+
+
+@asynccontextmanager
+async def started_programs() -> AsyncIterator[Start]:
+    """`Program.start` for programs that are stopped at the end, by their process ids."""
+    started: list[Program] = []
+
+    async def start(
+        *arguments: str, env: dict[str, str] | None = None, launcher: Sequence[str] = ()
+    ) -> Program:
+        program = await Program.start(*arguments, env=env, launcher=launcher)
+        started.append(program)
+        return program
+
+    try:
+        yield start
+    finally:
+        for program in reversed(started):
+            await program.stop()
 
 
 class NodeClient:
