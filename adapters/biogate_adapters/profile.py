@@ -82,7 +82,7 @@ class Profile:
 
     @property
     def evidence(self) -> Mapping[str, str]:
-        """Path of each fact → its evidence letter (see `schema.Evidence`)."""
+        """Path of each fact → its evidence letter (see `schema.Fact`)."""
         return self.facts.facts()
 
     def with_signals(self, overrides: Mapping[str, Mapping[str, Any]]) -> Profile:
@@ -132,10 +132,15 @@ def load_profile_file(path: Path) -> Profile:
 
 def profile_json_schema() -> dict[str, Any]:
     """JSON Schema of a profile file, for editors."""
+    from biogate_adapters import json_schema, schema, schema_line, schema_modbus
+
+    described = _FACTS.json_schema(by_alias=True)
+    models = {**vars(schema), **vars(schema_line), **vars(schema_modbus)}
+    json_schema.describe(described["$defs"], models)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "biogate device profile",
-        **_FACTS.json_schema(by_alias=True),
+        **described,
     }
 
 

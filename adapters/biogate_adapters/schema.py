@@ -17,9 +17,6 @@ from biogate_adapters.plant import QUANTITIES
 from biogate_adapters.problems import KeyPath
 
 Evidence = Literal["A", "B", "C", "T", "U", "own"]
-"""A: the vendor's text or a specification was read; B: two independent public sources agree;
-C: one public project, or an inference; T: measured or computed by us; U: unknown, do not rely on
-it; own: this project defined it."""
 
 Finding = tuple[KeyPath, str]
 """What is wrong, and the path to it from the part that was looked at."""
@@ -58,14 +55,20 @@ class Fact(Model):
     """Something that is known of a device: how well, and from where."""
 
     evidence: Evidence
+    """How well it is known. A: the vendor's text or a specification was read; B: two independent
+    public sources agree; C: one public project, or an inference; T: measured or computed by us;
+    U: unknown, do not rely on it; own: this project defined it."""
     source: str = ""
+    """Where it was read."""
 
 
 class Timing(Fact):
-    """How long the device may take. `tries` counts all tries, the first included."""
+    """How long the device may take."""
 
     timeout_ms: float = Field(gt=0)
+    """How long an answer may take."""
     tries: int = Field(ge=1, le=10)
+    """How often a request is sent, the first time included."""
     gap_ms: float = Field(default=0.0, ge=0)
     """Silence between an answer and the next request."""
     min_poll_ms: float = Field(default=0.0, ge=0)
@@ -75,60 +78,82 @@ class Timing(Fact):
 class IdealGas(Fact):
     """Turns a flow at reference conditions into the flow at the gas's own pressure and temperature.
 
-    `reference_pressure_bar` is absolute. `pressure`, `temperature` name plant quantities; with a
-    plant that lacks one, the flow stays at reference conditions.
+    With a plant that lacks one of the quantities, the flow stays at reference conditions.
     """
 
     pressure: str
+    """Plant quantity of the gas's absolute pressure, in bar."""
     temperature: str
+    """Plant quantity of the gas's temperature, in °C."""
     reference_pressure_bar: float = Field(gt=0)
+    """Absolute pressure that the flow is stated at."""
     reference_temperature_degc: float = Field(gt=-273.15)
+    """Temperature that the flow is stated at."""
 
 
 class Simulation(Model):
     """Where a simulated device takes a signal from; exactly one of the sources is given.
 
     The device shows `gain` * quantity + `bias`; a written value drives the actuator with the
-    inverse. `initial` is a set-point's value (in the signal's unit) before the first write.
+    inverse.
     """
 
     quantity: str | None = None
+    """Plant quantity that the signal shows."""
     actuator: str | None = None
+    """Plant actuator that the set-point drives; the signal shows where it stands."""
     constant: float | None = None
+    """A number that never changes."""
     text: str | None = None
+    """What a String signal shows."""
     gain: float = 1.0
+    """Factor from the quantity to what the signal shows."""
     bias: float = 0.0
+    """Added after the gain."""
     above: float | None = None
     """For Boolean signals: true while the quantity is above this."""
     initial: float = 0.0
+    """What a set-point shows before the first write, where the plant lacks the actuator."""
     default: float | None = None
     """Shown, in the signal's unit, where the plant does not have the quantity at all; without it
     the device then shows that it has no value."""
     actual_volume: IdealGas | None = None
+    """Shows the flow at the gas's own pressure and temperature."""
 
 
 class WriteLimits(Model):
     """The adapter refuses values outside `low`..`high` (in the signal's unit)."""
 
     low: float
+    """Lowest value that may be written."""
     high: float
+    """Highest value that may be written."""
 
 
 class SignalFacts(Fact):
     """One signal, whatever the protocol: see `contract.Signal` for the meaning of each."""
 
     description: str = ""
+    """For people; clients see it."""
     data_type: DataType
+    """OPC UA built-in type of the value."""
     unit: str | None = UNIT
     low: float | None = None
+    """Low end of the engineering range (EURange)."""
     high: float | None = None
+    """High end of the engineering range (EURange)."""
     instrument_low: float | None = None
+    """Low end of what the instrument can show (InstrumentRange)."""
     instrument_high: float | None = None
+    """High end of what the instrument can show (InstrumentRange)."""
     write: WriteLimits | None = None
+    """Present where the signal is a set-point: what may be written."""
     invalid: tuple[float, ...] = ()
     """Raw values by which the device says that it has none (NaN always does)."""
     invalid_status: StatusName = status.BAD_SENSOR_FAILURE
+    """Status of a signal whose raw value is one of `invalid`."""
     simulate: Simulation | None = None
+    """Where a simulated device takes the signal from; without it, it has no value."""
 
     def signal(self, index: int, name: str) -> Signal:
         """The adapter contract's view of this signal."""
@@ -197,12 +222,17 @@ class ProfileFacts(Model):
     profile: Literal[1]
     """Version of this file format."""
     vendor: str
+    """Who makes the device."""
     model: str
+    """The device's model name."""
     description: str = ""
+    """For people."""
     notes: tuple[str, ...] = ()
     """What a user must know: unknown facts, traps, what is left out."""
     sources: dict[str, str] = Field(default_factory=dict)
+    """The documents that `source` refers to, by their short names."""
     timing: Timing
+    """How long the device may take."""
 
     def facts(self) -> dict[str, Evidence]:
         """Each fact's path → its evidence letter, for reports on how well the profile is known."""

@@ -32,20 +32,26 @@ class LineTransport(Fact):
     """Framing of the lines."""
 
     terminator: str = Field(min_length=1)
+    """Ends a request and a reply."""
     strip: str = ""
     """Characters that may appear anywhere in a reply and mean nothing."""
     units: str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     """Unit letters that a device can have."""
     error_replies: tuple[str, ...] = ()
+    """Replies by which the device says that it does not understand."""
     max_reply_bytes: int = Field(default=256, ge=1, le=65536)
+    """A longer reply is none."""
 
 
 class Flag(Fact):
     """A word after the values; it may qualify signals, which take its status."""
 
     meaning: str
+    """For people."""
     signals: tuple[str, ...] = ()
+    """Signals that the flag qualifies."""
     status: StatusName | None = None
+    """Their status while the flag is shown."""
 
 
 class Poll(Fact):
@@ -56,10 +62,15 @@ class Poll(Fact):
     """
 
     request: str
+    """The request line; `{unit}` stands for the unit letter."""
     layouts: tuple[tuple[str, ...], ...] = Field(min_length=1)
+    """Names of the numbers in a reply, for each count of them that can come."""
     texts: tuple[str, ...] = ()
+    """Names of the words after the numbers."""
     flags: dict[str, Flag] = Field(default_factory=dict)
+    """The words that may follow, by how the device writes them."""
     flags_field: str = "flags"
+    """The field name by which a signal shows the flags themselves."""
 
     @field_validator("request")
     @classmethod
@@ -68,10 +79,12 @@ class Poll(Fact):
 
 
 class LineWrite(WriteLimits, Fact):
-    """A write command whose reply is a poll frame; `step` is the resolution that is sent."""
+    """A write command whose reply is a poll frame."""
 
     request: str
+    """The command line; `{unit}` and `{value}` (with a format: `{value:.2f}`) stand in it."""
     step: float = Field(gt=0)
+    """Resolution of what is sent, in the signal's unit."""
 
     @field_validator("request")
     @classmethod
@@ -80,20 +93,27 @@ class LineWrite(WriteLimits, Fact):
 
 
 class LineSignal(SignalFacts):
-    """One field of the reply. `format` is how a simulated device prints it."""
+    """One field of the reply."""
 
     field: str
+    """Name of the field: one of a layout, of `texts`, or `flags_field`."""
     format: str = ""
+    """How a simulated device prints it (Python's format language)."""
     write: LineWrite | None = None
+    """Present where the signal is a set-point: the command, and what may be written."""
 
 
 class LineProfile(ProfileFacts):
     """A device that speaks request/response lines."""
 
     protocol: Literal["line"]
+    """Which engine speaks to the device."""
     line: LineTransport
+    """How lines are framed."""
     poll: Poll
+    """How all signals are read at once."""
     points: dict[str, LineSignal] = Field(alias="signals", min_length=1)
+    """The signals by name."""
 
     def problems(self) -> list[Finding]:
         """What is wrong between the parts of the profile: (path, message)."""

@@ -29,6 +29,7 @@ class ModbusTransport(Fact):
     word_order: Literal["big", "little"] = "big"
     """Which word of a 32-bit value comes first: the high one (big) or the low one (little)."""
     text_order: Literal["high_byte_first", "low_byte_first"] = "high_byte_first"
+    """Where in its register the first of two characters is."""
     whole_blocks: bool = False
     """The device only answers for the `blocks` of the profile, each read whole."""
     max_registers: int = Field(default=125, ge=1, le=125)
@@ -36,6 +37,7 @@ class ModbusTransport(Fact):
     max_gap: int = Field(default=0, ge=0, le=124)
     """Registers between two signals that may be read along to save a request."""
     unit_ids: tuple[int, int] = (1, 247)
+    """Lowest and highest unit id that a device can have."""
     answers_broadcast: bool = False
     """The device answers requests to unit id 0 as if they were its own."""
 
@@ -44,83 +46,114 @@ class Block(Fact):
     """Registers that are read together and whole."""
 
     address: int = Field(ge=0, le=65536)
+    """First register, as the manual numbers it."""
     count: int = Field(ge=1, le=125)
+    """How many registers."""
     table: Table | None = None
+    """Where the device's `table` does not hold."""
     content: str = ""
+    """For people."""
 
 
 class Place(Model):
     """Where registers are: `offset` within a `block`, or an `address` of their own."""
 
     block: str | None = None
+    """Name of one of `blocks`."""
     offset: int = Field(default=0, ge=0)
+    """Registers from the start of the block."""
     address: int | None = Field(default=None, ge=0, le=65536)
+    """First register, as the manual numbers it; in the place of a block."""
     table: Table | None = None
+    """Where the device's `table` does not hold."""
 
 
 class StatusBit(Model):
     """A bit (or several) of a status word, and what it makes of the signal's status."""
 
     mask: int = Field(gt=0, le=0xFFFFFFFF)
+    """The bits that decide, when one of them is set."""
     status: StatusName
+    """The status that the signal takes."""
     meaning: str
+    """For people."""
 
 
 class StatusMap(Fact):
     """A status word's bits, the most severe first: the first bit that is set decides."""
 
     format: Literal["uint16", "uint32"]
+    """How the status word stands in its registers."""
     bits: tuple[StatusBit, ...]
+    """The most severe first."""
 
 
 class StatusWord(Place):
     """The status word that qualifies a signal, read by the named status map."""
 
     map: str
+    """Name of one of `status_maps`."""
 
 
 class Expected(Place):
     """A register that must hold `value`, or the signal does not mean what the profile says."""
 
     format: Format
+    """How the value stands in its registers."""
     value: int
+    """What must be there."""
     meaning: str
+    """For people: what is true when it is."""
     status: StatusName = status.BAD_CONFIGURATION_ERROR
+    """Status of the signal when it is not."""
 
 
 class Identity(Place, Fact):
     """Text that the device must start with, read once after connecting."""
 
     length: int = Field(ge=1, le=125)
+    """Registers of the text."""
     starts_with: str
+    """How the text begins."""
 
 
 class ModbusSignal(SignalFacts, Place):
     """One signal: value = raw * scale + bias, or one bit of the raw word."""
 
     format: Format
+    """How the raw value stands in its registers."""
     length: int | None = Field(default=None, ge=1, le=125)
     """Registers of a text."""
     bit: int | None = Field(default=None, ge=0, le=31)
+    """Number of the bit (from 0, the lowest) that a Boolean signal is."""
     scale: float = 1.0
+    """Factor from the raw number to the signal's unit."""
     bias: float = 0.0
+    """Added after the scale."""
     status: StatusWord | None = None
+    """The status word that qualifies the value."""
     expect: Expected | None = None
+    """What must hold for the value to mean what the profile says."""
 
 
 class ImageRegister(Place):
     """Registers that a simulated device holds beside its signals."""
 
     format: Format
+    """How the value stands in its registers."""
     value: float | str
+    """What the registers hold."""
     length: int | None = Field(default=None, ge=1, le=125)
+    """Registers of a text."""
     content: str = ""
+    """For people."""
 
 
 class ModbusSimulation(Fact):
     """What the simulated device holds beside its signals, all read-only."""
 
     image: tuple[ImageRegister, ...] = ()
+    """The registers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +178,19 @@ class ModbusProfile(ProfileFacts):
     """A device that speaks Modbus."""
 
     protocol: Literal["modbus"]
+    """Which engine speaks to the device."""
     modbus: ModbusTransport
+    """How the device uses Modbus."""
     identity: Identity | None = None
+    """How the device says what it is."""
     blocks: dict[str, Block] = Field(default_factory=dict)
+    """Registers that are read together, by name."""
     status_maps: dict[str, StatusMap] = Field(default_factory=dict)
+    """What the bits of status words mean, by name."""
     points: dict[str, ModbusSignal] = Field(alias="signals", min_length=1)
+    """The signals by name."""
     simulation: ModbusSimulation | None = None
+    """What the simulated device holds beside its signals."""
 
     def block_span(self, name: str) -> Span:
         """The registers of a block."""

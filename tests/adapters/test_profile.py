@@ -228,6 +228,16 @@ def test_the_json_schema_offers_the_status_names():
     assert set(schema["discriminator"]["mapping"]) == {"modbus", "line"}
 
 
+def test_the_json_schema_tells_an_editor_what_every_key_means():
+    silent = [
+        (model, key)
+        for model, definition in profile_json_schema()["$defs"].items()
+        for key, described in definition["properties"].items()
+        if "description" not in described
+    ]
+    assert silent == []
+
+
 # OPC 10000-6, Annex A.2: the codes that profiles may name.
 def test_status_names_are_the_standards():
     from asyncua import ua
