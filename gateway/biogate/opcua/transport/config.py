@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from secrets import randbelow
+from time import perf_counter
 from typing import Any
 
 from biogate.opcua.codec import DecodeLimits
@@ -52,7 +53,8 @@ class TransportConfig:
     `certificate_chain` is the server's own certificate in DER, followed by its issuers if they
     are to be sent. Channels without security open even if no endpoint offers them, for discovery
     (Part 4, 5.5.4), unless `discovery` is False. Until a session is active on it a connection is
-    held to the `pre_session` limits.
+    held to the `pre_session` limits. All connections together are served for `slice_s` in each
+    pass of the event loop, measured by `work_clock`.
     """
 
     endpoints: frozenset[Endpoint]
@@ -83,5 +85,7 @@ class TransportConfig:
     max_unsent: int = 64 << 20
     stop_timeout_s: float = 0.9
     tick_interval_s: float = 0.25
+    slice_s: float = 0.005
+    work_clock: Callable[[], float] = perf_counter
     budget: ByteBudget = field(default_factory=ByteBudget)
     channel_ids: Iterator[int] = field(default_factory=lambda: count(randbelow(1 << 30) + 1))

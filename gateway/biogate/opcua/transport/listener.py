@@ -14,6 +14,7 @@ from biogate.opcua.stack import StatusCodes, status_name
 from biogate.opcua.transport.config import TransportConfig
 from biogate.opcua.transport.events import Closed
 from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle, RequestHandler
+from biogate.opcua.transport.rota import Rota
 from biogate.opcua.transport.stream import Stream
 from biogate_security.log_budget import LogBudget
 
@@ -59,6 +60,7 @@ class Listener:
         self._port = port
         self._handler = handler
         self._budgets: dict[str, LogBudget] = {}
+        self.rota = Rota(config.slice_s, config.work_clock)
         self._connections: dict[Stream, None] = {}  # in the order of their coming
         self._server: asyncio.Server | None = None
         self._ticker: asyncio.TimerHandle | None = None

@@ -1,12 +1,13 @@
 """One socket: the only place besides the listener that does I/O (asyncio).
 
-Back-pressure goes both ways: while a client does not read its answers nothing more is read from
-it, and one that lets too many pile up is dropped.
+Back-pressure goes both ways: while a client does not read its answers, or has requests that wait
+for their turn, nothing more is read from it; one that lets too many answers pile up is dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 from biogate.opcua.stack import StatusCodes
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from biogate.opcua.transport.listener import Listener
 
 
+_PIECE = 16_384
+"""Bytes that are taken apart in one turn: they may hold hundreds of frames."""
+
+
 class Stream(asyncio.Protocol):
     """A socket and its ServerConnection; the ConnectionHandle that the handler is given."""
 
@@ -26,6 +31,8 @@ class Stream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._machine = ServerConnection(listener.config, listener.clock)
         self._writable = True
+        self._received = bytearray()
+        self._events: deque[Event] = deque()
         self._closed_at_s: float | None = None
         self.opened_channel = False
 
@@ -47,7 +54,7 @@ class Stream(asyncio.Protocol):
         self._machine.session_active = active
 
     def close(self, status: int, reason: str = "") -> None:
-        self._handle(self._machine.close(status, reason))
+        self._end(self._machine.close(status, reason))
 
     # -- what the listener asks -----------------------------------------------------------------
 
@@ -68,7 +75,7 @@ class Stream(asyncio.Protocol):
 
     def tick(self) -> None:
         """Deadlines: of the protocol, and for the client to take the last bytes."""
-        self._handle(self._machine.tick())
+        self._end(self._machine.tick())
         if self._closed_at_s is not None:
             waited_s = self._listener.clock() - self._closed_at_s
             if waited_s > self._listener.config.stop_timeout_s:
@@ -91,44 +98,77 @@ class Stream(asyncio.Protocol):
         self._listener.add(self)
 
     def data_received(self, data: bytes) -> None:
-        self._handle(self._machine.receive(data))
+        self._received += data
+        self._ready()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._handle(self._machine.lost())
+        goodbye: list[Event] = [event for event in self._events if isinstance(event, Closed)]
+        self._end(goodbye or self._machine.lost())
         self._listener.remove(self)
 
     def pause_writing(self) -> None:
         self._writable = False
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._set_reading()
 
     def resume_writing(self) -> None:
         self._writable = True
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._ready()
 
     # -- inside ---------------------------------------------------------------------------------
 
-    def _handle(self, events: list[Event]) -> None:
+    def _ready(self) -> None:
+        self._listener.rota.ready(self)
+        self._set_reading()
+
+    def serve(self) -> bool:
+        """Do one thing: handle a request, or take received bytes apart. True: there is more."""
+        if not (self._writable or self._machine.closed):
+            return False
+        if self._events:
+            self._process(self._events.popleft())
+        elif self._received:
+            piece = bytes(self._received[:_PIECE])
+            del self._received[:_PIECE]
+            self._events += self._machine.receive(piece)
+            self._flush()
+        more = bool(self._events or self._received)
+        if not more:
+            self._set_reading()
+        return more
+
+    def _set_reading(self) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if self._writable and not (self._events or self._received):
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
+    def _process(self, event: Event) -> None:
         counters = self._listener.counters
+        match event:
+            case RequestReceived(request_id, message, channel):
+                counters.requests += 1
+                self._listener.deliver(self, channel, request_id, message)
+            case ChannelOpened(renewed=renewed):
+                self.opened_channel = True
+                counters.channels += not renewed
+                counters.renewals += renewed
+            case Closed():
+                self._ended(event)
+
+    def _end(self, events: list[Event]) -> None:
+        """The connection ends now: what was not served yet is forgotten."""
         self._flush()
         for event in events:
-            match event:
-                case RequestReceived(request_id, message, channel):
-                    if self._closed_at_s is not None:
-                        return  # closed by what an earlier one of these requests did
-                    counters.requests += 1
-                    self._listener.deliver(self, channel, request_id, message)
-                case ChannelOpened(renewed=renewed):
-                    self.opened_channel = True
-                    counters.channels += not renewed
-                    counters.renewals += renewed
-                case Closed():
-                    self._ended(event)
+            self._process(event)
 
     def _ended(self, event: Closed) -> None:
         self._closed_at_s = self._listener.clock()
+        self._events.clear()
+        self._received.clear()
         self._listener.closed(self, event)
         if self._transport is not None:
             self._transport.close()
@@ -147,4 +187,4 @@ class Stream(asyncio.Protocol):
                 f"{unsent} bytes wait for a client that does not read them",
             )
             transport.abort()
-            self._handle(events)
+            self._end(events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import struct
 import time
@@ -258,6 +259,72 @@ async def test_a_client_that_does_not_read_is_not_read_from(listen, connect, han
     _, _, request_id, _ = await handler.requests.get()
     assert request_id == 10
     assert handle.writable
+
+
+async def test_a_thousand_requests_of_one_client_do_not_hold_up_another(listen, connect):
+    """Each request takes a millisecond of a working time of 5 ms in each pass of the loop."""
+    worked = itertools.count()
+    order: list[Any] = []
+
+    class Slow(Handler):
+        def on_request(self, handle: Any, channel: Any, request_id: int, message: bytes) -> None:
+            order.append(handle)
+            super().on_request(handle, channel, request_id, message)
+
+    slow = Slow()
+    listener = await listen(slow, slice_s=0.005, work_clock=lambda: next(worked) / 1000)
+    other = await (await connect(listener)).open()
+    greedy = await (await connect(listener)).open()
+    greedy.writer.write(b"".join(greedy.frames.chunk(READ) for _ in range(1000)))
+    other.send(FIND)
+    first, *_ = await slow.requests.get()
+    await until(lambda: {*order} != {first} or len(order) == 1000)
+    assert len(order) < 500
+    await until(lambda: len(order) == 1001)
+
+
+async def test_requests_that_wait_for_their_turn_stop_the_reading(listen, connect, handler):
+    """What a client may make the server hold is one read, not all that it sends."""
+    listener = await listen(handler, slice_s=0.0)  # one thing in each pass
+    client = await (await connect(listener)).open()
+    client.writer.write(b"".join(client.frames.chunk(READ) for _ in range(20_000)))
+    await handler.requests.get()
+    (connection,) = listener._connections
+    assert not connection._transport.is_reading()
+    for _ in range(19_999):
+        await handler.requests.get()
+    await until(connection._transport.is_reading)
+
+
+async def test_requests_before_a_goodbye_are_served(listen, connect, handler):
+    """A client may close its channel without waiting for the answer to its last request."""
+    listener = await listen(handler, slice_s=0.0)
+    client = await (await connect(listener)).open()
+    chunk = client.frames.chunk
+    client.writer.write(chunk(READ, request_id=1) + chunk(FIND, request_id=2))
+    client.writer.write(chunk(b"", kind=b"CLO"))
+    await until(lambda: handler.closed)
+    assert [handler.requests.get_nowait()[2] for _ in range(2)] == [1, 2]
+    assert listener.counters.closed == {"Good": 1}
+
+
+async def test_nothing_is_done_for_a_client_that_is_gone(listen, connect):
+    """Else a flood would go on when those who sent it have long left."""
+
+    class Answering(Handler):
+        def on_request(self, handle: Any, channel: Any, request_id: int, message: bytes) -> None:
+            super().on_request(handle, channel, request_id, message)
+            handle.respond(request_id, b"answer")
+
+    handler = Answering()
+    listener = await listen(handler, slice_s=0.0)
+    client = await (await connect(listener)).open()
+    client.writer.write(b"".join(client.frames.chunk(READ) for _ in range(3000)))
+    await handler.requests.get()
+    client.writer.transport.abort()
+    await until(lambda: handler.closed)
+    await until(lambda: listener.connections == 0)
+    assert handler.requests.qsize() < 2900
 
 
 async def test_a_client_that_never_reads_is_dropped(listen, connect, handler):

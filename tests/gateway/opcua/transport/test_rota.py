@@ -1,0 +1,73 @@
+"""Turns: nobody's thousand requests hold up another's one, nor the loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from biogate.opcua.transport.rota import Rota
+
+
+class Work:
+    """Seconds of working time."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class Busy:
+    """Something that takes 1 ms for each of the `left` things that it has to do."""
+
+    def __init__(self, name: str, left: int, work: Work, log: list[str]) -> None:
+        self.name, self.left, self.work, self.log = name, left, work, log
+
+    def serve(self) -> bool:
+        self.left -= 1
+        self.work.now_s += 0.001
+        self.log.append(self.name)
+        return self.left > 0
+
+
+async def test_one_that_is_alone_is_served_at_once() -> None:
+    work, log = Work(), list[str]()
+    Rota(0.005, work).ready(Busy("a", 3, work, log))
+    assert log == ["a"] * 3
+
+
+async def test_a_pass_of_the_loop_ends_with_its_slice_and_the_next_goes_on() -> None:
+    work, log = Work(), list[str]()
+    rota, busy = Rota(0.005, work), Busy("a", 12, work, log)
+    rota.ready(busy)
+    served = [len(log)]
+    while rota.is_waiting(busy):
+        await asyncio.sleep(0)
+        served.append(len(log))
+    assert served == [5, 10, 12]
+
+
+async def test_all_who_are_ready_take_turns_within_one_slice() -> None:
+    work, log = Work(), list[str]()
+    rota = Rota(0.005, work)
+    rota.ready(Busy("a", 1000, work, log))
+    rota.ready(Busy("b", 2, work, log))
+    assert log == ["a"] * 5  # b came in the same pass, whose time is used up
+    await asyncio.sleep(0)
+    assert log[5:] == ["a", "b", "a", "b", "a"]
+
+
+async def test_one_that_becomes_ready_while_it_is_served_is_not_served_inside() -> None:
+    work, log = Work(), list[str]()
+    rota = Rota(0.005, work)
+
+    class Eager(Busy):
+        def serve(self) -> bool:
+            log.append("begin")
+            rota.ready(other)
+            log.append("end")
+            return super().serve()
+
+    other = Busy("other", 1, work, log)
+    rota.ready(Eager("eager", 1, work, log))
+    assert log == ["begin", "end", "eager", "other"]
