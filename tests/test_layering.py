@@ -58,6 +58,26 @@ def test_one_module_of_the_gateway_imports_asyncua() -> None:
     assert files == {"gateway/biogate/opcua/stack.py"}
 
 
+def test_the_front_end_knows_neither_devices_nor_secrets() -> None:
+    """docs/architecture.md, decision 11: it can leave the process."""
+    allowed = {
+        "biogate_adapters",  # for its status codes
+        "biogate_adapters.filetime",
+        "biogate_adapters.status",
+        "biogate_security.log_budget",
+        "biogate_security.policy",
+        "biogate_security.status",
+    }
+    foreign = {
+        module
+        for file, module in imports_of("biogate")
+        if file.startswith("gateway/biogate/opcua/") and top(module) in ROOTS
+        if not module.startswith(("biogate.opcua", "biogate.tags", "biogate_nodesets"))
+    }
+
+    assert foreign <= allowed
+
+
 @pytest.mark.parametrize("package", ROOTS)
 def test_no_package_imports_the_tests_or_a_folder_by_name(package: str) -> None:
     folders = {"tests", "benchmarks", *ROOTS.values()}
