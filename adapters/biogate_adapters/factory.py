@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from biogate_adapters.contract import Adapter
+from biogate_adapters.link import LinkSettings
 from biogate_adapters.profile import Profile
 from biogate_adapters.schema_line import LineProfile
 from biogate_adapters.schema_modbus import ModbusProfile
@@ -69,19 +70,30 @@ def create_adapter(
     tries = timing.tries if tries is None else tries
     if timeout_s <= 0 or tries < 1:
         raise ValueError(f"time-out {timeout_s:g} s, {tries} tries: both must be above 0")
+    own = f"unit id {unit_id}" if profile.protocol == "modbus" else f"unit {unit}"
+    settings = LinkSettings(
+        place.host,
+        place.port,
+        timeout_s,
+        tries,
+        timing.gap_ms / 1000,
+        where=f"{profile.name} at {place}, {own}",
+    )
     if isinstance(profile.facts, ModbusProfile):
-        return _modbus(profile, profile.facts, place, name, unit_id, timeout_s, tries)
-    return _line(profile, profile.facts, place, name, unit, timeout_s, tries)
+        return _modbus(
+            profile, profile.facts, settings, name, unit_id, rtu=place.scheme == "rtu+tcp"
+        )
+    return _line(profile, profile.facts, settings, name, unit)
 
 
 def _modbus(
     profile: Profile,
     facts: ModbusProfile,
-    place: Address,
+    settings: LinkSettings,
     name: str,
     unit_id: int,
-    timeout_s: float,
-    tries: int,
+    *,
+    rtu: bool,
 ) -> Adapter:
     low, high = facts.modbus.unit_ids
     if not low <= unit_id <= high:
@@ -89,42 +101,17 @@ def _modbus(
     from biogate_adapters.modbus.adapter import ModbusAdapter
     from biogate_adapters.modbus.link import ModbusLink
 
-    where = f"{profile.name} at {place}, unit id {unit_id}"
-    link = ModbusLink(
-        place.host,
-        place.port,
-        rtu=place.scheme == "rtu+tcp",
-        unit_id=unit_id,
-        timeout_s=timeout_s,
-        tries=tries,
-        gap_s=facts.timing.gap_ms / 1000,
-        where=where,
-    )
-    return ModbusAdapter(profile, link, where=where, device=name)
+    link = ModbusLink(settings, rtu=rtu, unit_id=unit_id)
+    return ModbusAdapter(profile, link, where=settings.where, device=name)
 
 
 def _line(
-    profile: Profile,
-    facts: LineProfile,
-    place: Address,
-    name: str,
-    unit: str,
-    timeout_s: float,
-    tries: int,
+    profile: Profile, facts: LineProfile, settings: LinkSettings, name: str, unit: str
 ) -> Adapter:
     if len(unit) != 1 or unit not in facts.line.units:
         raise ValueError(f"unit {unit!r}: {profile.name} has one letter of {facts.line.units}")
     from biogate_adapters.line.adapter import LineAdapter
     from biogate_adapters.line.link import LineLink
 
-    where = f"{profile.name} at {place}, unit {unit}"
-    link = LineLink(
-        place.host,
-        place.port,
-        line=facts.line,
-        timeout_s=timeout_s,
-        tries=tries,
-        gap_s=facts.timing.gap_ms / 1000,
-        where=where,
-    )
-    return LineAdapter(profile, link, unit=unit, where=where, device=name)
+    link = LineLink(settings, line=facts.line)
+    return LineAdapter(profile, link, unit=unit, where=settings.where, device=name)

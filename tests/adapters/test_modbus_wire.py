@@ -11,6 +11,7 @@ import pytest
 from biogate_adapters import status
 from biogate_adapters.contract import AdapterError
 from biogate_adapters.factory import create_adapter
+from biogate_adapters.link import LinkSettings
 from biogate_adapters.modbus.link import MalformedAnswerError, ModbusLink, RefusedError
 from biogate_adapters.profile import load_profile, load_profile_file
 
@@ -57,16 +58,8 @@ async def rtu_link(scripted):
 
 
 def link_to(port, *, rtu, tries=1, timeout_s=0.3, unit_id=1):
-    return ModbusLink(
-        "127.0.0.1",
-        port,
-        rtu=rtu,
-        unit_id=unit_id,
-        timeout_s=timeout_s,
-        tries=tries,
-        gap_s=0.0,
-        where="probe",
-    )
+    settings = LinkSettings("127.0.0.1", port, timeout_s, tries, gap_s=0.0, where="probe")
+    return ModbusLink(settings, rtu=rtu, unit_id=unit_id)
 
 
 @pytest.mark.parametrize(

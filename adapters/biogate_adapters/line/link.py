@@ -9,6 +9,7 @@ from typing import TypeVar
 from biogate_adapters import status
 from biogate_adapters.contract import AdapterError
 from biogate_adapters.line.frame import FrameError
+from biogate_adapters.link import Gap, LinkSettings
 from biogate_adapters.schema_line import LineTransport
 
 _Reply = TypeVar("_Reply")
@@ -51,29 +52,17 @@ class _Lines(asyncio.Protocol):
 
 
 class LineLink:
-    """One connection. `where` names the device in error messages."""
+    """One connection."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        line: LineTransport,
-        timeout_s: float,
-        tries: int,
-        gap_s: float,
-        where: str,
-    ) -> None:
-        self._host, self._port = host, port
+    def __init__(self, settings: LinkSettings, *, line: LineTransport) -> None:
+        self._host, self._port = settings.host, settings.port
+        self._timeout_s, self._tries = settings.timeout_s, settings.tries
+        self._where = settings.where
+        self._gap = Gap(settings.gap_s)
         self._line = line
-        self._timeout_s = timeout_s
-        self._tries = tries
-        self._gap_s = gap_s
-        self._where = where
         self._terminator = line.terminator.encode("ascii")
         self._transport: asyncio.WriteTransport | None = None
         self._lines: _Lines | None = None
-        self._quiet_until = 0.0
 
     async def connect(self) -> None:
         """Open the connection. Raises AdapterError when nobody answers there."""
@@ -138,16 +127,14 @@ class LineLink:
         transport, lines = self._transport, self._lines
         if transport is None or lines is None or not lines.connected:
             raise ConnectionError("not connected")
-        loop = asyncio.get_running_loop()
-        if (pause := self._quiet_until - loop.time()) > 0:
-            await asyncio.sleep(pause)
+        await self._gap.end()
         reply = lines.expect()
         transport.write(request.encode("ascii") + self._terminator)
         try:
             async with asyncio.timeout(self._timeout_s):
                 line = await reply
         finally:
-            self._quiet_until = loop.time() + self._gap_s
+            self._gap.begin()
         text = line.decode("ascii", errors="replace")
         for character in self._line.strip:
             text = text.replace(character, "")

@@ -16,6 +16,7 @@ from pymodbus.pdu import DecodePDU, ModbusPDU
 
 from biogate_adapters import status
 from biogate_adapters.contract import AdapterError
+from biogate_adapters.link import Gap, LinkSettings
 from biogate_adapters.modbus.log import quiet_pymodbus
 
 ILLEGAL_ADDRESS, ILLEGAL_VALUE = 2, 3
@@ -85,31 +86,18 @@ class _RtuFrames(_Frames, FramerRTU):
 
 
 class ModbusLink:
-    """One connection to one unit id. `where` names the device in error messages."""
+    """One connection to one unit id."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        rtu: bool,
-        unit_id: int,
-        timeout_s: float,
-        tries: int,
-        gap_s: float,
-        where: str,
-    ) -> None:
-        self._host, self._port = host, port
+    def __init__(self, settings: LinkSettings, *, rtu: bool, unit_id: int) -> None:
+        self._host, self._port = settings.host, settings.port
+        self._timeout_s, self._tries = settings.timeout_s, settings.tries
+        self._where = settings.where
+        self._gap = Gap(settings.gap_s)
         self._rtu = rtu
         self._unit_id = unit_id
-        self._timeout_s = timeout_s
-        self._tries = tries
-        self._gap_s = gap_s
-        self._where = where
         self._client: AsyncModbusTcpClient | None = None
         self._received = b""
         self._waiting = False
-        self._quiet_until = 0.0
 
     async def connect(self) -> None:
         """Open the connection. Raises AdapterError when nobody answers there."""
@@ -213,9 +201,7 @@ class ModbusLink:
         client = self._client
         if client is None or not client.connected:
             raise AdapterError(f"{self._where}: not connected", status.BAD_NO_COMMUNICATION)
-        loop = asyncio.get_running_loop()
-        if (pause := self._quiet_until - loop.time()) > 0:
-            await asyncio.sleep(pause)
+        await self._gap.end()
         self._received = b""
         self._waiting = True
         try:
@@ -233,7 +219,7 @@ class ModbusLink:
             ) from error
         finally:
             self._waiting = False
-            self._quiet_until = loop.time() + self._gap_s
+            self._gap.begin()
 
     def _refusal(self, what: str, code: int) -> Exception:
         if code not in _GATEWAY:
