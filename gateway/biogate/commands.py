@@ -102,6 +102,9 @@ class CommandService:
             await self._store_refusal(entry, refused)
             return refused
         assert not isinstance(value, UnfitValue)  # that is refused above
+        return await self._carry_out(route, entry, value)
+
+    async def _carry_out(self, route: WriteRoute, entry: AuditRecord, value: float | str) -> int:
         try:
             await self._audit.record(entry)
         except AuditUnavailableError as error:
