@@ -83,6 +83,10 @@ def _answer(pending: _PendingWrite, result: WriteResult) -> None:
         pending.result.set_result(result)
 
 
+def _unknown(code: int, why: str) -> WriteResult:
+    return WriteResult(code, message=f"{why}: the device may have taken the value, or not")
+
+
 class DeviceSupervisor:
     """One device's life. `on_batch` gets every batch of samples, in order, and must not block.
 
@@ -223,9 +227,11 @@ class DeviceSupervisor:
             if not pending.result.done():
                 try:
                     result = await self._write_one(pending)
+                except asyncio.CancelledError:
+                    _answer(pending, _unknown(status.BAD_SHUTDOWN, f"{self.name} was stopped"))
+                    raise
                 except Exception as error:
-                    message = f"{error}: the device may have taken the value, or not"
-                    _answer(pending, WriteResult(status.BAD_TIMEOUT, message=message))
+                    _answer(pending, _unknown(status.BAD_TIMEOUT, str(error)))
                     raise
                 _answer(pending, result)
             self._writes.popleft()

@@ -132,7 +132,11 @@ class Gateway:
             raise
 
     async def stop(self) -> None:
-        """Stop serving, finish the writes under way, close the devices and the audit log."""
+        """Stop serving, stop the devices, record what came of each write, close the audit log.
+
+        A client's write that is under way has half a second; of one that takes longer is recorded
+        that nobody knows (Bad_Shutdown).
+        """
         await self._stack.aclose()
         self._front_end = None
 
@@ -154,11 +158,11 @@ class Gateway:
             authenticator=storage.users,
             pki=storage.pki,
         )
+        self._stack.push_async_callback(commands.drain)
+        self._stack.push_async_callback(self._devices.stop)
         await front_end.start()
         self._stack.push_async_callback(front_end.stop)
-        self._stack.push_async_callback(commands.drain)
         self._devices.start()
-        self._stack.push_async_callback(self._devices.stop)
         self._follow_computed_tags()
         self.first_password = await storage.make_operator()
         self._front_end, self._commands, self._storage = front_end, commands, storage

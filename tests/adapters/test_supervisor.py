@@ -32,6 +32,7 @@ class FakeAdapter:
         self.fault = None
         self.hold = None
         self.write_fault = None
+        self.write_hold = None
         self.value = 0.0
 
     async def connect(self):
@@ -58,6 +59,8 @@ class FakeAdapter:
 
     async def write(self, signal, value):
         self.calls.append(f"write {value:g}")
+        if self.write_hold:
+            await self.write_hold.wait()
         if self.write_fault:
             raise self.write_fault
         return WriteResult(status.GOOD, value)
@@ -396,6 +399,19 @@ async def test_a_write_lost_on_the_way_says_that_nobody_knows(supervise, adapter
     await clock.settle()
     assert supervisor.diagnostics.state is DeviceState.FAULT
     assert sink.codes() == {status.UNCERTAIN_NO_COMMUNICATION_LAST_USABLE}
+
+
+async def test_a_write_under_way_at_the_stop_says_that_nobody_knows(supervise, adapter, clock):
+    supervisor = supervise(adapter)
+    await clock.advance(0.5)
+    adapter.write_hold = asyncio.Event()
+    writing = asyncio.create_task(supervisor.write(1, 3.5))
+    await clock.settle()
+    assert "write 3.5" in adapter.calls
+    await supervisor.stop()
+    result = await writing
+    assert result.status == status.BAD_SHUTDOWN
+    assert "may have taken the value, or not" in result.message
 
 
 async def test_a_write_whose_caller_gave_up_is_not_sent(supervise, adapter, clock):
