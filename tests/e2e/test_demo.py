@@ -56,12 +56,11 @@ class Demo:
 
 
 @pytest.fixture
-async def demo(programs: Start, nodeset_cache: Path, tmp_path: Path) -> Demo:
+async def demo(programs: Start, new_data: Callable[[], Path]) -> Demo:
     """`biogate demo` at 60 times real time, ready for clients, with all devices answering."""
     program = await programs(
-        "demo", "--quiet", "--port", "0", "--data", str(tmp_path / "data"), "--speed", "60",
-        "--nodesets", str(nodeset_cache),
-    )  # fmt: skip
+        "demo", "--quiet", "--port", "0", "--data", str(new_data()), "--speed", "60"
+    )
     url = (await program.line(r"endpoint: (opc\.tcp://\S+)"))[1]
     password = (await program.line(r"password: +(\S+)"))[1]
     for device in ("AE101", "AE102", "FIC101", "RC101"):
