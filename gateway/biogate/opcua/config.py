@@ -22,6 +22,7 @@ class Limits:
     max_queued_requests_per_session: int = 32
     max_request_duration_ms: float = 60_000.0
     max_message_size: int = 16_777_216
+    max_response_size: int = 16_777_216
     max_nodes_per_read: int = 10_000
     max_nodes_per_write: int = 1_000
     max_nodes_per_method_call: int = 100
@@ -29,6 +30,7 @@ class Limits:
     max_nodes_per_register_nodes: int = 10_000
     max_nodes_per_translate: int = 1_000
     max_references_per_node: int = 1_000
+    max_browse_steps: int = 200_000
     max_browse_continuation_points: int = 20
     max_path_elements: int = 100
     max_translate_steps: int = 100_000

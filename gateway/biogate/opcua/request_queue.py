@@ -1,4 +1,8 @@
-"""Requests that take time: a bounded number of each session runs, a bounded number waits."""
+"""Requests that take time: a bounded number of each session runs, a bounded number waits.
+
+Those that wait for a device and those that work have lanes of their own, so that a device that
+does not answer holds up no reading.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +18,16 @@ from biogate.opcua.stack import StatusCodes
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request. `run` answers it and never raises; `refuse` answers it with a StatusCode."""
+    """One request. `run` answers it and never raises; `refuse` answers it with a StatusCode.
+
+    `works` tells a request that is computed from one that waits for something outside.
+    """
 
     request_handle: int
     run: Callable[[], Awaitable[None]]
     refuse: Callable[[int], None]
     expires_s: float = float("inf")
+    works: bool = False
 
 
 @dataclass(slots=True)
@@ -28,13 +36,16 @@ class _Lane:
     waiting: deque[Job] = field(default_factory=deque)
 
 
+_LaneKey = tuple[Session, bool]
+
+
 class RequestQueue:
-    """One lane per session, so that no session holds up another."""
+    """Two lanes per session, so that no session holds up another."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         self._limits = limits
         self._clock = clock
-        self._lanes: dict[Session, _Lane] = {}
+        self._lanes: dict[_LaneKey, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
 
@@ -47,9 +58,10 @@ class RequestQueue:
         if self._stopped:
             job.refuse(StatusCodes.BadServerHalted)
             return
-        lane = self._lanes.setdefault(session, _Lane())
+        key = (session, job.works)
+        lane = self._lanes.setdefault(key, _Lane())
         if lane.running < self._limits.max_running_requests_per_session:
-            self._start(session, lane, job)
+            self._start(key, lane, job)
         elif len(lane.waiting) < self._limits.max_queued_requests_per_session:
             lane.waiting.append(job)
         else:
@@ -57,25 +69,25 @@ class RequestQueue:
 
     def cancel(self, session: Session, request_handle: int) -> int:
         """Refuse the session's waiting jobs of that handle; their number."""
-        lane = self._lanes.get(session)
-        if lane is None:
-            return 0
-        chosen = [job for job in lane.waiting if job.request_handle == request_handle]
-        for job in chosen:
-            lane.waiting.remove(job)
-            job.refuse(StatusCodes.BadRequestCancelledByClient)
-        return len(chosen)
+        count = 0
+        for lane in self._lanes_of(session):
+            chosen = [job for job in lane.waiting if job.request_handle == request_handle]
+            count += len(chosen)
+            for job in chosen:
+                lane.waiting.remove(job)
+                job.refuse(StatusCodes.BadRequestCancelledByClient)
+        return count
 
     def session_closed(self, session: Session) -> None:
         """Refuse what waits; what runs is finished (a write is not half undone)."""
-        lane = self._lanes.get(session)
-        while lane is not None and lane.waiting:
-            lane.waiting.popleft().refuse(StatusCodes.BadSessionClosed)
+        for lane in self._lanes_of(session):
+            while lane.waiting:
+                lane.waiting.popleft().refuse(StatusCodes.BadSessionClosed)
 
     async def stop(self, grace_s: float) -> None:
         """Give what runs `grace_s` seconds, then cancel it."""
         self._stopped = True
-        for session in list(self._lanes):
+        for session, _ in list(self._lanes):
             self.session_closed(session)
         if not self._tasks:
             return
@@ -84,25 +96,29 @@ class RequestQueue:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
-    def _start(self, session: Session, lane: _Lane, job: Job) -> None:
+    def _lanes_of(self, session: Session) -> list[_Lane]:
+        keys = ((session, works) for works in (False, True))
+        return [self._lanes[key] for key in keys if key in self._lanes]
+
+    def _start(self, key: _LaneKey, lane: _Lane, job: Job) -> None:
         lane.running += 1
-        task = asyncio.get_running_loop().create_task(self._run(session, lane, job))
+        task = asyncio.get_running_loop().create_task(self._run(key, lane, job))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, session: Session, lane: _Lane, job: Job) -> None:
+    async def _run(self, key: _LaneKey, lane: _Lane, job: Job) -> None:
         try:
             await job.run()
         finally:
             lane.running -= 1
-            self._next(session, lane)
+            self._next(key, lane)
 
-    def _next(self, session: Session, lane: _Lane) -> None:
+    def _next(self, key: _LaneKey, lane: _Lane) -> None:
         while lane.waiting:
             job = lane.waiting.popleft()
             if self._clock() < job.expires_s:
-                self._start(session, lane, job)
+                self._start(key, lane, job)
                 return
             job.refuse(StatusCodes.BadTimeout)
         if not lane.running:
-            self._lanes.pop(session, None)
+            self._lanes.pop(key, None)

@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from biogate.opcua.services.context import (
     ServerContext,
     Service,
 )
+from biogate.opcua.services.results import ResultList
 from biogate.opcua.session import Session
 from biogate.opcua.stack import StatusCodes, status_name, ua
 from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle
@@ -47,6 +48,9 @@ _EARLY_LIMITS = DecodeLimits(
 )
 _EARLY_MESSAGE_SIZE = 65_536
 
+Answer = Coroutine[Any, Any, Any]
+"""What a request waits for, not begun or begun with its first slice."""
+
 
 class Dispatcher:
     """The transport's RequestHandler. `counters` counts requests and faults by status name."""
@@ -54,11 +58,6 @@ class Dispatcher:
     def __init__(self, context: ServerContext, services: Iterable[Service]) -> None:
         self._server = context
         self._services = {service.request: service for service in services}
-        self._waiting = {
-            service.request
-            for service in self._services.values()
-            if inspect.iscoroutinefunction(service.handler)
-        }
         limits = context.config.limits
         self._limits = DecodeLimits(
             max_string_length=limits.max_string_length,
@@ -164,28 +163,30 @@ class Dispatcher:
     # -- running --------------------------------------------------------------------------------
 
     def _dispatch(self, ctx: RequestContext, service: Service, request: Any) -> None:
-        if service.request not in self._waiting:
-            try:
-                self._respond(ctx, service.handler(ctx, request))
-            except Exception as error:  # noqa: BLE001  answered and logged by _failed
-                self._failed(ctx, request, error)
+        try:
+            answer = service.handler(ctx, request)
+            if not inspect.iscoroutine(answer):
+                self._respond(ctx, answer)
+                return
+        except Exception as error:  # noqa: BLE001  answered and logged by _failed
+            self._failed(ctx, request, error)
             return
         hint_ms = ctx.request_header.TimeoutHint
-        expires_s = self._server.clock() + hint_ms / 1000.0 if hint_ms else float("inf")
         job = Job(
             ctx.request_header.RequestHandle,
-            partial(self._run, ctx, service, request),
-            partial(self._fault, ctx),
-            expires_s,
+            partial(self._run, ctx, request, answer),
+            partial(self._give_up, ctx, answer),
+            self._server.clock() + hint_ms / 1000.0 if hint_ms else float("inf"),
+            works=not inspect.iscoroutinefunction(service.handler),
         )
         self._server.queue.submit(ctx.session, job)
 
-    async def _run(self, ctx: RequestContext, service: Service, request: Any) -> None:
+    async def _run(self, ctx: RequestContext, request: Any, answer: Answer) -> None:
         limit_s = self._server.config.limits.max_request_duration_ms / 1000.0
         deadline = asyncio.timeout(limit_s)
         try:
             async with deadline:
-                response = await service.handler(ctx, request)
+                response = await answer
             self._respond(ctx, response)
         except asyncio.CancelledError:
             self._fault(ctx, StatusCodes.BadShutdown)
@@ -194,14 +195,19 @@ class Dispatcher:
             late = ServiceError(StatusCodes.BadTimeout) if deadline.expired() else None
             self._failed(ctx, request, late or error)
 
+    def _give_up(self, ctx: RequestContext, answer: Answer, status: int) -> None:
+        answer.close()
+        self._fault(ctx, status)
+
     def _respond(self, ctx: RequestContext, response: Any) -> None:
         if response is DEFERRED:
             return
-        if not isinstance(response, bytes):
+        if isinstance(response, ResultList):
+            response = response.encode(ctx.response_header())
+        elif not isinstance(response, bytes):
             response.ResponseHeader = ctx.response_header()
             response = encode_message(response)
-        session = ctx.optional_session
-        if session and 0 < session.max_response_size < len(response):
+        if len(response) > ctx.response_room:
             raise ServiceError(StatusCodes.BadResponseTooLarge)
         ctx.respond(response)
 

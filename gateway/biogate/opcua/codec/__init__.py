@@ -6,7 +6,9 @@ from biogate.opcua.codec.messages import (
     decode_message,
     decode_request_header,
     decode_variant,
+    encode_data_value,
     encode_message,
+    encode_results,
     encode_variant,
     message_class,
 )
@@ -23,7 +25,9 @@ __all__ = [
     "decode_message",
     "decode_request_header",
     "decode_variant",
+    "encode_data_value",
     "encode_message",
+    "encode_results",
     "encode_variant",
     "message_class",
 ]

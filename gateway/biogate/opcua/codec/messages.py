@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from biogate.opcua.codec.encoded import EncodedVariant
 from biogate.opcua.codec.limits import DecodeError, DecodeLimits, EncodeError
 from biogate.opcua.codec.reader import DEFAULT_LIMITS, Reader
-from biogate.opcua.codec.structures import MESSAGES, StructureCodec, codec_of
+from biogate.opcua.codec.structures import MESSAGES, StructureCodec, codec_of, encoding_id
 from biogate.opcua.codec.writer import Writer
 from biogate.opcua.stack import StatusCodes, ua
 
@@ -17,7 +17,9 @@ __all__ = [
     "decode_message",
     "decode_request_header",
     "decode_variant",
+    "encode_data_value",
     "encode_message",
+    "encode_results",
     "encode_variant",
     "message_class",
 ]
@@ -34,6 +36,27 @@ def encode_message(message: Any) -> bytes:
 def encode_variant(value: ua.Variant) -> EncodedVariant:
     """A Variant as bytes that the writer accepts in its place. Raises EncodeError."""
     return EncodedVariant(_write("Variant", lambda w: w.variant(value)))
+
+
+def encode_data_value(value: ua.DataValue) -> bytes:
+    """A DataValue as bytes. Raises EncodeError."""
+    return _write("DataValue", lambda w: w.data_value(value))
+
+
+def encode_results(response: type, header: ua.ResponseHeader, results: Sequence[bytes]) -> bytes:
+    """A response of a header, an array of Results and no DiagnosticInfos, its results encoded.
+
+    Raises EncodeError.
+    """
+
+    def write(writer: Writer) -> None:
+        writer.node_id(encoding_id(response))
+        codec_of(ua.ResponseHeader).encode(writer, header)
+        writer.count(results)
+        writer.buffer += b"".join(results)
+        writer.count(())
+
+    return _write(response.__name__, write)
 
 
 def _write(what: str, write: Callable[[Writer], None]) -> bytes:

@@ -6,12 +6,15 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from biogate.opcua.codec import EncodeError, encode_data_value
 from biogate.opcua.errors import ServiceError, StatusError
-from biogate.opcua.services.context import RequestContext, Service
+from biogate.opcua.services.context import RequestContext, Result, Service
 from biogate.opcua.services.limits import check_count
-from biogate.opcua.services.read_value import read_items
+from biogate.opcua.services.read_value import data_value, read_in_turns
+from biogate.opcua.services.results import ResultList
 from biogate.opcua.services.write_value import SetPointWrite, check_write
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.turns import Work
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +30,7 @@ def checked_timestamps(value: int) -> ua.TimestampsToReturn:
     return timestamps
 
 
-def read(ctx: RequestContext, request: ua.ReadRequest) -> ua.ReadResponse:
+def read(ctx: RequestContext, request: ua.ReadRequest) -> Result:
     """Read attributes, each with a status of its own (5.11.2).
 
     MaxAge needs no thought: what a Read returns is the newest value there is.
@@ -38,7 +41,33 @@ def read(ctx: RequestContext, request: ua.ReadRequest) -> ua.ReadResponse:
     if not parameters.MaxAge >= 0:
         raise ServiceError(StatusCodes.BadMaxAgeInvalid)
     timestamps = checked_timestamps(parameters.TimestampsToReturn)
-    return ua.ReadResponse(Results=read_items(ctx.server, ctx.rights, items, timestamps))
+    return ctx.in_turns(_read(ctx, items, timestamps))
+
+
+def _read(
+    ctx: RequestContext, items: Sequence[ua.ReadValueId], timestamps: ua.TimestampsToReturn
+) -> Work[ResultList]:
+    results = ctx.results(ua.ReadResponse)
+    values = yield from read_in_turns(ctx.server, ctx.rights, items, timestamps)
+    for item, value in zip(items, values, strict=True):
+        results.add_encoded(_encoded(ctx, item, value))
+        yield
+    return results
+
+
+def _encoded(ctx: RequestContext, item: ua.ReadValueId, value: ua.DataValue) -> bytes:
+    """The value, or Bad_EncodingError in its place; logged once, until it works again."""
+    failing, key = ctx.server.failing, ("encode", item.NodeId)
+    try:
+        encoded = encode_data_value(value)
+    except EncodeError as error:
+        if key not in failing:
+            failing.add(key)
+            context = {"node": item.NodeId.to_string(), "error": str(error)}
+            _log.error("a value cannot be encoded", extra=context)
+        return encode_data_value(data_value(None, StatusCodes.BadEncodingError))
+    failing.discard(key)
+    return encoded
 
 
 async def write(ctx: RequestContext, request: ua.WriteRequest) -> ua.WriteResponse:

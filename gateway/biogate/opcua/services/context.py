@@ -1,9 +1,10 @@
 """What a service handler is given, and what it may return.
 
 A handler is `def handle(ctx, request)` or `async def handle(ctx, request)`. It returns the
-response structure (the dispatcher fills in its ResponseHeader), or the encoded response as
-bytes, or DEFERRED when the response is sent later through `ctx.respond`. It refuses the whole
-request by raising ServiceError.
+response structure or its ResultList (the dispatcher fills in the ResponseHeader), or the encoded
+response as bytes, or DEFERRED when the response is sent later through `ctx.respond`. One whose
+work grows with its request returns what `ctx.in_turns` makes of it. It refuses the whole request
+by raising ServiceError.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from biogate.opcua.errors import ServiceError
+from biogate.opcua.services.results import ResultList
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.turns import Turns, Work
 
 if TYPE_CHECKING:
     from biogate.opcua.config import FrontEndConfig
@@ -68,8 +71,9 @@ Handler = Callable[["RequestContext", Any], Result | Awaitable[Result]]
 class Service:
     """One row of the dispatcher's table.
 
-    Coroutine functions (services that wait for something outside, such as a device) run as
-    tasks, a bounded number per session; the others must not wait.
+    Coroutine functions (services that wait for something outside, such as a device) and what is
+    left of a long one's work run as tasks, a bounded number per session; the others must not
+    wait.
     """
 
     request: type
@@ -105,7 +109,7 @@ class ServerContext:
     """What all services share.
 
     `clock` is monotonic seconds; `wall_clock` and `started_ticks` are FILETIME ticks.
-    `failing` holds the nodes whose value could not be read when it was last tried.
+    `failing` holds what could not be done with a node's value when it was last tried.
     """
 
     config: FrontEndConfig
@@ -123,7 +127,8 @@ class ServerContext:
     wall_clock: Callable[[], int]
     started_ticks: int
     service_sets: list[ServiceSet]
-    failing: set[ua.NodeId] = field(default_factory=set)
+    turns: Turns = field(default_factory=Turns)
+    failing: set[tuple[str, ua.NodeId]] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -162,6 +167,21 @@ class RequestContext:
             RequestHandle=self.request_header.RequestHandle,
             ServiceResult=ua.StatusCode(ua.UInt32(status)),
         )
+
+    @property
+    def response_room(self) -> int:
+        """The bytes that the response may take: the server's bound, or the session's if less."""
+        most = self.server.config.limits.max_response_size
+        session = self.optional_session
+        return min(most, session.max_response_size or most) if session else most
+
+    def results(self, response: type) -> ResultList:
+        """The Results, none yet, of a response of that class."""
+        return ResultList(response, self.response_room)
+
+    def in_turns(self, work: Work[Any]) -> Result:
+        """The response that `work` returns, or what is left of the work after a slice of time."""
+        return self.server.turns.run(work)
 
     def respond(self, body: bytes) -> None:
         """Send an encoded response, now or later."""

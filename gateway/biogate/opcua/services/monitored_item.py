@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from biogate.opcua.errors import ServiceError, StatusError
 from biogate.opcua.services.attribute import checked_timestamps
-from biogate.opcua.services.context import RequestContext, ServerContext, Service
+from biogate.opcua.services.context import RequestContext, Result, ServerContext, Service
 from biogate.opcua.services.item_source import check_item, is_number, item_source
 from biogate.opcua.services.limits import check_count
+from biogate.opcua.services.results import ResultList
 from biogate.opcua.space.attributes import VALUE
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.subscriptions.filters import data_filter
@@ -22,10 +23,14 @@ from biogate.opcua.subscriptions.monitored_item import (
     Settings,
 )
 from biogate.opcua.subscriptions.sampling import SampledTags
+from biogate.opcua.subscriptions.states import State
 from biogate.opcua.subscriptions.subscription import Subscription
+from biogate.opcua.turns import Work
 
 T = TypeVar("T")
 _MODES = tuple(ua.MonitoringMode)
+_BATCH = 50
+"""Items that are created together, and sampled from the same moment."""
 
 
 class MonitoredItemServices:
@@ -43,25 +48,35 @@ class MonitoredItemServices:
             Service(ua.DeleteMonitoredItemsRequest, self.delete),
         )
 
-    def create(
-        self, ctx: RequestContext, request: ua.CreateMonitoredItemsRequest
-    ) -> ua.CreateMonitoredItemsResponse:
+    def create(self, ctx: RequestContext, request: ua.CreateMonitoredItemsRequest) -> Result:
         """Add items, each with a status of its own (5.13.2)."""
         parameters = request.Parameters
         subscription = self._subscription(ctx, parameters.SubscriptionId)
         timestamps = checked_timestamps(parameters.TimestampsToReturn)
-        created: list[MonitoredItem] = []
-        results = []
-        for wanted in _checked(ctx, parameters.ItemsToCreate):
-            try:
-                item = self._create(ctx, subscription, wanted, timestamps)
-            except StatusError as error:
-                results.append(ua.MonitoredItemCreateResult(StatusCode=_code(error.status)))
-            else:
-                created.append(item)
-                results.append(_create_result(item))
-        self._manager(ctx.server).start(created)
-        return ua.CreateMonitoredItemsResponse(Results=results)
+        items = _checked(ctx, parameters.ItemsToCreate)
+        return ctx.in_turns(self._create_all(ctx, subscription, items, timestamps))
+
+    def _create_all(
+        self,
+        ctx: RequestContext,
+        subscription: Subscription,
+        items: Sequence[ua.MonitoredItemCreateRequest],
+        timestamps: int,
+    ) -> Work[ResultList]:
+        results = ctx.results(ua.CreateMonitoredItemsResponse)
+        for some in _batches(subscription, items):
+            created: list[MonitoredItem] = []
+            for wanted in some:
+                try:
+                    item = self._create(ctx, subscription, wanted, timestamps)
+                except StatusError as error:
+                    results.add(ua.MonitoredItemCreateResult(StatusCode=_code(error.status)))
+                else:
+                    created.append(item)
+                    results.add(_create_result(item))
+            self._manager(ctx.server).start(created)
+            yield
+        return results
 
     def _create(
         self,
@@ -82,29 +97,33 @@ class MonitoredItemServices:
             subscription, read, source, settings, int(wanted.MonitoringMode)
         )
 
-    def modify(
-        self, ctx: RequestContext, request: ua.ModifyMonitoredItemsRequest
-    ) -> ua.ModifyMonitoredItemsResponse:
+    def modify(self, ctx: RequestContext, request: ua.ModifyMonitoredItemsRequest) -> Result:
         """Change the parameters of items, each with a status of its own (5.13.3)."""
         parameters = request.Parameters
         subscription = self._subscription(ctx, parameters.SubscriptionId)
         timestamps = checked_timestamps(parameters.TimestampsToReturn)
-        results = []
-        for wanted in _checked(ctx, parameters.ItemsToModify):
-            try:
-                item = _item(subscription, wanted.MonitoredItemId)
-                self._modify(ctx, subscription, item, wanted.RequestedParameters, timestamps)
-            except StatusError as error:
-                results.append(ua.MonitoredItemModifyResult(StatusCode=_code(error.status)))
-            else:
-                settings = item.settings
-                results.append(
-                    ua.MonitoredItemModifyResult(
-                        RevisedSamplingInterval=ua.Double(settings.sampling_interval_ms),
-                        RevisedQueueSize=ua.UInt32(settings.queue_size),
-                    )
-                )
-        return ua.ModifyMonitoredItemsResponse(Results=results)
+        items = _checked(ctx, parameters.ItemsToModify)
+        return ctx.in_turns(self._modify_all(ctx, subscription, items, timestamps))
+
+    def _modify_all(
+        self,
+        ctx: RequestContext,
+        subscription: Subscription,
+        items: Sequence[ua.MonitoredItemModifyRequest],
+        timestamps: int,
+    ) -> Work[ResultList]:
+        results = ctx.results(ua.ModifyMonitoredItemsResponse)
+        for some in _batches(subscription, items):
+            for wanted in some:
+                try:
+                    item = _item(subscription, wanted.MonitoredItemId)
+                    self._modify(ctx, subscription, item, wanted.RequestedParameters, timestamps)
+                except StatusError as error:
+                    results.add(ua.MonitoredItemModifyResult(StatusCode=_code(error.status)))
+                else:
+                    results.add(_modify_result(item))
+            yield
+        return results
 
     def _modify(
         self,
@@ -200,6 +219,17 @@ def _checked(ctx: RequestContext, operations: Sequence[T] | None) -> Sequence[T]
     return check_count(operations, ctx.server.config.limits.max_monitored_items_per_call)
 
 
+def _batches(subscription: Subscription, items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The items, some at a time, while there is the subscription.
+
+    Raises ServiceError Bad_SubscriptionIdInvalid when it has ended between two batches.
+    """
+    for start in range(0, len(items), _BATCH):
+        if subscription.state is State.CLOSED:
+            raise ServiceError(StatusCodes.BadSubscriptionIdInvalid)
+        yield items[start : start + _BATCH]
+
+
 def _code(status: int) -> ua.StatusCode:
     return ua.StatusCode(ua.UInt32(status))
 
@@ -228,6 +258,13 @@ def _found(
 def _create_result(item: MonitoredItem) -> ua.MonitoredItemCreateResult:
     return ua.MonitoredItemCreateResult(
         MonitoredItemId=ua.UInt32(item.id),
+        RevisedSamplingInterval=ua.Double(item.settings.sampling_interval_ms),
+        RevisedQueueSize=ua.UInt32(item.settings.queue_size),
+    )
+
+
+def _modify_result(item: MonitoredItem) -> ua.MonitoredItemModifyResult:
+    return ua.MonitoredItemModifyResult(
         RevisedSamplingInterval=ua.Double(item.settings.sampling_interval_ms),
         RevisedQueueSize=ua.UInt32(item.settings.queue_size),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from biogate.opcua.codec.encoded import EncodedVariant
@@ -18,6 +18,7 @@ from biogate.opcua.space.rights import RightsView
 from biogate.opcua.space.tag_values import project
 from biogate.opcua.space.values import CallSource, StaticSource, TagSource
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.turns import Work, complete
 from biogate_adapters.status import is_bad
 from biogate_nodesets.model import Node
 from biogate_security.policy import Action
@@ -62,14 +63,26 @@ def read_items(
     timestamps: ua.TimestampsToReturn,
 ) -> list[ua.DataValue]:
     """One DataValue per item, times as FILETIME ticks. All tags are read at the same moment."""
-    answers = [_answer(server, rights, item) for item in items]
-    sources = [answer for answer in answers if isinstance(answer, TagSource)]
-    tags = iter(_read_tags(server, sources))
+    return list(complete(read_in_turns(server, rights, items, timestamps)))
+
+
+def read_in_turns(
+    server: ServerContext,
+    rights: RightsView,
+    items: Sequence[ua.ReadValueId],
+    timestamps: ua.TimestampsToReturn,
+) -> Work[Iterator[ua.DataValue]]:
+    """Like `read_items`, a step for each item; the values are made as they are taken."""
+    answers = []
+    for item in items:
+        answers.append(_answer(server, rights, item))
+        yield
+    tags = _read_tags(server, [answer for answer in answers if isinstance(answer, TagSource)])
     now = server.wall_clock()
-    return [
+    return (
         _finish(item, next(tags) if isinstance(answer, TagSource) else answer, timestamps, now)
         for item, answer in zip(items, answers, strict=True)
-    ]
+    )
 
 
 def _check_encoding(item: ua.ReadValueId) -> None:
@@ -93,10 +106,10 @@ def _answer(
             return _value(server, node)
         variant = read_attribute(node, item.AttributeId, server.space, rights)
     except StatusError as error:
-        return _data_value(None, error.status)
+        return data_value(None, error.status)
     if variant is None:
-        return _data_value(None, StatusCodes.BadAttributeIdInvalid)
-    return _data_value(variant)
+        return data_value(None, StatusCodes.BadAttributeIdInvalid)
+    return data_value(variant)
 
 
 def _value(server: ServerContext, node: Node) -> ua.DataValue | TagSource:
@@ -106,7 +119,7 @@ def _value(server: ServerContext, node: Node) -> ua.DataValue | TagSource:
     if isinstance(source, CallSource):
         return _call(server, node, source)
     if isinstance(source, StaticSource):
-        return _data_value(EncodedVariant(source.value), source_time=server.started_ticks)
+        return data_value(EncodedVariant(source.value), source_time=server.started_ticks)
     if node.node_class is ua.NodeClass.VariableType:
         raise StatusError(StatusCodes.BadAttributeIdInvalid)
     raise StatusError(StatusCodes.BadNoValue)
@@ -117,41 +130,37 @@ def _call(server: ServerContext, node: Node, source: CallSource) -> ua.DataValue
     try:
         value = source.read()
     except Exception as error:
-        if node.node_id not in server.failing:
-            server.failing.add(node.node_id)
+        if ("read", node.node_id) not in server.failing:
+            server.failing.add(("read", node.node_id))
             _log.exception("a value could not be read", extra={"node": node.node_id.to_string()})
         raise StatusError(StatusCodes.BadInternalError) from error
-    server.failing.discard(node.node_id)
+    server.failing.discard(("read", node.node_id))
     return value
 
 
-def _read_tags(server: ServerContext, sources: Sequence[TagSource]) -> list[ua.DataValue]:
-    if not sources:
-        return []
-    columns = server.tags.snapshot([source.tag for source in sources])
-    rows = zip(*(column.tolist() for column in columns), strict=True)
-    return [_tag_value(server, source, *row) for source, row in zip(sources, rows, strict=True)]
+def _read_tags(server: ServerContext, sources: Sequence[TagSource]) -> Iterator[ua.DataValue]:
+    """The values of tags as they are now, made as they are taken."""
+    tags = [source.tag for source in sources]
+    columns = server.tags.snapshot(tags) if tags else ()
+    held = [server.tags.object_at(tag) for tag in tags]
+    rows = zip(sources, *(column.tolist() for column in columns), held, strict=True)
+    return (_tag_value(*row) for row in rows)
 
 
 def _tag_value(
-    server: ServerContext,
-    source: TagSource,
-    value: float,
-    status: int,
-    source_time: int,
-    server_time: int,
+    source: TagSource, value: float, status: int, source_time: int, server_time: int, held: Any
 ) -> ua.DataValue:
-    held = server.tags.object_at(source.tag)
     variant, shown = project(source.projection, value, status, held)
-    return _data_value(variant, shown, source_time or None, server_time or None)
+    return data_value(variant, shown, source_time or None, server_time or None)
 
 
-def _data_value(
+def data_value(
     value: ua.Variant | EncodedVariant | None,
     status: int = StatusCodes.Good,
     source_time: int | None = None,
     server_time: int | None = None,
 ) -> ua.DataValue:
+    """A DataValue with times as FILETIME ticks."""
     return ua.DataValue(
         Value=cast(Any, value),
         StatusCode=ua.StatusCode(ua.UInt32(status)),
@@ -183,5 +192,5 @@ def _cut(index_range: str, value: ua.DataValue) -> ua.DataValue:
     try:
         variant = apply_index_range(variant, parse_index_range(index_range))
     except StatusError as error:
-        return _data_value(None, error.status)
+        return data_value(None, error.status)
     return ua.DataValue(variant, value.StatusCode, value.SourceTimestamp, value.ServerTimestamp)

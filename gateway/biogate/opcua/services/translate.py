@@ -7,7 +7,9 @@ from biogate.opcua.errors import StatusError
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.browse import expanded, reference_filter
 from biogate.opcua.space.rights import RightsView
+from biogate.opcua.space.work_budget import WorkBudget
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.turns import Work
 
 _WHOLE_PATH = ua.UInt32(0xFFFF_FFFF)
 
@@ -23,25 +25,25 @@ class PathTranslator:
         self._space = space
         self._rights = rights
         self._limits = limits
-        self._budget = limits.max_translate_steps
+        self._budget = WorkBudget(limits.max_translate_steps)
 
-    def translate(self, path: ua.BrowsePath) -> ua.BrowsePathResult:
-        """The targets of one path, or its status."""
+    def translate(self, path: ua.BrowsePath) -> Work[ua.BrowsePathResult]:
+        """The targets of one path, or its status; one step for each node that is looked at."""
         try:
-            targets = self._walk(path)
+            targets = yield from self._walk(path)
         except StatusError as error:
             return ua.BrowsePathResult(StatusCode=ua.StatusCode(ua.UInt32(error.status)))
         return ua.BrowsePathResult(
             Targets=[ua.BrowsePathTarget(expanded(target), _WHOLE_PATH) for target in targets]
         )
 
-    def _walk(self, path: ua.BrowsePath) -> list[ua.NodeId]:
+    def _walk(self, path: ua.BrowsePath) -> Work[list[ua.NodeId]]:
         self._rights.require_visible(path.StartingNode)
         elements = path.RelativePath.Elements
         self._check(elements)
         nodes = [path.StartingNode]
         for element in elements:
-            nodes = self._step(nodes, element)
+            nodes = yield from self._step(nodes, element)
             if not nodes:
                 raise StatusError(StatusCodes.BadNoMatch)
         if len(nodes) > self._limits.max_translate_matches:
@@ -56,17 +58,20 @@ class PathTranslator:
         if not all(element.TargetName.Name for element in elements):
             raise StatusError(StatusCodes.BadBrowseNameInvalid)
 
-    def _step(self, nodes: list[ua.NodeId], element: ua.RelativePathElement) -> list[ua.NodeId]:
+    def _step(
+        self, nodes: list[ua.NodeId], element: ua.RelativePathElement
+    ) -> Work[list[ua.NodeId]]:
         """The targets, each once, in the order of the references."""
         types = reference_filter(
             self._space, element.ReferenceTypeId, bool(element.IncludeSubtypes)
         )
         found: dict[ua.NodeId, None] = {}
         for node_id in nodes:
-            node = self._space.nodes[node_id]
-            self._budget -= len(node.references)
-            if self._budget < 0:
-                raise StatusError(StatusCodes.BadQueryTooComplex)
+            yield
+            node = self._space.get(node_id)
+            if node is None:  # gone since the step before
+                continue
+            self._budget.spend(len(node.references))
             for reference in node.references:
                 if reference.forward is bool(element.IsInverse):
                     continue

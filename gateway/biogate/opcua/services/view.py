@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from biogate.opcua.errors import ServiceError, StatusError
-from biogate.opcua.services.context import RequestContext, Service
+from biogate.opcua.services.context import RequestContext, Result, Service
 from biogate.opcua.services.continuation import ContinuationPoint
 from biogate.opcua.services.limits import check_count
+from biogate.opcua.services.results import ResultList
 from biogate.opcua.services.translate import PathTranslator
 from biogate.opcua.space.browse import describe, matching_references
+from biogate.opcua.space.work_budget import WorkBudget
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.turns import Work
 from biogate_nodesets.model import Reference
 
 
-def browse(ctx: RequestContext, request: ua.BrowseRequest) -> ua.BrowseResponse:
+def browse(ctx: RequestContext, request: ua.BrowseRequest) -> Result:
     """The references of nodes (5.9.2). No View is served: naming one is Bad_ViewIdUnknown."""
     parameters = request.Parameters
     limits = ctx.server.config.limits
@@ -23,14 +26,25 @@ def browse(ctx: RequestContext, request: ua.BrowseRequest) -> ua.BrowseResponse:
     descriptions = check_count(parameters.NodesToBrowse, limits.max_nodes_per_browse)
     asked = int(parameters.RequestedMaxReferencesPerNode)
     page = min(asked or limits.max_references_per_node, limits.max_references_per_node)
-    return ua.BrowseResponse(Results=[_browse_one(ctx, d, page) for d in descriptions])
+    return ctx.in_turns(_browse(ctx, descriptions, page))
+
+
+def _browse(
+    ctx: RequestContext, descriptions: Sequence[ua.BrowseDescription], page: int
+) -> Work[ResultList]:
+    results = ctx.results(ua.BrowseResponse)
+    budget = WorkBudget(ctx.server.config.limits.max_browse_steps)
+    for description in descriptions:
+        results.add(_browse_one(ctx, description, page, budget))
+        yield
+    return results
 
 
 def _browse_one(
-    ctx: RequestContext, description: ua.BrowseDescription, page: int
+    ctx: RequestContext, description: ua.BrowseDescription, page: int, budget: WorkBudget
 ) -> ua.BrowseResult:
     try:
-        references = matching_references(ctx.server.space, ctx.rights, description)
+        references = matching_references(ctx.server.space, ctx.rights, description, budget)
         return _answer(ctx, references, page, int(description.ResultMask))
     except StatusError as error:
         return _failed(error.status)
@@ -55,16 +69,25 @@ def _failed(status: int) -> ua.BrowseResult:
     return ua.BrowseResult(StatusCode=ua.StatusCode(ua.UInt32(status)))
 
 
-def browse_next(ctx: RequestContext, request: ua.BrowseNextRequest) -> ua.BrowseNextResponse:
+def browse_next(ctx: RequestContext, request: ua.BrowseNextRequest) -> Result:
     """The next references, or the release of continuation points (5.9.3)."""
     parameters = request.Parameters
     limit = ctx.server.config.limits.max_nodes_per_browse
     names = check_count(parameters.ContinuationPoints, limit)
     points = [ctx.session.continuation_points.take(n or b"", ctx.rights.key) for n in names]
-    response = ua.BrowseNextResponse()
-    if not parameters.ReleaseContinuationPoints:
-        response.Parameters.Results = [_browse_on(ctx, point) for point in points]
-    return response
+    if parameters.ReleaseContinuationPoints:
+        return ua.BrowseNextResponse()
+    return ctx.in_turns(_browse_next(ctx, points))
+
+
+def _browse_next(
+    ctx: RequestContext, points: Sequence[ContinuationPoint | None]
+) -> Work[ResultList]:
+    results = ctx.results(ua.BrowseNextResponse)
+    for point in points:
+        results.add(_browse_on(ctx, point))
+        yield
+    return results
 
 
 def _browse_on(ctx: RequestContext, point: ContinuationPoint | None) -> ua.BrowseResult:
@@ -76,16 +99,21 @@ def _browse_on(ctx: RequestContext, point: ContinuationPoint | None) -> ua.Brows
         return _failed(error.status)
 
 
-def translate(
-    ctx: RequestContext, request: ua.TranslateBrowsePathsToNodeIdsRequest
-) -> ua.TranslateBrowsePathsToNodeIdsResponse:
+def translate(ctx: RequestContext, request: ua.TranslateBrowsePathsToNodeIdsRequest) -> Result:
     """The nodes at the end of browse paths (5.9.4), within one budget of work per request."""
     limits = ctx.server.config.limits
     paths = check_count(request.Parameters.BrowsePaths, limits.max_nodes_per_translate)
-    translator = PathTranslator(ctx.server.space, ctx.rights, limits)
-    return ua.TranslateBrowsePathsToNodeIdsResponse(
-        Results=[translator.translate(path) for path in paths]
-    )
+    return ctx.in_turns(_translate(ctx, paths))
+
+
+def _translate(ctx: RequestContext, paths: Sequence[ua.BrowsePath]) -> Work[ResultList]:
+    translator = PathTranslator(ctx.server.space, ctx.rights, ctx.server.config.limits)
+    results = ctx.results(ua.TranslateBrowsePathsToNodeIdsResponse)
+    for path in paths:
+        result = yield from translator.translate(path)
+        results.add(result)
+        yield
+    return results
 
 
 def register_nodes(

@@ -8,6 +8,7 @@ from biogate.opcua.errors import StatusError
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.ids import HAS_TYPE_DEFINITION
 from biogate.opcua.space.rights import RightsView
+from biogate.opcua.space.work_budget import WorkBudget
 from biogate.opcua.stack import StatusCodes, ua
 from biogate_nodesets.model import Node, Reference
 
@@ -33,11 +34,11 @@ def reference_filter(
 
 
 def matching_references(
-    space: AddressSpace, rights: RightsView, wanted: ua.BrowseDescription
+    space: AddressSpace, rights: RightsView, wanted: ua.BrowseDescription, budget: WorkBudget
 ) -> list[Reference]:
     """The references that the user may see and asks for, in the order of the model.
 
-    Raises StatusError (5.9.2.4).
+    Raises StatusError (5.9.2.4), also Bad_QueryTooComplex when the budget is used up.
     """
     node = rights.require_visible(wanted.NodeId)
     if wanted.BrowseDirection not in _DIRECTIONS:
@@ -45,6 +46,7 @@ def matching_references(
     types = reference_filter(space, wanted.ReferenceTypeId, wanted.IncludeSubtypes)
     forward, inverse = wanted.BrowseDirection in _FORWARD, wanted.BrowseDirection in _INVERSE
     classes = int(wanted.NodeClassMask)
+    budget.spend(len(node.references))
     result = []
     for reference in node.references:
         if not (forward if reference.forward else inverse):

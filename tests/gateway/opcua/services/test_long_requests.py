@@ -1,0 +1,157 @@
+"""Requests that take long hold up nobody, and what they may take is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from asyncua import ua
+
+from biogate.opcua.front_end import Limits
+from biogate.opcua.space.values import CallSource
+from biogate.opcua.turns import Turns
+
+S = ua.StatusCodes
+A = ua.AttributeIds
+MODELLING_RULE = ua.NodeId(78)
+"""Mandatory: thousands of nodes refer to it."""
+
+
+def nid(name: str) -> ua.NodeId:
+    return ua.NodeId(name, 1)
+
+
+def read(*names: str) -> ua.ReadRequest:
+    request = ua.ReadRequest()
+    request.Parameters.NodesToRead = [ua.ReadValueId(nid(name), A.Value) for name in names]
+    return request
+
+
+def browse(*nodes: ua.NodeId, page: int = 0) -> ua.BrowseRequest:
+    request = ua.BrowseRequest()
+    request.Parameters.RequestedMaxReferencesPerNode = page
+    request.Parameters.NodesToBrowse = [
+        ua.BrowseDescription(node, ua.BrowseDirection.Both, ua.NodeId(), True, 0, 63)
+        for node in nodes
+    ]
+    return request
+
+
+def translate(count: int) -> ua.TranslateBrowsePathsToNodeIdsRequest:
+    name = ua.RelativePathElement(ua.NodeId(), False, True, ua.QualifiedName("Reactor", 1))
+    request = ua.TranslateBrowsePathsToNodeIdsRequest()
+    path = ua.BrowsePath(ua.NodeId(ua.ObjectIds.ObjectsFolder), ua.RelativePath([name]))
+    request.Parameters.BrowsePaths = [path] * count
+    return request
+
+
+async def subscribed(client: Any) -> int:
+    response = await client.ask_async(ua.CreateSubscriptionRequest())
+    number: int = response.Parameters.SubscriptionId
+    return number
+
+
+def create_items(subscription: int, count: int) -> ua.CreateMonitoredItemsRequest:
+    item = ua.MonitoredItemCreateRequest(
+        ua.ReadValueId(nid("Text"), A.Value), 2, ua.MonitoringParameters(ClientHandle=1)
+    )
+    request = ua.CreateMonitoredItemsRequest()
+    request.Parameters = ua.CreateMonitoredItemsParameters(subscription, 2, [item] * count)
+    return request
+
+
+@pytest.fixture
+async def busy(make_bench: Callable[..., Any]) -> Any:
+    """A front end that does one step of a request at a time."""
+    bench = make_bench(Limits(max_running_requests_per_session=1))
+    bench.front_end.context.turns = Turns(slice_s=0.0)
+    return bench
+
+
+@pytest.mark.parametrize(
+    "request_made", [read(*["Constant"] * 200), browse(*[nid("Reactor")] * 200), translate(200)]
+)
+async def test_a_short_request_overtakes_a_long_one(busy: Any, request_made: Any) -> None:
+    client, other = await busy.session(1), await busy.session(2)
+    long = client.send(request_made)
+    short = await other.ask_async(read("Constant"))
+    assert short.Results[0].Value.Value == 42
+    assert not client.answered(long)
+    results = (await client.wait(long)).Results
+    assert [result.StatusCode.value for result in results] == [S.Good] * 200
+
+
+async def test_browse_next_and_creating_items_take_turns_too(busy: Any) -> None:
+    client, other = await busy.session(1), await busy.session(2)
+    first = await client.ask_async(browse(*[nid("Reactor")] * 5, page=1))
+    request = ua.BrowseNextRequest()
+    request.Parameters.ReleaseContinuationPoints = False
+    request.Parameters.ContinuationPoints = [r.ContinuationPoint for r in first.Results]
+    subscription = await subscribed(client)
+    for long_request in (request, create_items(subscription, 500)):
+        long = client.send(long_request)
+        await other.ask_async(read("Constant"))
+        assert not client.answered(long)
+        assert client.status(await client.wait(long)) == S.Good
+
+
+async def test_a_device_that_does_not_answer_holds_up_no_reading(busy: Any) -> None:
+    busy.commands.gate = asyncio.Event()
+    client = await busy.session()
+    request = ua.WriteRequest()
+    value = ua.DataValue(ua.Variant(1.0, ua.VariantType.Float))
+    request.Parameters.NodesToWrite = [ua.WriteValue(nid("SetPoint"), A.Value, Value=value)]
+    writing = client.send(request)
+    await busy.commands.seen(1)
+    assert len((await client.ask_async(read(*["Constant"] * 50))).Results) == 50
+    assert not client.answered(writing)
+    busy.commands.gate.set()
+    await client.wait(writing)
+
+
+async def test_items_of_a_subscription_that_ends_meanwhile_are_not_left_behind(busy: Any) -> None:
+    client = await busy.session()
+    subscription = await subscribed(client)
+    creating = client.send(create_items(subscription, 500))
+    request = ua.DeleteSubscriptionsRequest()
+    request.Parameters.SubscriptionIds = [subscription]
+    assert (await client.ask_async(request)).Results[0].value == S.Good
+    assert client.status(await client.wait(creating)) == S.BadSubscriptionIdInvalid
+    again = await subscribed(client)
+    results = (await client.ask_async(create_items(again, 10))).Results
+    assert [result.StatusCode.value for result in results] == [S.Good] * 10
+    busy.front_end.tick()  # samples what is left to sample
+
+
+async def test_a_response_is_bounded_whatever_the_client_takes(
+    make_bench: Callable[..., Any],
+) -> None:
+    """A value of the nodesets may have 300 kB, and be asked for ten thousand times."""
+    client = await make_bench(Limits(max_response_size=20_000)).session()
+    assert client.status(client.ask(read(*["Text"] * 500))) == S.Good
+    assert client.status(client.ask(read(*["Text"] * 1000))) == S.BadResponseTooLarge
+    assert client.status(client.ask(browse(*[nid("Reactor")] * 50))) == S.BadResponseTooLarge
+
+
+async def test_what_browse_looks_at_is_bounded(make_bench: Callable[..., Any]) -> None:
+    """Whether it finds anything or not: the work is in looking."""
+    client = await make_bench(Limits(max_browse_steps=1000)).session()
+    request = browse(nid("Reactor"), MODELLING_RULE, nid("Reactor"))
+    codes = [result.StatusCode.value for result in client.ask(request).Results]
+    assert codes == [S.Good, S.BadQueryTooComplex, S.BadQueryTooComplex]
+
+
+async def test_a_value_that_cannot_be_encoded_fails_alone_and_is_told_once(
+    client: Any, plant: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = "\ud800"  # half of a surrogate pair is no text
+    plant.space.bind(nid("Live"), CallSource(lambda: ua.DataValue(ua.Variant(text))))
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            live, constant = client.ask(read("Live", "Constant")).Results
+            assert (live.StatusCode.value, constant.Value.Value) == (S.BadEncodingError, 42)
+    (record,) = caplog.records
+    assert record.node == "ns=1;s=Live"
