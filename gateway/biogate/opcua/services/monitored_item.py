@@ -209,7 +209,7 @@ class MonitoredItemServices:
             ),
             timestamps=int(timestamps),
             queue_size=revise_queue_size(
-                manager.limits, requested.QueueSize, manager.queue_places_left + old_size
+                manager.limits, requested.QueueSize, manager.queue_places_left(source) + old_size
             ),
             discard_oldest=requested.DiscardOldest,
         )

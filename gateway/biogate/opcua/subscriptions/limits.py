@@ -16,7 +16,9 @@ DEFAULT_KEEP_ALIVE_COUNT = 10
 class SubscriptionLimits:
     """The published limits, and those that the specification has no place for.
 
-    `max_queued_values` bounds the queues of all items of numbers together, in values of 28 bytes.
+    `max_queued_values` bounds the queues of all items of numbers together, in values of 28 bytes;
+    `max_queued_objects` those of all others, in values of some 500 bytes, and
+    `max_object_bytes` what large ones among these hold beyond that.
     """
 
     published: Limits
@@ -28,6 +30,8 @@ class SubscriptionLimits:
     max_retransmissions: int = 64
     max_retransmission_bytes: int = 4_194_304
     max_queued_values: int = 4_000_000
+    max_queued_objects: int = 100_000
+    max_object_bytes: int = 67_108_864
 
 
 def revise_publishing(

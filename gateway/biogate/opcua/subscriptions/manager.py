@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec import columns
 from biogate.opcua.errors import ServiceError, StatusError
 from biogate.opcua.stack import StatusCodes, ua
@@ -80,6 +81,8 @@ class SubscriptionManager:
         self._clock = clock
         self._wall_clock = wall_clock
         self._store = RingStore()
+        self._object_places = 0
+        self._object_bytes = ByteBudget(limits.max_object_bytes)
         self.sampler = Sampler(tags, self._store, wall_clock)
         self._clients: dict[Any, _Client] = {}
         self._subscriptions: dict[int, Subscription] = {}
@@ -265,10 +268,11 @@ class SubscriptionManager:
 
     # -- monitored items ------------------------------------------------------------------------
 
-    @property
-    def queue_places_left(self) -> int:
-        """How many more values the queues of numbers may hold."""
-        return self.limits.max_queued_values - self._store.places
+    def queue_places_left(self, source: NumberSource | ObjectSource) -> int:
+        """How many more values the queues of numbers, or those of all else, may hold."""
+        if isinstance(source, NumberSource):
+            return self.limits.max_queued_values - self._store.places
+        return self.limits.max_queued_objects - self._object_places
 
     def add_item(
         self,
@@ -305,6 +309,7 @@ class SubscriptionManager:
             self.sampler.remove(item)
         item.settings = settings
         if item.queue is not None:
+            self._object_places += settings.queue_size - item.queue.capacity
             item.queue.configure(
                 settings.queue_size, settings.filter, discard_oldest=settings.discard_oldest
             )
@@ -346,13 +351,20 @@ class SubscriptionManager:
         if isinstance(item.source, NumberSource):
             item.slot = self._store.add(item.ring_settings(item.source))
         else:
+            self._object_places += settings.queue_size
             item.queue = ObjectQueue(
-                settings.queue_size, settings.filter, discard_oldest=settings.discard_oldest
+                settings.queue_size,
+                settings.filter,
+                self._object_bytes,
+                discard_oldest=settings.discard_oldest,
             )
 
     def _drop_queue(self, item: MonitoredItem) -> None:
         if item.queue is None:
             self._store.remove(item.slot)
+        else:
+            self._object_places -= item.queue.capacity
+            item.queue.clear()
         item.slot, item.queue = -1, None
 
     def _clear(self, item: MonitoredItem) -> None:

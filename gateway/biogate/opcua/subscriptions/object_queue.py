@@ -7,67 +7,138 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
+from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec.columns import SERVER_RETURNED, SOURCE_RETURNED
+from biogate.opcua.codec.encoded import EncodedVariant
 from biogate.opcua.codec.fields import from_status
 from biogate.opcua.codec.messages import encode_message
-from biogate.opcua.stack import ua
+from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.subscriptions.filters import DataFilter
 from biogate.opcua.subscriptions.rings import OVERFLOW
 
+_SMALL = 256
+"""Up to so many bytes a value's content is not counted: their number is bounded."""
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A value: as it came, as it is shown, the bytes that it holds, whether it is queued."""
+
+    value: ua.DataValue
+    shown: ua.DataValue
+    size: int
+    queued: bool = True
+
 
 class ObjectQueue:
-    """DataValues in order, with the filter, overflow and discard rules of `rings.RingStore`."""
+    """DataValues in order, with the filter, overflow and discard rules of `rings.RingStore`.
 
-    def __init__(self, capacity: int, filter_: DataFilter, *, discard_oldest: bool) -> None:
-        self._values: deque[ua.DataValue] = deque()
-        self._last: ua.DataValue | None = None
+    `budget` is for the bytes of large contents in all queues; a value that it has no room for is
+    queued as Bad_OutOfMemory.
+    """
+
+    def __init__(
+        self, capacity: int, filter_: DataFilter, budget: ByteBudget, *, discard_oldest: bool
+    ) -> None:
+        self._entries: deque[_Entry] = deque()
+        self._last: _Entry | None = None
+        self._budget = budget
         self.configure(capacity, filter_, discard_oldest=discard_oldest)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._entries)
 
     def configure(self, capacity: int, filter_: DataFilter, *, discard_oldest: bool) -> None:
         """New settings; a queue that gets smaller loses what its discard policy says."""
         self.capacity = capacity
         self.filter = filter_
         self.discard_oldest = discard_oldest
-        values = self._values
-        if len(values) > capacity:
-            while len(values) > capacity:
-                values.popleft() if discard_oldest else values.pop()
+        if len(self._entries) > capacity:
+            while len(self._entries) > capacity:
+                self._discard()
             self._mark()
 
     def clear(self) -> None:
         """Empty the queue; the next value is queued whatever it is."""
-        self._values.clear()
-        self._last = None
+        last, self._last = self._last, None
+        if last is not None and not last.queued:
+            self._budget.give_back(last.size)
+        while self._entries:
+            self.take()
 
     def offer(self, value: ua.DataValue) -> None:
         """Queue `value` when the filter lets it pass."""
-        if self._last is None or _changed(self.filter, self._last, value):
-            self.push(value)
+        last = self._last
+        if last is None or _changed(self.filter, last.value, value):
+            entry = self._entry(value)
+            if last is None or entry.value is value or _changed(_ANY, last.value, entry.value):
+                self._push(entry)
+                return
+            self._budget.give_back(entry.size)
 
     def push(self, value: ua.DataValue) -> None:
         """Queue `value` whatever the filter says."""
-        self._last = value
-        full = len(self._values) == self.capacity
+        self._push(self._entry(value))
+
+    def _entry(self, value: ua.DataValue) -> _Entry:
+        size = _size(_content(value))
+        if not self._budget.take(size):
+            size, value = 0, _without_content(value)
+        return _Entry(value, value, size)
+
+    def _push(self, entry: _Entry) -> None:
+        last, self._last = self._last, entry
+        if last is not None and not last.queued:
+            self._budget.give_back(last.size)
+        full = len(self._entries) == self.capacity
         if full:
-            self._values.popleft() if self.discard_oldest else self._values.pop()
-        self._values.append(value)
+            self._discard()
+        self._entries.append(entry)
         if full:
             self._mark()
+
+    def _discard(self) -> None:
+        """Lose a value by the discard policy."""
+        self._let_go(self._entries.popleft() if self.discard_oldest else self._entries.pop())
+
+    def _let_go(self, entry: _Entry) -> None:
+        entry.queued = False
+        if entry is not self._last:
+            self._budget.give_back(entry.size)
 
     def _mark(self) -> None:
         """Set the Overflow bit where values were lost; a queue of one has none."""
         if self.capacity > 1:
-            place = 0 if self.discard_oldest else -1
-            self._values[place] = _overflowed(self._values[place])
+            entry = self._entries[0 if self.discard_oldest else -1]
+            entry.shown = _overflowed(entry.shown)
 
     def take(self) -> ua.DataValue:
         """Take the oldest value out. Raises IndexError when there is none."""
-        return self._values.popleft()
+        entry = self._entries.popleft()
+        self._let_go(entry)
+        return entry.shown
+
+
+_ANY = DataFilter()
+
+
+def _size(content: Any) -> int:
+    """The bytes of a content that are worth counting; a constant's are the address space's."""
+    if isinstance(content, EncodedVariant):
+        return 0
+    if isinstance(content, list):
+        elements = sum(map(_size, content))
+        return elements + (16 * len(content) if len(content) > _SMALL // 16 else 0)
+    text = content.Text if isinstance(content, ua.LocalizedText) else content
+    return len(text) if isinstance(text, str | bytes) and len(text) > _SMALL else 0
+
+
+def _without_content(value: ua.DataValue) -> ua.DataValue:
+    status = ua.StatusCode(ua.UInt32(StatusCodes.BadOutOfMemory))
+    return ua.DataValue(ua.Variant(), status, value.SourceTimestamp, value.ServerTimestamp)
 
 
 def _overflowed(value: ua.DataValue) -> ua.DataValue:

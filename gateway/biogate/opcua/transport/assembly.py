@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec import Reader
 from biogate.opcua.stack import StatusCodes
-from biogate.opcua.transport.config import ByteBudget
 from biogate.opcua.transport.framing import ABORTED, CONTINUED, TransportError
 
 _last_before_wrap = (1 << 32) - 1024

@@ -9,6 +9,7 @@ from secrets import randbelow
 from time import perf_counter
 from typing import Any
 
+from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec import DecodeLimits
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.transport.interfaces import CertificateValidator
@@ -28,24 +29,6 @@ def _accept_all(_certificate: bytes) -> int:
     return StatusCodes.Good
 
 
-@dataclass(slots=True)
-class ByteBudget:
-    """Bytes of incomplete messages that all connections together may hold."""
-
-    limit: int = 64 << 20
-    used: int = 0
-
-    def take(self, size: int) -> bool:
-        """Reserve `size` bytes; False when they are not there."""
-        if self.used + size > self.limit:
-            return False
-        self.used += size
-        return True
-
-    def give_back(self, size: int) -> None:
-        self.used -= size
-
-
 @dataclass(frozen=True, slots=True)
 class TransportConfig:
     """Sizes in bytes, times in seconds, token lifetimes in milliseconds, wall time in ticks.
@@ -54,7 +37,8 @@ class TransportConfig:
     are to be sent. Channels without security open even if no endpoint offers them, for discovery
     (Part 4, 5.5.4), unless `discovery` is False. Until a session is active on it a connection is
     held to the `pre_session` limits. All connections together are served for `slice_s` in each
-    pass of the event loop, measured by `work_clock`.
+    pass of the event loop, measured by `work_clock`. `budget` is for the bytes of incomplete
+    messages that all of them hold.
     """
 
     endpoints: frozenset[Endpoint]
@@ -87,5 +71,5 @@ class TransportConfig:
     tick_interval_s: float = 0.25
     slice_s: float = 0.005
     work_clock: Callable[[], float] = perf_counter
-    budget: ByteBudget = field(default_factory=ByteBudget)
+    budget: ByteBudget = field(default_factory=lambda: ByteBudget(64 << 20))
     channel_ids: Iterator[int] = field(default_factory=lambda: count(randbelow(1 << 30) + 1))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec import decode_message, encode_message
 from biogate.opcua.stack import StatusCodes, ua
-from biogate.opcua.transport.config import ByteBudget
 from biogate.opcua.transport.connection import ServerConnection
 from biogate.opcua.transport.events import ChannelOpened, Closed
 from biogate.opcua.transport.policies import NONE_URI, POLICY_URIS
