@@ -138,7 +138,7 @@ class Gateway:
         that nobody knows (Bad_Shutdown).
         """
         await self._stack.aclose()
-        self._front_end = None
+        self._front_end = self._commands = self._storage = None
 
     async def _start(self) -> None:
         storage = await Storage.open(self._data, self.site, auto_trust=self._auto_trust)
@@ -202,7 +202,10 @@ class Gateway:
         async def follow() -> None:
             while True:
                 await cursor.wait()
-                self._computed.update(cursor.read().batches)
+                try:
+                    self._computed.update(cursor.read().batches)
+                except Exception:  # noqa: BLE001  a defect must not end all computed tags
+                    _log.exception("computed tags were not updated")
 
         task = asyncio.create_task(follow(), name="computed tags")
         self._stack.callback(task.cancel)

@@ -195,6 +195,20 @@ def test_a_simulated_device_without_an_address_is_named(demo_site: Path) -> None
         Gateway.from_file(demo_site)
 
 
+async def test_after_the_stop_nothing_is_written_and_it_can_start_again(gateway: Gateway) -> None:
+    async with gateway:
+        await gateway.wait_for_first_values(FEED)
+    with pytest.raises(RuntimeError, match="not running"):
+        await gateway.write("RC101.feed_setpoint", 1.0)
+    async with gateway:
+        await gateway.wait_for_first_values(FEED)
+        async with asyncio.timeout(20):
+            updates = gateway.updates(FEED)
+            while not status.is_good(gateway.read("RC101.feed_setpoint").status):
+                await anext(updates)
+        await gateway.write("RC101.feed_setpoint", 2.0)
+
+
 async def test_before_the_start_there_is_no_endpoint(gateway: Gateway) -> None:
     with pytest.raises(RuntimeError, match="not running"):
         _ = gateway.endpoint_url

@@ -59,7 +59,7 @@ def serve(site_file: Path, options: Options) -> int:
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         site = load_site(site_file)
-        _check_speed(site, options.speed)
+        site.check_speed(options.speed)
     except SiteError as error:
         for problem in error.problems:
             errors.print(escape(str(problem)))
@@ -75,15 +75,6 @@ def serve(site_file: Path, options: Options) -> int:
         errors.print(f"biogate: {escape(str(error))}")
         return NOT_STARTED
     return STOPPED
-
-
-def _check_speed(site: Site, speed: float) -> None:
-    real = [name for name, device in site.devices.items() if not device.simulated]
-    if speed != 1.0 and real:
-        raise ValueError(
-            f"--speed {speed:g} needs a plant that is all simulated, and {', '.join(real)} is not:"
-            " leave --speed out, or mark the devices `simulated: true`"
-        )
 
 
 async def _run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,16 +96,10 @@ def _devices_to_simulate(site: Site, options: SimulationOptions) -> list[str]:
             )
     if not simulated:
         raise SimulationError("the site has no simulated device: mark one with simulated: true")
-    if not 0.0 < options.speed < math.inf:
-        raise SimulationError(
-            f"the plant cannot run at a speed of {options.speed:g}: give one above 0"
-        )
-    if options.speed != 1.0 and not site.all_simulated:
-        real = listed(name for name in site.devices if name not in simulated)
-        raise SimulationError(
-            f"a speed of {options.speed:g} needs a site whose devices are all simulated;"
-            f" real are {real}"
-        )
+    try:
+        site.check_speed(options.speed)
+    except ValueError as error:
+        raise SimulationError(str(error)) from None
     return [name for name in simulated if name in options.only or not options.only]
 
 

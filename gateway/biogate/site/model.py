@@ -7,6 +7,7 @@ and `docs/site-file.md` speak of the same ones.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote
@@ -278,6 +279,17 @@ class Site(_Strict):
     def all_simulated(self) -> bool:
         """True when no real device is touched: only then may plant time run faster than 1."""
         return all(device.simulated for device in self.devices.values())
+
+    def check_speed(self, speed: float) -> None:
+        """Raise ValueError when plant time may not run `speed` times as fast as wall time."""
+        real = [name for name, device in self.devices.items() if not device.simulated]
+        if not 0.0 < speed < math.inf:
+            raise ValueError(f"the plant cannot run at a speed of {speed:g}: give one above 0")
+        if speed != 1.0 and real:
+            raise ValueError(
+                f"a speed of {speed:g} needs a site whose devices are all simulated, and "
+                f"{', '.join(real)} is not: take speed 1, or mark it simulated: true"
+            )
 
     def hierarchy(self, unit: str) -> tuple[str, str, str, str, str]:
         """Enterprise, site, area, process cell and unit, top down (ISA-95 equipment levels)."""

@@ -214,7 +214,7 @@ async def test_time_does_not_run_faster_while_a_real_device_is_there(
 ) -> None:
     """docs/architecture.md, decision 9."""
     site = load_site(changed_site('"tcp://127.0.0.1:0", simulated: true, plant: BR201', REAL))
-    with pytest.raises(SimulationError, match=r"a speed of 2 needs .* real are FIC201"):
+    with pytest.raises(SimulationError, match=r"a speed of 2 needs .* FIC201 is not"):
         async with simulate(site, speed=2.0):
             pass
     async with simulate(site) as running:
