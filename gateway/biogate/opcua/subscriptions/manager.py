@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,7 +64,8 @@ class _Client:
 
 
 class SubscriptionManager:
-    """Creates, feeds and ends subscriptions. `clock` is monotonic seconds, `wall_clock` ticks.
+    """Creates, feeds and ends subscriptions. `clock` is monotonic seconds, `wall_clock` ticks,
+    `work_clock` seconds of working time.
 
     Sessions are told apart by identity; whatever is called an owner here is one.
     """
@@ -75,6 +77,7 @@ class SubscriptionManager:
         access: Access,
         clock: Callable[[], float],
         wall_clock: Callable[[], int],
+        work_clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.limits = limits
         self._access = access
@@ -83,7 +86,7 @@ class SubscriptionManager:
         self._store = RingStore()
         self._object_places = 0
         self._object_bytes = ByteBudget(limits.max_object_bytes)
-        self.sampler = Sampler(tags, self._store, wall_clock)
+        self.sampler = Sampler(tags, self._store, wall_clock, work_clock)
         self._clients: dict[Any, _Client] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._owners: dict[int, Any] = {}

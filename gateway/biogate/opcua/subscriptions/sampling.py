@@ -9,12 +9,17 @@ Two kinds of group. At an interval above zero the *latest* value at the sampling
 which the table itself holds; versions say which tags changed, and nothing can be missed. At
 interval zero *every change* counts, which only the journal holds; the group's cursor is drained
 before each publishing and at least every `DRAIN_S`.
+
+Values that are no columns are read one by one. However many there are, a tick reads for `SLICE_S`
+and goes on at the next: they are sampled late rather than hold everything else up.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,8 +39,10 @@ from biogate.opcua.subscriptions.rings import RingStore, Samples
 from biogate.tags.journal import Journal, JournalBatch
 
 _log = logging.getLogger(__name__)
+_DONE = object()
 
 DRAIN_S = 0.25
+SLICE_S = 0.005
 
 
 class SampledTags(TagReader, Protocol):
@@ -51,12 +58,20 @@ class SampledTags(TagReader, Protocol):
 
 
 class Sampler:
-    """All sampling groups. `wall_clock` gives FILETIME ticks."""
+    """All sampling groups. `wall_clock` gives FILETIME ticks, `work_clock` working seconds."""
 
-    def __init__(self, tags: SampledTags, store: RingStore, wall_clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        tags: SampledTags,
+        store: RingStore,
+        wall_clock: Callable[[], int],
+        work_clock: Callable[[], float] = perf_counter,
+    ) -> None:
         self._tags = tags
         self._store = store
         self._wall_clock = wall_clock
+        self._work_clock = work_clock
+        self._polls: deque[Iterator[None]] = deque()
         self._changes = _ChangeGroup(self)
         self._intervals: dict[float, _IntervalGroup] = {}
 
@@ -68,6 +83,8 @@ class Sampler:
     @property
     def next_deadline_s(self) -> float:
         """When `tick` next has something to do; infinity when it has nothing."""
+        if self._polls:
+            return float("-inf")
         due = [group.next_s for group in (self._changes, *self._intervals.values()) if group]
         return min(due, default=float("inf"))
 
@@ -77,6 +94,19 @@ class Sampler:
             if group and group.next_s <= now_s:
                 group.sample()
                 group.advance(now_s)
+        self._poll()
+
+    def _poll(self) -> None:
+        """Read objects for a slice of time, one group of them after the other."""
+        ends_s = self._work_clock() + SLICE_S
+        while self._polls and self._work_clock() < ends_s:
+            if next(self._polls[0], _DONE) is _DONE:
+                self._polls.popleft()
+        self._polls.rotate(-1)
+
+    def start_poll(self, poll: Iterator[None]) -> None:
+        """Step through `poll` in this tick and, when it takes long, in those that follow."""
+        self._polls.append(poll)
 
     def sample_changes(self) -> None:
         """Queue all changes up to now for the items that want every one."""
@@ -159,6 +189,7 @@ class _Group:
         self.next_s = float("-inf")
         self.members = Members()
         self.objects: dict[MonitoredItem, ObjectSource] = {}
+        self.polling = False
 
     def __bool__(self) -> bool:
         return bool(self.members) or bool(self.objects)
@@ -182,13 +213,18 @@ class _Group:
     def sample(self) -> None:
         raise NotImplementedError
 
-    def poll(self, objects: dict[MonitoredItem, ObjectSource]) -> None:
-        """Read the objects that may have changed."""
-        for item, source in objects.items():
-            stamp = source.stamp() if source.stamp else None
-            if (stamp is None or stamp != item.seen_stamp) and item.queue is not None:
-                item.seen_stamp = stamp
-                item.queue.offer(_read(item, source))
+    def poll(self) -> Iterator[None]:
+        """Read the objects that may have changed, a step for each."""
+        try:
+            for item, source in list(self.objects.items()):
+                if self.objects.get(item) is source and item.queue is not None:
+                    stamp = source.stamp() if source.stamp else None
+                    if stamp is None or stamp != item.seen_stamp:
+                        item.seen_stamp = stamp
+                        item.queue.offer(_read(item, source))
+                yield
+        finally:
+            self.polling = False
 
 
 class _IntervalGroup(_Group):
@@ -211,8 +247,9 @@ class _IntervalGroup(_Group):
             slots, rows = self.members.expand(changed)
             samples = self.sampler.snapshot(tags[changed])
             self.sampler.offer(slots, samples.rows(rows))
-        if self.objects:
-            self.poll(self.objects)
+        if self.objects and not self.polling:
+            self.polling = True
+            self.sampler.start_poll(self.poll())
 
 
 class _ChangeGroup(_Group):

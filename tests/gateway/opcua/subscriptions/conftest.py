@@ -130,14 +130,15 @@ def items_of(result: ua.PublishResult) -> list[tuple[int, Any, int]]:
 
 
 class Server:
-    """A tag table, a manager and a clock."""
+    """A tag table, a manager and a clock; `worked_s` is the working time that tests let pass."""
 
     def __init__(self, limits: SubscriptionLimits, journal_rows: int = 100_000) -> None:
         self.clock = Clock()
+        self.worked_s = 0.0
         self.access = Access()
         self.table = TagTable(Journal(journal_rows))
         self.manager = SubscriptionManager(
-            limits, self.table, self.access, self.clock, self.clock.wall
+            limits, self.table, self.access, self.clock, self.clock.wall, lambda: self.worked_s
         )
 
     def client(self) -> Answers:

@@ -263,3 +263,63 @@ def test_members_map_tags_to_the_slots_that_show_them(tag_of, asked):
             assert not slots
         else:
             assert set(members.expand(np.array([position]))[0].tolist()) == slots
+
+
+# -- values that are read one by one ---------------------------------------------------------------
+
+
+def slow_source(server, read: list[int], number: int) -> ObjectSource:
+    """A computed value that takes a millisecond to read."""
+
+    def value() -> ua.DataValue:
+        server.worked_s += 0.001
+        read.append(number)
+        return ua.DataValue(ua.Variant(float(len(read))))
+
+    return ObjectSource(value)
+
+
+def test_however_many_objects_are_sampled_a_tick_reads_them_for_a_slice_of_time(
+    server, subscription
+):
+    read = []
+    items = [
+        server.monitor(subscription, slow_source(server, read, number), interval_ms=50)
+        for number in range(20)
+    ]
+    read.clear()
+    server.clock.now_s += 0.05
+    per_tick = []
+    while server.manager.next_deadline_s <= server.clock.now_s:
+        before = len(read)
+        server.manager.tick(server.clock.now_s)
+        per_tick.append(len(read) - before)
+    assert per_tick[:4] == [5, 5, 5, 5]
+    assert sorted(read) == list(range(20))
+    assert all(len(item.queue) == 1 for item in items)
+
+
+def test_a_group_of_many_objects_does_not_keep_another_from_its_turn(server, subscription):
+    read = []
+    for number in range(100):
+        server.monitor(subscription, slow_source(server, read, number), interval_ms=50)
+    server.monitor(subscription, slow_source(server, read, 1000), interval_ms=100)
+    read.clear()
+    server.clock.now_s += 0.1
+    for _ in range(3):
+        server.manager.tick(server.clock.now_s)
+    assert 1000 in read
+    assert len(read) < 20
+
+
+def test_an_item_that_goes_while_its_group_is_read_is_not_read(server, client):
+    read = []
+    subscription = server.subscribe(client)
+    for number in range(10):
+        server.monitor(subscription, slow_source(server, read, number), interval_ms=50)
+    read.clear()
+    server.clock.now_s += 0.05
+    server.manager.tick(server.clock.now_s)
+    server.manager.delete(client, subscription.id)
+    server.advance(1.0)
+    assert read == [0, 1, 2, 3, 4]
