@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,17 @@ from biogate.opcua.subscriptions.rings import RingStore
 _log = logging.getLogger(__name__)
 
 MAX_OBJECT_BYTES = 262_144
-"""Where a message takes no more values that are objects; the rest comes with the next one."""
+MAX_OBJECTS = 500
+"""Where a message takes no more values that are objects; the rest comes with the next one, at the
+next tick: they are encoded one by one."""
+
+
+class Taken(NamedTuple):
+    """`number` notifications, encoded; `cut` when there were too many objects for one message."""
+
+    number: int
+    parts: list[bytes]
+    cut: bool
 
 
 class ItemSet:
@@ -32,6 +43,7 @@ class ItemSet:
         self._objects: deque[MonitoredItem] = deque()
         self._first = 0
         self._numbers_first = True
+        self._cut = False
 
     def __len__(self) -> int:
         return len(self._items)
@@ -63,12 +75,13 @@ class ItemSet:
         self._arrange()
         return self._store.available(self._slots) or any(i.queue for i in self._objects)
 
-    def take(self, limit: int) -> tuple[int, list[bytes]]:
-        """Up to `limit` notifications, encoded: their number and their bytes.
+    def take(self, limit: int) -> Taken:
+        """Up to `limit` notifications.
 
         Who comes first changes when the limit is reached, so that it starves no item.
         """
         self._arrange()
+        self._cut = False
         count = 0
         parts: list[bytes] = []
         kinds = (self._take_numbers, self._take_objects)
@@ -76,7 +89,7 @@ class ItemSet:
             count += take(limit - count, parts)
         if count == limit:
             self._numbers_first = not self._numbers_first
-        return count, parts
+        return Taken(count, parts, self._cut)
 
     def _take_numbers(self, limit: int, parts: list[bytes]) -> int:
         slots = np.roll(self._slots, -self._first) if self._first else self._slots
@@ -90,10 +103,11 @@ class ItemSet:
         count = size = 0
         for _ in range(len(self._objects)):
             item = self._objects[0]
-            while item.queue and count < limit and size < MAX_OBJECT_BYTES:
+            while item.queue and count < limit and not self._cut:
                 parts.append(_encoded(item, item.queue.take()))
                 size += len(parts[-1])
                 count += 1
+                self._cut = count >= MAX_OBJECTS or size >= MAX_OBJECT_BYTES
             if item.queue:
                 break
             self._objects.rotate(-1)

@@ -30,7 +30,7 @@ from biogate.opcua.subscriptions.monitored_item import (
 from biogate.opcua.subscriptions.object_queue import ObjectQueue
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
 from biogate.opcua.subscriptions.rings import RingStore, Samples
-from biogate.opcua.subscriptions.sampling import SampledTags, Sampler
+from biogate.opcua.subscriptions.sampling import SLICE_S, SampledTags, Sampler
 from biogate.opcua.subscriptions.subscription import Publishing, Subscription
 
 _log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ class SubscriptionManager:
         self._access = access
         self._clock = clock
         self._wall_clock = wall_clock
+        self._work_clock = work_clock
         self._store = RingStore()
         self._object_places = 0
         self._object_bytes = ByteBudget(limits.max_object_bytes)
@@ -90,6 +91,7 @@ class SubscriptionManager:
         self._clients: dict[Any, _Client] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._owners: dict[int, Any] = {}
+        self._late: set[Subscription] = set()
         self._access_keys: dict[Any, object] = {}
         self._last_subscription = 0
         self._last_item = 0
@@ -100,22 +102,43 @@ class SubscriptionManager:
     @property
     def next_deadline_s(self) -> float:
         """When `tick` next has something to do; infinity when nothing will happen."""
+        if any(s.unfinished for s in self._subscriptions.values()):
+            return float("-inf")
         timers = (s.next_s for s in self._subscriptions.values())
         return min(self.sampler.next_deadline_s, min(timers, default=float("inf")))
 
     def tick(self, now_s: float) -> None:
-        """Sample what is due, then let the publishing timers that have expired speak."""
+        """Sample what is due, then let the publishing timers that have expired speak.
+
+        Each for a slice of working time: what does not get its turn is first at the next tick.
+        """
         self.check_access()
         for client in self._clients.values():
             client.queue.expire(now_s)
         self.sampler.tick(now_s)
-        due = [s for s in self._subscriptions.values() if s.next_s <= now_s]
+        due = [s for s in self._subscriptions.values() if s.next_s <= now_s or s.unfinished]
         if due:
             self.sampler.sample_changes()
-        for subscription in sorted(due, key=_turn):
-            subscription.on_timer(now_s)
+        self._publish(deque(sorted(due, key=self._turn)), now_s)
+
+    def _publish(self, due: deque[Subscription], now_s: float) -> None:
+        ends_s = self._work_clock() + SLICE_S
+        self._late.clear()
+        while due:
+            subscription = due.popleft()
+            if subscription.next_s <= now_s:
+                subscription.on_timer(now_s)
+            else:
+                subscription.on_publish(now_s)
             if subscription.expired:
                 self._expire(subscription)
+            if self._work_clock() >= ends_s:
+                self._late.update(due)
+                return
+
+    def _turn(self, subscription: Subscription) -> tuple[bool, int, float]:
+        """Who speaks first: those whose time did not come, then by priority."""
+        return (subscription not in self._late, *_turn(subscription))
 
     def _expire(self, subscription: Subscription) -> None:
         """Row 27 of the state table: gone, and its session is told."""

@@ -89,6 +89,11 @@ class Subscription:
         return self.state is State.LATE or self._more
 
     @property
+    def unfinished(self) -> bool:
+        """True when it stopped in the middle of what it may say at once."""
+        return self._more and self.enabled and bool(self.queue)
+
+    @property
     def expired(self) -> bool:
         """True when its client has been silent for the lifetime (row 27)."""
         return self._lifetime <= 0
@@ -173,20 +178,22 @@ class Subscription:
         self._answer(request, message, now)
 
     def _send_notifications(self, queue: PublishQueue) -> None:
-        """Messages until all is said or no Publish request is left."""
+        """Messages until all is said, no Publish request is left, or it takes too long."""
         self._more = True
         while self._more and queue:
-            count, parts = self.items.take(self.publishing.max_notifications)
+            taken = self.items.take(self.publishing.max_notifications)
             self._more = self.items.available
-            if not count:
+            if not taken.number:
                 # Whatever was available has gone with its item since: keep the client informed.
                 self._send_keep_alive(queue.pop())
                 return
             now = self._wall_clock()
-            changes = columns.data_change_notification(count, *parts)
+            changes = columns.data_change_notification(taken.number, *taken.parts)
             message = columns.notification_message(self._next_sequence, now, changes)
             self._keep(message)
             self._answer(queue.pop(), message, now)
+            if taken.cut:
+                return
 
     def _keep(self, message: bytes) -> None:
         self._sent_messages[self._next_sequence] = message

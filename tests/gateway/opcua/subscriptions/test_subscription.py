@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biogate.opcua.errors import ServiceError, StatusError
-from biogate.opcua.subscriptions.monitored_item import NumberSource
+from biogate.opcua.subscriptions.monitored_item import NumberSource, ObjectSource
+from biogate.opcua.subscriptions.publish_queue import ParkedPublish
 from biogate.opcua.subscriptions.states import State
 
 DOUBLE = 11
@@ -309,6 +310,48 @@ def test_equal_priorities_take_turns(server, client):
     assert sorted(r.SubscriptionId for r in client.responses) == sorted(
         s.id for s in subscriptions * 3
     )
+
+
+def test_values_that_are_objects_come_some_hundreds_at_a_time(server, client):
+    """They are encoded one by one: a message, and a tick, hold a bounded number."""
+    subscription = server.subscribe(client)
+    for number in range(1200):
+        source = ObjectSource(lambda: ua.DataValue(ua.Variant("x")), lambda: 0)
+        server.monitor(subscription, source, handle=number)
+    for _ in range(5):
+        client.publish()
+    server.clock.now_s += 0.1
+    sizes = []
+    while server.manager.next_deadline_s <= server.clock.now_s:
+        server.manager.tick(server.clock.now_s)
+        sizes.append(len(client.responses))
+    assert sizes == [1, 2, 3]
+    assert [response.MoreNotifications for response in client.responses] == [True, True, False]
+    assert [handle for handle, _ in client.values()] == list(range(1200))
+
+
+def test_who_was_not_served_in_a_tick_is_first_in_the_next(server):
+    """However busy and important the others are."""
+    busy, other = server.client(), server.client()
+    tags = {client: server.tag() for client in (busy, other)}
+    for client, priority in ((busy, 255), (other, 0)):
+        subscription = server.subscribe(client, interval_ms=50, priority=priority)
+        server.monitor(subscription, NumberSource(tags[client], DOUBLE))
+
+    def publish_slowly(client):
+        def answer(body):
+            server.worked_s += 0.01
+            client.responses.append(body)
+
+        server.manager.publish(client, ParkedPublish(1, None, [], answer, lambda status: None))
+
+    publish_slowly(other)
+    for tick in range(1, 3):
+        publish_slowly(busy)
+        server.update((tags[busy], tick))
+        server.clock.now_s += 0.05
+        server.manager.tick(server.clock.now_s)
+        assert (len(busy.responses), len(other.responses)) == (1, tick - 1)
 
 
 def test_a_session_that_closes_takes_its_subscriptions_along(server, client):
