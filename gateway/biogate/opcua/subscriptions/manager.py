@@ -157,9 +157,8 @@ class SubscriptionManager:
         client = self._clients.get(owner)
         limits = self.limits.published
         own = len(client.subscriptions) if client else 0
-        if (
-            len(self._subscriptions) >= limits.max_subscriptions
-            or own >= limits.max_subscriptions_per_session
+        if own >= limits.max_subscriptions_per_session or (
+            len(self._subscriptions) >= limits.max_subscriptions and not self._drop_abandoned()
         ):
             raise ServiceError(StatusCodes.BadTooManySubscriptions)
         if client is None:
@@ -201,6 +200,15 @@ class SubscriptionManager:
         client = self._clients[owner]
         if not client.subscriptions and not client.notices:
             client.queue.refuse(StatusCodes.BadNoSubscription, lambda _: True)
+
+    def _drop_abandoned(self) -> bool:
+        """End the oldest subscription whose session is gone; False when there is none."""
+        for subscription in self._subscriptions.values():
+            if subscription.queue is None:
+                _log.info("subscription gives way", extra={"subscription": subscription.id})
+                self._remove(subscription)
+                return True
+        return False
 
     def _remove(self, subscription: Subscription) -> None:
         for item in subscription.items:
@@ -310,6 +318,8 @@ class SubscriptionManager:
     ) -> MonitoredItem:
         """A new item, not sampled before `start`. Raises StatusError Bad_TooManyMonitoredItems."""
         limits = self.limits.published
+        while self._item_count >= limits.max_monitored_items and self._drop_abandoned():
+            pass
         if (
             self._item_count >= limits.max_monitored_items
             or len(subscription.items) >= limits.max_monitored_items_per_subscription

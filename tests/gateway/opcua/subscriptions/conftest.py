@@ -212,7 +212,9 @@ def limits() -> SubscriptionLimits:
 @pytest.fixture(scope="session")
 def new_server() -> Callable[..., Server]:
     """Makes a server for one example of a property test."""
-    return lambda **limits: Server(SubscriptionLimits(Limits()), **limits)
+    return lambda journal_rows=100_000, **limits: Server(
+        SubscriptionLimits(Limits(**limits)), journal_rows
+    )
 
 
 @pytest.fixture

@@ -375,6 +375,25 @@ def test_subscriptions_that_are_left_behind_live_until_their_lifetime_ends(serve
     assert server.manager.next_deadline_s == float("inf")
 
 
+def test_subscriptions_that_are_left_behind_give_way_to_those_that_somebody_uses(new_server):
+    """Nobody can take them over, so that they must not fill the server for twelve hours."""
+    server = new_server(max_subscriptions=2, max_monitored_items=3)
+    source = NumberSource(server.tag(), DOUBLE)
+    for _ in range(2):
+        client = server.client()
+        left_behind = server.subscribe(client)
+        server.monitor(left_behind, source)
+        server.manager.owner_closed(client, delete_subscriptions=False)
+    user = server.client()
+    subscription = server.subscribe(user)
+    assert [s.id for _, s in server.manager.subscriptions()] == [left_behind.id, subscription.id]
+    for _ in range(3):
+        server.monitor(subscription, source)
+    assert [s for _, s in server.manager.subscriptions()] == [subscription]
+    with pytest.raises(StatusError):
+        server.monitor(subscription, source)
+
+
 def test_another_session_s_subscription_looks_absent(server, client):
     subscription = server.subscribe(client)
     with pytest.raises(StatusError) as refused:
