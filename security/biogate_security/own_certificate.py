@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from biogate_security.certificate import (
@@ -79,7 +80,7 @@ def load_or_create(folder: Path, identity: ApplicationIdentity, now: datetime) -
     if not key_file.exists():
         write_private(key_file, _pem(new_key(identity.key_bits)))
         _log.info("private key created", extra={"file": str(key_file), "bits": identity.key_bits})
-    return _certify(folder, _load_key(key_file), identity, now)
+    return _certify(folder, _load_key(key_file, proven=False), identity, now)
 
 
 def renew(folder: Path, identity: ApplicationIdentity, now: datetime) -> OwnCertificate:
@@ -229,17 +230,39 @@ def _load(certificate_file: Path, key_file: Path) -> OwnCertificate:
             f"{key_file} is missing, but {certificate_file} needs it: restore the key, or move "
             "the certificate away to have both made anew"
         )
-    key = _load_key(key_file)
-    if certificate.public_key() != key.public_key():
+    key = _load_key(key_file, proven=True)
+    if not _belong_together(certificate, key):
         raise PkiError(f"{key_file} is not the key of {certificate_file}: restore the pair")
     return OwnCertificate(certificate, key)
 
 
-def _load_key(path: Path) -> rsa.RSAPrivateKey:
+def _belong_together(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
+    """True when what the key signs, the certificate verifies."""
+    public = certificate.public_key()
+    if not isinstance(public, rsa.RSAPublicKey) or public != key.public_key():
+        return False
+    probe = secrets.token_bytes(32)
+    try:
+        public.verify(
+            key.sign(probe, padding.PKCS1v15(), hashes.SHA256()),
+            probe,
+            padding.PKCS1v15(),
+            hashes.SHA256(),
+        )
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _load_key(path: Path, *, proven: bool) -> rsa.RSAPrivateKey:
+    """The key in a file. `proven`: the caller lets it prove itself with its certificate, so that
+    the tests of its primes, which take 50 ms of every start, are left out."""
     if close_to_others(path):
         _log.warning("private key was open to others; closed", extra={"file": str(path)})
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key = serialization.load_pem_private_key(
+            path.read_bytes(), password=None, unsafe_skip_rsa_key_validation=proven
+        )
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise PkiError(f"{path}: not a usable PEM key without a password: {error}") from error
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size not in KEY_SIZES_BITS:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -123,6 +124,23 @@ def test_a_key_of_another_certificate_is_an_error(own, tmp_path, identity, now):
     other = own_certificate.new_key(2048)
     (tmp_path / "private" / "application.pem").write_bytes(own_certificate._pem(other))
     with pytest.raises(PkiError, match="is not the key of"):
+        load_or_create(tmp_path, identity, now)
+
+
+@pytest.mark.parametrize("certificate_there", [True, False])
+def test_a_key_whose_secret_part_is_spoilt_is_an_error(
+    own, tmp_path, identity, now, certificate_there
+):
+    """Its public part is still the certificate's; only what it signs gives it away."""
+    numbers = own.private_key.private_numbers()
+    spoilt = rsa.RSAPrivateNumbers(
+        numbers.p, numbers.q, numbers.d + 2, numbers.dmp1 + 2, numbers.dmq1, numbers.iqmp,
+        numbers.public_numbers,
+    ).private_key(unsafe_skip_rsa_key_validation=True)  # fmt: skip
+    (tmp_path / "private" / "application.pem").write_bytes(own_certificate._pem(spoilt))
+    if not certificate_there:
+        (tmp_path / "certs" / "application.der").unlink()
+    with pytest.raises(PkiError, match=r"is not the key of|not a usable PEM key"):
         load_or_create(tmp_path, identity, now)
 
 
