@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.markup import escape
 
-from biogate.cli.live import show
 from biogate.cli.welcome import tell
 from biogate.gateway import Gateway
 from biogate.logs import configure
@@ -93,6 +92,8 @@ async def _run(
         if quiet:
             await stop.wait()
         else:
+            from biogate.cli.live import show
+
             await _unless(stop, show(gateway, console))
         console.print("stopping")
     console.print("stopped")
