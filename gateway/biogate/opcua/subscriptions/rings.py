@@ -95,7 +95,7 @@ class RingStore:
         self._items = _Columns(slots, **_ITEM)
         self._pool = _Columns(places, **_PLACE)
         self._slot_limit = slots
-        self._place_limit = places
+        self._first_place_limit = self._place_limit = places
         self._free_slots: list[int] = []
         self._slots_used = 0
         self._places_used = 0
@@ -132,6 +132,8 @@ class RingStore:
         self._places_wasted += int(capacity[slot])
         capacity[slot] = 0
         self._free_slots.append(slot)
+        if not self.places:
+            self._start_over()
 
     def configure(self, slot: int, settings: ItemSettings) -> None:
         """New settings of a slot, but for its tag and wire type; the queue is kept.
@@ -191,6 +193,13 @@ class RingStore:
             self._pool.grow(self._place_limit)
         self._places_used += capacity
         return self._places_used - capacity
+
+    def _start_over(self) -> None:
+        """No ring is left: give the memory back."""
+        self._places_used = self._places_wasted = 0
+        if self._place_limit > self._first_place_limit:
+            self._place_limit = self._first_place_limit
+            self._pool = _Columns(self._place_limit, **_PLACE)
 
     def _compact(self) -> None:
         """Move the rings of the live slots together, at the front of the pool."""

@@ -59,6 +59,19 @@ def test_a_queue_of_one_holds_the_newest_and_has_no_overflow(discard_oldest):
     assert queued(store, slot) == [(3, 0)]
 
 
+def test_the_memory_of_long_queues_is_given_back_with_the_last_of_them():
+    store = RingStore()
+    first, second = store.add(item(100_000)), store.add(item(3))
+    store.remove(first)
+    offer(store, second, 1)
+    assert queued(store, second) == [(1, 0)]
+    store.remove(second)
+    assert len(store._pool.arrays["value"]) <= 256
+    third = store.add(item(2))
+    offer(store, third, 1, 2)
+    assert queued(store, third) == [(1, 0), (2, 0)]
+
+
 def test_the_overflow_bit_is_no_change_of_status():
     store = RingStore()
     slot = store.add(item(2, discard_oldest=False))
