@@ -36,13 +36,14 @@ class SequenceCheck:
 class MessageAssembler:
     """Collects the chunks of one message.
 
-    `max_size` and `max_chunks` may be raised at any time; `budget` is shared with the other
-    connections.
+    `max_size` and `max_chunks` may be raised at any time. `own` bytes are this connection's,
+    whatever others hold; what is beyond them comes out of `budget`, which all share.
     """
 
-    def __init__(self, max_size: int, max_chunks: int, budget: ByteBudget) -> None:
+    def __init__(self, max_size: int, max_chunks: int, own: int, budget: ByteBudget) -> None:
         self.max_size = max_size
         self.max_chunks = max_chunks
+        self._own = own
         self._budget = budget
         self._parts: list[bytes] = []
         self._size = 0
@@ -86,7 +87,8 @@ class MessageAssembler:
             )
 
     def _keep(self, request_id: int, body: bytes) -> None:
-        if not self._budget.take(len(body)):
+        size = self._size + len(body)
+        if not self._budget.take(self._shared(size) - self._shared(self._size)):
             raise TransportError(
                 StatusCodes.BadTcpNotEnoughResources,
                 "too many incomplete messages",
@@ -94,11 +96,15 @@ class MessageAssembler:
             )
         self._request_id = request_id
         self._parts.append(body)
-        self._size += len(body)
+        self._size = size
+
+    def _shared(self, size: int) -> int:
+        """What a message of that size takes of the common budget."""
+        return max(0, size - self._own)
 
     def clear(self) -> None:
         """Forget the chunks held."""
-        self._budget.give_back(self._size)
+        self._budget.give_back(self._shared(self._size))
         self._parts.clear()
         self._size = 0
 

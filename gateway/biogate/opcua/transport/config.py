@@ -38,7 +38,7 @@ class TransportConfig:
     (Part 4, 5.5.4), unless `discovery` is False. Until a session is active on it a connection is
     held to the `pre_session` limits. All connections together are served for `slice_s` in each
     pass of the event loop, measured by `work_clock`. `budget` is for the bytes of incomplete
-    messages that all of them hold.
+    messages that all of them hold, beyond the `pre_session_message_size` that each may.
     """
 
     endpoints: frozenset[Endpoint]
@@ -71,5 +71,5 @@ class TransportConfig:
     tick_interval_s: float = 0.25
     slice_s: float = 0.005
     work_clock: Callable[[], float] = perf_counter
-    budget: ByteBudget = field(default_factory=lambda: ByteBudget(64 << 20))
+    budget: ByteBudget = field(default_factory=lambda: ByteBudget(48 << 20))
     channel_ids: Iterator[int] = field(default_factory=lambda: count(randbelow(1 << 30) + 1))

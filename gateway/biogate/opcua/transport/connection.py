@@ -56,7 +56,10 @@ class ServerConnection:
         self._state = _State.HELLO
         self._frames = FrameBuffer(MINIMUM_BUFFER_SIZE)
         self._assembler = MessageAssembler(
-            config.pre_session_message_size, config.pre_session_chunk_count, config.budget
+            config.pre_session_message_size,
+            config.pre_session_chunk_count,
+            config.pre_session_message_size,
+            config.budget,
         )
         self._sequence = SequenceCheck()
         self._hello: Hello | None = None

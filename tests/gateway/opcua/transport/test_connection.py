@@ -275,16 +275,23 @@ def test_a_chunk_larger_than_the_negotiated_buffer_is_refused_by_its_header(bare
     assert error(client.send(header))[0] == StatusCodes.BadTcpMessageTooLarge
 
 
-def test_all_connections_share_one_budget_for_incomplete_messages(bare, error):
+def test_all_connections_share_one_budget_for_large_incomplete_messages(bare, error):
     budget = ByteBudget(limit=10_000)
-    first, second = bare(budget=budget).open(), bare(budget=budget).open()
-    first.send(first.chunk(bytes(8000), b"C"))
-    status, _ = error(second.send(second.chunk(bytes(8000), b"C")))
+    clients = [bare(budget=budget, pre_session_message_size=4000).open() for _ in range(4)]
+    for client in clients:
+        client.server.session_active = True
+    first, second, third, modest = clients
+    first.send(first.chunk(bytes(12_000), b"C"))
+    status, _ = error(second.send(second.chunk(bytes(12_000), b"C")))
     assert status == StatusCodes.BadTcpNotEnoughResources
+    # Who asks for no more than anyone may is not the one to suffer.
+    assert modest.send(modest.chunk(bytes(2000), b"C")) == []
+    assert modest.send(modest.chunk(bytes(2000), b"C")) == []
+    modest.send(modest.chunk(b"x"))
     first.send(first.chunk(b"x"))
-    assert (len(first.requests), budget.used) == (1, 0)
-    third = bare(budget=budget).open()
-    third.send(third.chunk(bytes(8000), b"C"))
+    assert (len(first.requests), len(modest.requests), budget.used) == (1, 1, 0)
+    third.send(third.chunk(bytes(12_000), b"C"))
+    assert budget.used == 8000
     third.server.lost()
     assert budget.used == 0
 
