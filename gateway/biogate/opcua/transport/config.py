@@ -67,6 +67,7 @@ class TransportConfig:
     max_connections: int = 200
     write_high_water: int = 1 << 20
     max_unsent: int = 64 << 20
+    max_unsent_together: int = 128 << 20
     stop_timeout_s: float = 0.9
     tick_interval_s: float = 0.25
     slice_s: float = 0.005

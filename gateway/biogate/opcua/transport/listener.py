@@ -125,6 +125,11 @@ class Listener:
         self.counters.refused += 1
         newcomer.close(StatusCodes.BadTcpServerTooBusy, "too many connections")
 
+    def check_unsent(self) -> None:
+        """What waits for clients that do not read is bounded: who has most of it has to go."""
+        if sum(c.unsent for c in self._connections) > self.config.max_unsent_together:
+            max(self._connections, key=lambda c: c.unsent).drop()
+
     def remove(self, connection: Stream) -> None:
         """The socket is gone."""
         self._connections.pop(connection, None)

@@ -81,6 +81,21 @@ class Stream(asyncio.Protocol):
             if waited_s > self._listener.config.stop_timeout_s:
                 self.abort()
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait for the client to read them."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def drop(self) -> None:
+        """End the connection of a client that does not read what is sent to it."""
+        events = self._machine.close(
+            StatusCodes.BadTcpNotEnoughResources,
+            "client does not read",
+            f"{self.unsent} bytes wait for a client that does not read them",
+        )
+        self.abort()
+        self._end(events)
+
     def abort(self) -> None:
         """Drop the socket and what it has not sent."""
         if self._transport is not None:
@@ -179,12 +194,8 @@ class Stream(asyncio.Protocol):
         if transport is None or transport.is_closing() or not data:
             return
         transport.write(data)
-        unsent = transport.get_write_buffer_size()
-        if unsent > self._listener.config.max_unsent:
-            events = self._machine.close(
-                StatusCodes.BadTcpNotEnoughResources,
-                "client does not read",
-                f"{unsent} bytes wait for a client that does not read them",
-            )
-            transport.abort()
-            self._end(events)
+        config = self._listener.config
+        if self.unsent > config.max_unsent:
+            self.drop()
+        elif self.unsent > config.write_high_water:
+            self._listener.check_unsent()

@@ -339,6 +339,21 @@ async def test_a_client_that_never_reads_is_dropped(listen, connect, handler):
     await until(lambda: listener.connections == 0)
 
 
+async def test_clients_that_do_not_read_may_not_fill_the_memory_together(listen, connect, handler):
+    """The one with the most has to go, not the one that comes last."""
+    listener = await listen(handler, write_high_water=1 << 16, max_unsent_together=40 << 20)
+    handles = []
+    for size in (16 << 20, 32 << 20, 16 << 20):
+        client = await (await connect(listener, limit=1024)).open()
+        client.send(READ)
+        handle, *_ = await handler.requests.get()
+        handles.append(handle)
+        handle.respond(9, bytes(size))
+    await until(lambda: handler.closed)
+    assert handler.closed == [handles[1]]
+    assert listener.counters.closed == {"BadTcpNotEnoughResources": 1}
+
+
 async def test_half_open_connections_end_at_their_deadline(make_config, connect, handler, clock):
     listener = Listener("127.0.0.1", 0, make_config(tick_interval_s=0.01), handler, clock=clock)
     await listener.start()
