@@ -170,8 +170,8 @@ class RequestContext:
 
     @property
     def response_room(self) -> int:
-        """The bytes that the response may take: the server's bound, or the session's if less."""
-        most = self.server.config.limits.max_response_size
+        """The bytes that the response may take: the server's bound, or its client's if less."""
+        most = min(self.server.config.limits.max_response_size, self.handle.max_response_size)
         session = self.optional_session
         return min(most, session.max_response_size or most) if session else most
 

@@ -190,6 +190,7 @@ class SubscriptionServices:
                 answer=ctx.respond,
                 refuse=refuse,
                 expires_s=ctx.server.clock() + hint_ms / 1000 if hint_ms else None,
+                room=ctx.response_room,
             ),
         )
         return DEFERRED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,40 @@ class Taken(NamedTuple):
     cut: bool
 
 
+_NUMBER_BYTES = 34
+"""The most that a notification of a number takes (Part 6, 5.2.2.17)."""
+
+
+@dataclass(slots=True)
+class _Message:
+    """What is being put together, and how much more may come."""
+
+    limit: int
+    room: int
+    number: int = 0
+    size: int = 0
+    parts: list[bytes] = field(default_factory=list)
+    is_full: bool = False
+    is_cut: bool = False
+
+    @property
+    def numbers_left(self) -> int:
+        """How many notifications of numbers may come."""
+        fitting = max((self.room - self.size) // _NUMBER_BYTES, self.number == 0)
+        return min(self.limit - self.number, fitting)
+
+    def has_room(self, size: int) -> bool:
+        """Whether a notification of that size may come; the message is full if not."""
+        fits = self.number == 0 or self.size + size <= self.room
+        self.is_full = self.is_full or not (fits and self.number < self.limit)
+        return not self.is_full
+
+    def add(self, part: bytes, number: int) -> None:
+        self.parts.append(part)
+        self.size += len(part)
+        self.number += number
+
+
 class ItemSet:
     """Items by id. Call `rearrange` after an item's mode changed."""
 
@@ -43,7 +78,6 @@ class ItemSet:
         self._objects: deque[MonitoredItem] = deque()
         self._first = 0
         self._numbers_first = True
-        self._cut = False
 
     def __len__(self) -> int:
         return len(self._items)
@@ -75,43 +109,44 @@ class ItemSet:
         self._arrange()
         return self._store.available(self._slots) or any(i.queue for i in self._objects)
 
-    def take(self, limit: int) -> Taken:
-        """Up to `limit` notifications.
+    def take(self, limit: int, room: int) -> Taken:
+        """Up to `limit` notifications of up to `room` bytes together, but at least one.
 
-        Who comes first changes when the limit is reached, so that it starves no item.
+        Who comes first changes when a limit is reached, so that it starves no item.
         """
         self._arrange()
-        self._cut = False
-        count = 0
-        parts: list[bytes] = []
+        message = _Message(limit, room)
         kinds = (self._take_numbers, self._take_objects)
         for take in kinds if self._numbers_first else reversed(kinds):
-            count += take(limit - count, parts)
-        if count == limit:
+            take(message)
+        if message.is_full:
             self._numbers_first = not self._numbers_first
-        return Taken(count, parts, self._cut)
+        return Taken(message.number, message.parts, message.is_cut)
 
-    def _take_numbers(self, limit: int, parts: list[bytes]) -> int:
+    def _take_numbers(self, message: _Message) -> None:
         slots = np.roll(self._slots, -self._first) if self._first else self._slots
-        rows = self._store.take(slots, limit)
-        parts.append(encode_notifications(rows))
-        if len(rows.value) == limit and len(self._slots):
+        most = message.numbers_left
+        rows = self._store.take(slots, most)
+        message.add(encode_notifications(rows), len(rows.value))
+        if len(rows.value) == most and len(self._slots):
+            message.is_full = True
             self._first = (self._first + 1) % len(self._slots)
-        return len(rows.value)
 
-    def _take_objects(self, limit: int, parts: list[bytes]) -> int:
-        count = size = 0
+    def _take_objects(self, message: _Message) -> None:
+        objects = size = 0
         for _ in range(len(self._objects)):
             item = self._objects[0]
-            while item.queue and count < limit and not self._cut:
-                parts.append(_encoded(item, item.queue.take()))
-                size += len(parts[-1])
-                count += 1
-                self._cut = count >= MAX_OBJECTS or size >= MAX_OBJECT_BYTES
+            while item.queue and not message.is_cut:
+                part = _encoded(item, item.queue.peek(), message.room)
+                if not message.has_room(len(part)):
+                    return
+                item.queue.take()
+                message.add(part, 1)
+                objects, size = objects + 1, size + len(part)
+                message.is_cut = objects >= MAX_OBJECTS or size >= MAX_OBJECT_BYTES
             if item.queue:
                 break
             self._objects.rotate(-1)
-        return count
 
     def _arrange(self) -> None:
         if not self._stale:
@@ -124,18 +159,26 @@ class ItemSet:
         self._first = 0
 
 
-def _encoded(item: MonitoredItem, value: ua.DataValue) -> bytes:
-    settings = item.settings
+def _encoded(item: MonitoredItem, value: ua.DataValue, room: int) -> bytes:
+    """The notification, or one that says why the value is not in it."""
+    handle, timestamps = item.settings.client_handle, item.settings.timestamps
     try:
-        return encode_object_notification(settings.client_handle, value, settings.timestamps)
+        encoded = encode_object_notification(handle, value, timestamps)
+        status, why = StatusCodes.BadEncodingLimitsExceeded, "larger than the client takes"
     except EncodeError as error:
-        _log.warning(
-            "a value cannot be encoded", extra={"node": item.read.NodeId.to_string(), "why": error}
-        )
-        failed = ua.DataValue(
-            ua.Variant(),
-            ua.StatusCode(ua.UInt32(StatusCodes.BadEncodingError)),
-            value.SourceTimestamp,
-            value.ServerTimestamp,
-        )
-        return encode_object_notification(settings.client_handle, failed, settings.timestamps)
+        encoded = b""
+        status, why = StatusCodes.BadEncodingError, str(error)
+    if encoded and len(encoded) <= room:
+        item.unsendable = False
+        return encoded
+    if not item.unsendable:
+        node = item.read.NodeId.to_string()
+        _log.warning("a value cannot be sent", extra={"node": node, "why": why})
+    item.unsendable = True
+    failed = ua.DataValue(
+        ua.Variant(),
+        ua.StatusCode(ua.UInt32(status)),
+        value.SourceTimestamp,
+        value.ServerTimestamp,
+    )
+    return encode_object_notification(handle, failed, timestamps)

@@ -58,7 +58,7 @@ class MonitoredItem:
     """One item. Its queue is `slot` of the ring store for a number, `queue` for anything else.
 
     `ended`: its right was withdrawn; it has said so and is sampled no more. `failing`: its source
-    could not be read the last time.
+    could not be read the last time. `unsendable`: its value could not be sent the last time.
     """
 
     id: int
@@ -70,6 +70,7 @@ class MonitoredItem:
     queue: ObjectQueue | None = None
     ended: bool = False
     failing: bool = False
+    unsendable: bool = False
     seen_stamp: object = None
 
     @property

@@ -115,6 +115,10 @@ class ObjectQueue:
             entry = self._entries[0 if self.discard_oldest else -1]
             entry.shown = _overflowed(entry.shown)
 
+    def peek(self) -> ua.DataValue:
+        """The oldest value. Raises IndexError when there is none."""
+        return self._entries[0].shown
+
     def take(self) -> ua.DataValue:
         """Take the oldest value out. Raises IndexError when there is none."""
         entry = self._entries.popleft()

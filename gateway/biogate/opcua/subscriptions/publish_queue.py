@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ class ParkedPublish:
 
     `answer` sends an encoded PublishResponse, `refuse` a ServiceFault with a StatusCode.
     `expires_s` is when the client's TimeoutHint ends, on the monotonic clock; None: never.
+    `room` is how many bytes the response may take.
     """
 
     request_handle: int
@@ -23,6 +25,7 @@ class ParkedPublish:
     answer: Callable[[bytes], None]
     refuse: Callable[[int], None]
     expires_s: float | None = None
+    room: int = sys.maxsize
 
 
 class PublishQueue:
@@ -40,6 +43,10 @@ class PublishQueue:
         self._parked.append(request)
         if len(self._parked) > self._limit:
             self._parked.popleft().refuse(StatusCodes.BadTooManyPublishRequests)
+
+    def peek(self) -> ParkedPublish:
+        """The oldest request. Raises IndexError when there is none."""
+        return self._parked[0]
 
     def pop(self) -> ParkedPublish:
         """The oldest request. Raises IndexError when there is none."""

@@ -14,6 +14,9 @@ from biogate.opcua.subscriptions.item_set import ItemSet
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
 from biogate.opcua.subscriptions.states import Action, Event, Situation, State, transition
 
+_FRAME_BYTES = 128
+"""More than a PublishResponse takes besides its notifications, results and sequence numbers."""
+
 _MAX_SEQUENCE = 0xFFFF_FFFF
 
 
@@ -181,7 +184,8 @@ class Subscription:
         """Messages until all is said, no Publish request is left, or it takes too long."""
         self._more = True
         while self._more and queue:
-            taken = self.items.take(self.publishing.max_notifications)
+            room = self._room(queue.peek())
+            taken = self.items.take(self.publishing.max_notifications, room)
             self._more = self.items.available
             if not taken.number:
                 # Whatever was available has gone with its item since: keep the client informed.
@@ -194,6 +198,11 @@ class Subscription:
             self._answer(queue.pop(), message, now)
             if taken.cut:
                 return
+
+    def _room(self, request: ParkedPublish) -> int:
+        """The bytes that the notifications of a response may take."""
+        numbers = len(request.results) + len(self._sent_messages) + 1
+        return max(0, request.room - _FRAME_BYTES - 4 * numbers)
 
     def _keep(self, message: bytes) -> None:
         self._sent_messages[self._next_sequence] = message

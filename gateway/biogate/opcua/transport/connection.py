@@ -6,6 +6,7 @@ the table at the end of this file.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, cast
@@ -282,16 +283,25 @@ class ServerConnection:
         self._sequence.accept(chunk.sequence_number)
         return self._end(StatusCodes.Good, "channel closed by the client")
 
+    @property
+    def max_response_size(self) -> int:
+        """The largest response that the client takes, in bytes (7.1.2.3); 0 without a channel."""
+        secure, hello = self._secure, self._hello
+        if secure is None or hello is None:
+            return 0
+        whole = hello.max_message_size or sys.maxsize
+        chunks = hello.max_chunk_count or sys.maxsize
+        return min(whole, chunks * secure.body_size(self._send_size))
+
     def send_response(self, request_id: int, body: bytes) -> None:
         """Queue an encoded response; dropped when the connection has ended.
 
         One over the client's limits is replaced by a ServiceFault with Bad_ResponseTooLarge.
         """
-        secure, hello = self._secure, self._hello
-        if secure is None or hello is None or self.closed:
+        secure = self._secure
+        if secure is None or self.closed:
             return
-        chunks = -(-len(body) // secure.body_size(self._send_size))
-        if 0 < hello.max_message_size < len(body) or 0 < hello.max_chunk_count < chunks:
+        if len(body) > self.max_response_size:
             body = _too_large(body, self._config.wall_clock())
         self._out += secure.seal(framing.MESSAGE, request_id, body, self._send_size, self._clock())
 

@@ -46,6 +46,11 @@ class ConnectionHandle(Protocol):
         """False while the client reads slower than it is sent to."""
         ...
 
+    @property
+    def max_response_size(self) -> int:
+        """The bytes of the largest response that the client takes."""
+        ...
+
     def respond(self, request_id: int, body: bytes) -> None:
         """Send an encoded response, now or later and in any order.
 

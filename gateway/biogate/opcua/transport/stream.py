@@ -46,6 +46,10 @@ class Stream(asyncio.Protocol):
     def writable(self) -> bool:
         return self._writable
 
+    @property
+    def max_response_size(self) -> int:
+        return self._machine.max_response_size
+
     def respond(self, request_id: int, body: bytes) -> None:
         self._machine.send_response(request_id, body)
         self._flush()

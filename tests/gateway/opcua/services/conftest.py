@@ -48,6 +48,7 @@ class Handle:
     active: bool = False
     channel: ChannelInfo | None = None
     writable: bool = True
+    max_response_size: int = 1 << 30
 
     def respond(self, request_id: int, body: bytes) -> None:
         assert request_id not in self.sent, "a request was answered twice"

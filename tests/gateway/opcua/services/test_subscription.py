@@ -202,6 +202,26 @@ async def test_publish_waits_and_is_refused_when_there_is_nothing_to_wait_for(cl
     assert client.answered(waiting)
 
 
+async def test_what_is_published_keeps_to_the_clients_message_size(bench, plant):
+    """Both of them: that of the connection and that of the session (Part 4, 5.7.2.2)."""
+    for connection, session in ((600, 0), (1 << 30, 600)):
+        client = bench.client()
+        client.handle.max_response_size = 1 << 30
+        client.create_session(MaxResponseMessageSize=0)
+        await client.activate()
+        subscription = subscribe(client).SubscriptionId
+        for _ in range(2):
+            create(client, subscription, *[wanted(node("Text"), handle) for handle in range(10)])
+        client.handle.max_response_size = connection
+        find = bench.front_end.context.sessions.find(client.token)
+        find.max_response_size = session
+        sent = [publish(client) for _ in range(5)]
+        pass_time(bench, 0.2)
+        answers = [client.handle.sent[request] for request in sent if client.answered(request)]
+        assert len(answers) >= 2
+        assert all(len(answer) <= 600 for answer in answers)
+
+
 async def test_republish_gives_the_same_message_again(bench, client, plant):
     plant.set("ph", 6.5)
     revised = subscribe(client)

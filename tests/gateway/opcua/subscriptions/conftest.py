@@ -67,6 +67,7 @@ class Answers:
 
     server: Server
     responses: list[ua.PublishResult] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     refusals: list[tuple[int, int]] = field(default_factory=list)
     handle: int = 0
 
@@ -76,6 +77,7 @@ class Answers:
         acknowledge: tuple[tuple[int, int], ...] = (),
         connection: object = None,
         expires_s: float | None = None,
+        room: int = 1 << 30,
     ) -> int:
         """Park a Publish request; its handle."""
         self.handle += 1
@@ -88,12 +90,17 @@ class Answers:
                 handle,
                 connection,
                 results,
-                lambda body: self.responses.append(decode(body, handle)),
+                lambda body: self._answered(handle, body),
                 lambda status: self.refusals.append((handle, status)),
                 expires_s,
+                room,
             ),
         )
         return handle
+
+    def _answered(self, handle: int, body: bytes) -> None:
+        self.sizes.append(len(body))
+        self.responses.append(decode(body, handle))
 
     def take(self) -> ua.PublishResult:
         """The oldest answer, which must be there."""

@@ -122,7 +122,7 @@ def test_a_value_that_cannot_be_encoded_is_told_as_bad_and_takes_no_other_along(
         (1, ua.StatusCodes.BadEncodingError),
         (2, 0),
     }
-    assert "cannot be encoded" in caplog.text
+    assert "cannot be sent" in caplog.text
 
 
 # -- memory ----------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from asyncua import ua
 from hypothesis import given, settings
@@ -133,6 +135,47 @@ def test_a_limit_of_notifications_starves_no_item(server, client):
         client.publish()
         server.advance(0.1)
     assert {handle for handle, _ in client.values()} == set(tags)
+
+
+def test_a_message_is_no_larger_than_the_client_takes(server, client):
+    """MaxResponseMessageSize (Part 4, 5.7.2.2): what would be lost is told in the next message."""
+    tag = server.tag()
+    subscription = server.subscribe(client)
+    for handle in range(100):
+        server.monitor(subscription, NumberSource(tag, DOUBLE), handle=handle)
+    for handle in range(100, 110):
+        text = ua.DataValue(ua.Variant(f"{handle}" * 50))
+        server.monitor(subscription, ObjectSource(lambda t=text: t), handle=handle)
+    server.update((tag, 1.0))
+    for _ in range(20):
+        client.publish(room=1000, acknowledge=((subscription.id, 1),))
+    server.advance(0.1)
+    assert max(client.sizes) <= 1000
+    more = [response.MoreNotifications for response in client.responses]
+    assert more == [True] * (len(more) - 1) + [False]
+    assert len(more) < 10
+    assert sorted(handle for handle, _ in client.values()) == list(range(110))
+
+
+def test_a_value_larger_than_the_client_takes_is_told_as_bad_and_logged_once(
+    server, client, caplog
+):
+    subscription = server.subscribe(client)
+    texts = itertools.cycle("abc")
+    source = ObjectSource(lambda: ua.DataValue(ua.Variant(next(texts) * 2000)))
+    server.monitor(subscription, source, interval_ms=100)
+    for _ in range(3):
+        client.publish(room=1000)
+        server.advance(0.1)
+    statuses = [
+        item.Value.StatusCode.value
+        for response in client.responses
+        for change in response.NotificationMessage.NotificationData
+        for item in change.MonitoredItems
+    ]
+    assert statuses[0] == ua.StatusCodes.BadEncodingLimitsExceeded
+    assert max(client.sizes) <= 1000
+    assert len(caplog.records) == 1
 
 
 def test_messages_stay_for_republish_until_they_are_acknowledged(server, client):
