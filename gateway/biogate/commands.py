@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -17,12 +17,14 @@ from typing import Protocol
 from biogate.opcua.ports import UnfitValue
 from biogate.opcua.stack import StatusCodes, status_name
 from biogate_adapters.contract import Signal, WriteResult
-from biogate_adapters.filetime import now_ticks
+from biogate_adapters.filetime import TICKS_PER_SECOND, now_ticks
 from biogate_adapters.status import is_bad
 from biogate_security.audit import AuditRecord, AuditSink, AuditUnavailableError
+from biogate_security.log_budget import LogBudget
 from biogate_security.policy import Action, Decision, Policy, Resource, Subject
 
 _log = logging.getLogger(__name__)
+_SHOWN_CHARACTERS = 100
 
 
 class Writer(Protocol):
@@ -63,6 +65,7 @@ class CommandService:
         self._clock = clock
         self._routes: dict[int, WriteRoute] = {}
         self._running: set[asyncio.Task[int]] = set()
+        self._budgets: defaultdict[str, LogBudget] = defaultdict(LogBudget)
         self.counters: Counter[str] = Counter()
 
     def add_route(self, tag: int, route: WriteRoute) -> None:
@@ -173,9 +176,13 @@ class CommandService:
         self, kind: str, route: WriteRoute, value: float | str | UnfitValue, reason: str
     ) -> None:
         self.counters[kind] += 1
-        context = {"tag": route.tag_name, "value": value, "kind": kind, "reason": reason}
+        left_out = self._budgets[kind].spend(self._clock() / TICKS_PER_SECOND)
+        if left_out is None:
+            return
+        shown = value[:_SHOWN_CHARACTERS] if isinstance(value, str) else value
+        context = {"tag": route.tag_name, "value": shown, "kind": kind, "reason": reason}
         message = "write failed" if kind == "device_failed" else "write refused"
-        _log.warning(message, extra=context)
+        _log.warning(message, extra={**context, "lines_left_out": left_out})
 
 
 def _entry(subject: Subject, resource: Resource, decision: Decision, now: int) -> AuditRecord:

@@ -95,6 +95,20 @@ async def test_a_value_out_of_limits_or_not_finite_reaches_no_device(
     assert [event[0] for event in journal.events] == ["write-refused"]
 
 
+async def test_a_flood_of_refused_writes_is_recorded_whole_and_logged_in_part(
+    service: CommandService, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A request may hold a thousand writes; the log is not the place to fill the disk by."""
+    for _ in range(500):
+        await service.write(ANONYMOUS, 7, "n", "x" * 10_000)
+    await service.write(OPERATOR, 7, "n", -1.0)
+    assert (service.counters["denied"], len(journal.events)) == (500, 501)
+    lines = [record for record in caplog.records if record.name == "biogate.commands"]
+    assert 1 <= len(lines) <= 100
+    assert lines[-1].kind == "out_of_range"  # a flood of one kind hides no other
+    assert all(len(str(line.value)) <= 100 for line in lines)
+
+
 @pytest.mark.parametrize(
     ("subject", "answer"),
     [(ANONYMOUS, BAD_USER_ACCESS_DENIED), (OPERATOR, BAD_TYPE_MISMATCH)],
