@@ -156,8 +156,10 @@ class Dispatcher:
             pass  # then there is no RequestHandle to give back
         if ctx.handle not in self._reported:
             self._reported.add(ctx.handle)
-            context = {"address": ctx.channel.remote_address, "error": str(error)}
-            _log.warning("request refused (further ones are only counted)", extra=context)
+            ctx.warn(
+                "request refused (further ones of this connection are only counted)",
+                error=str(error),
+            )
         self._fault(ctx, error.status)
 
     # -- running --------------------------------------------------------------------------------

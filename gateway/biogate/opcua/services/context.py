@@ -9,6 +9,7 @@ by raising ServiceError.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -18,6 +19,7 @@ from biogate.opcua.errors import ServiceError
 from biogate.opcua.services.results import ResultList
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.turns import Turns, Work
+from biogate_security.log_budget import LogBudget
 
 if TYPE_CHECKING:
     from biogate.opcua.config import FrontEndConfig
@@ -41,6 +43,8 @@ __all__ = [
     "ServiceError",
     "ServiceSet",
 ]
+
+_log = logging.getLogger(__name__)
 
 
 class _Deferred(Enum):
@@ -109,7 +113,8 @@ class ServerContext:
     """What all services share.
 
     `clock` is monotonic seconds; `wall_clock` and `started_ticks` are FILETIME ticks.
-    `failing` holds what could not be done with a node's value when it was last tried.
+    `failing` holds what could not be done with a node's value when it was last tried,
+    `refusal_lines` bounds the log lines about what strangers ask for.
     """
 
     config: FrontEndConfig
@@ -128,6 +133,7 @@ class ServerContext:
     started_ticks: int
     service_sets: list[ServiceSet]
     turns: Turns = field(default_factory=Turns)
+    refusal_lines: LogBudget = field(default_factory=LogBudget)
     failing: set[tuple[str, ua.NodeId]] = field(default_factory=set)
 
 
@@ -174,6 +180,13 @@ class RequestContext:
         most = min(self.server.config.limits.max_response_size, self.handle.max_response_size)
         session = self.optional_session
         return min(most, session.max_response_size or most) if session else most
+
+    def warn(self, message: str, **context: object) -> None:
+        """A log line about this request, unless there are too many of the kind already."""
+        left_out = self.server.refusal_lines.spend(self.server.clock())
+        if left_out is not None:
+            address = self.channel.remote_address
+            _log.warning(message, extra={"address": address, **context, "lines_left_out": left_out})
 
     def results(self, response: type) -> ResultList:
         """The Results, none yet, of a response of that class."""

@@ -174,8 +174,7 @@ def _log_refused(ctx: RequestContext, status: int) -> None:
     """One line for each session: the authenticator counts, and logs what it judged itself."""
     ctx.session.refused_logins += 1
     if ctx.session.refused_logins == 1:
-        context = {"session": ctx.session.name, "address": ctx.channel.remote_address}
-        _log.warning("login refused: %s", status_name(status), extra=context)
+        ctx.warn(f"login refused: {status_name(status)}", session=ctx.session.name)
 
 
 def _subject(ctx: RequestContext, user: str | None, roles: frozenset[str]) -> Subject:

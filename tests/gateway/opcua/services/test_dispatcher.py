@@ -160,6 +160,21 @@ async def test_a_service_that_fails_is_an_internal_error_and_the_session_lives_o
     assert client.status(client.ask(request)) == S.Good
 
 
+async def test_a_flood_of_strangers_makes_no_flood_of_lines(
+    bench: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each connection and each session may be new; what they cause is counted all the same."""
+    for channel in range(100):
+        client = bench.client(channel)
+        client.send_bytes(b"?")
+        client.create_session()
+        token = ua.UserNameIdentityToken(PolicyId="username_basic256sha256", UserName="x")
+        assert client.status(await client.activate(token)) == S.BadIdentityTokenInvalid
+    lines = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert 1 <= len(lines) <= 60
+    assert bench.front_end.dispatcher.counters["BadDecodingError"] == 100
+
+
 async def test_requests_that_wait_do_not_hold_up_others(client: Any, bench: Any) -> None:
     bench.commands.gate = asyncio.Event()
     waiting = client.send(write_request("SetPoint", 1.0))
