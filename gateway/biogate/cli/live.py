@@ -59,8 +59,9 @@ def tag_table(gateway: Gateway, now: int) -> Table:
     return table
 
 
-async def show(gateway: Gateway, console: Console) -> None:
+async def show(gateway: Gateway) -> None:
     """Redraw the table until cancelled; the last state stays on the screen."""
+    console = Console(highlight=False)
     with Live(tag_table(gateway, now_ticks()), console=console, auto_refresh=False) as live:
         while True:
             await asyncio.sleep(REFRESH_S)

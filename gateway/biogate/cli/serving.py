@@ -6,14 +6,14 @@ import asyncio
 import gc
 import logging
 import signal
+import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.markup import escape
+import typer
 
 from biogate.cli.welcome import tell
 from biogate.gateway import Gateway
@@ -52,33 +52,29 @@ class Options:
 
 def serve(site_file: Path, options: Options) -> int:
     """Run until SIGINT or SIGTERM; the exit code. Reports what is wrong on stderr."""
-    console = Console(highlight=False)
-    quiet = options.quiet or not console.is_terminal
+    quiet = options.quiet or not sys.stdout.isatty()
     configure(as_json=options.log_json, level=logging.INFO if quiet else logging.WARNING)
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         site = load_site(site_file)
         site.check_speed(options.speed)
     except SiteError as error:
         for problem in error.problems:
-            errors.print(escape(str(problem)))
+            typer.echo(problem, err=True)
         return BAD_SITE
     except ValueError as error:
-        errors.print(f"biogate: {escape(str(error))}")
+        typer.echo(f"biogate: {error}", err=True)
         return BAD_SITE
     try:
-        asyncio.run(_run(site_file, site, options, console, quiet=quiet))
+        asyncio.run(_run(site_file, site, options, quiet=quiet))
     except KeyboardInterrupt:
         return STOPPED
     except _START_ERRORS as error:
-        errors.print(f"biogate: {escape(str(error))}")
+        typer.echo(f"biogate: {error}", err=True)
         return NOT_STARTED
     return STOPPED
 
 
-async def _run(
-    site_file: Path, site: Site, options: Options, console: Console, *, quiet: bool
-) -> None:
+async def _run(site_file: Path, site: Site, options: Options, *, quiet: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -88,15 +84,15 @@ async def _run(
         if gateway is None:
             return
         gc.enable()
-        tell(gateway, options.speed, console)
+        tell(gateway, options.speed)
         if quiet:
             await stop.wait()
         else:
             from biogate.cli.live import show
 
-            await _unless(stop, show(gateway, console))
-        console.print("stopping")
-    console.print("stopped")
+            await _unless(stop, show(gateway))
+        typer.echo("stopping")
+    typer.echo("stopped")
 
 
 async def _start(site_file: Path, site: Site, options: Options, stack: AsyncExitStack) -> Gateway:

@@ -6,19 +6,23 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
+import typer
 
 from biogate.gateway import Gateway
 from biogate.storage import OPERATOR
 
 
-def tell(gateway: Gateway, speed: float, console: Console) -> None:
-    """Print the endpoint, what it offers, and a command to try. Lines are never wrapped."""
-    console.print(f"OPC UA endpoint: [bold]{gateway.endpoint_url}[/bold]", soft_wrap=True)
+def tell(gateway: Gateway, speed: float) -> None:
+    """Print the endpoint, what it offers, and a command to try."""
+    typer.echo(f"OPC UA endpoint: {_bold(gateway.endpoint_url)}")
     for topic, text in _topics(gateway, speed):
-        console.print(f"  {topic + ':':10}{text}", soft_wrap=True)
-    console.print("Ctrl-C stops everything.")
+        typer.echo(f"  {topic + ':':10}{text}")
+    typer.echo("Ctrl-C stops everything.")
+
+
+def _bold(text: str) -> str:
+    """Bold on a terminal; `typer.echo` takes it out elsewhere."""
+    return typer.style(text, bold=True)
 
 
 def _topics(gateway: Gateway, speed: float) -> Iterator[tuple[str, str]]:
@@ -29,9 +33,9 @@ def _topics(gateway: Gateway, speed: float) -> Iterator[tuple[str, str]]:
         ", ".join(name if name == "None" else f"{name} ({modes})" for name in _policies(gateway)),
     )
     reading = "anyone may read" if opcua.anonymous == "read" else "reading needs an account"
-    yield "accounts", f"{reading}; writing needs the account [bold]{OPERATOR}[/bold]"
+    yield "accounts", f"{reading}; writing needs the account {_bold(OPERATOR)}"
     if gateway.first_password is not None:
-        password = f"[bold]{escape(gateway.first_password)}[/bold]"
+        password = _bold(gateway.first_password)
         yield "password", f"{password}  (of {OPERATOR}; made now, shown only this once)"
     if gateway.site.all_simulated:
         pace = "in real time" if speed == 1 else f"{speed:g} times faster than real time"
@@ -47,7 +51,7 @@ def _policies(gateway: Gateway) -> list[str]:
 
 def _example(gateway: Gateway) -> str:
     """NodeId of the first value that a function of a unit shows."""
-    return escape(next(node for tag in gateway.tags for node in gateway.node_ids(tag.name)))
+    return next(node for tag in gateway.tags for node in gateway.node_ids(tag.name))
 
 
 def _tool(name: str) -> str:
