@@ -22,7 +22,7 @@ from asyncua import Client, Server
 
 from biogate_nodesets import CATALOGUE
 
-ROUNDS = 5
+ROUNDS = 9
 NODESETS = Path("biogate-data/nodesets")
 SITE = """\
 biogate: 1
