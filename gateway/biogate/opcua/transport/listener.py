@@ -159,7 +159,13 @@ class Listener:
         else:
             self._warn(name, event.detail, connection.address)
         if connection.opened_channel:
-            self._handler.on_closed(connection)
+            try:
+                self._handler.on_closed(connection)
+            except Exception:  # noqa: BLE001  the others and their deadlines must go on
+                _log.exception(
+                    "the end of a connection could not be handled",
+                    extra={"address": connection.address},
+                )
 
     def _warn(self, status: str, detail: str, address: str) -> None:
         """A flood of bad peers makes no flood of lines, nor hides what else goes wrong."""

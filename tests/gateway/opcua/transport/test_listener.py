@@ -162,6 +162,30 @@ async def test_a_failing_handler_ends_that_connection_only(listen, connect, hand
     assert "broken" in str(record.exc_info[1])
 
 
+async def test_a_handler_that_fails_at_the_end_of_one_connection_keeps_the_deadlines_of_others(
+    make_config, connect, handler, clock, caplog
+):
+    class Failing(Handler):
+        def on_closed(self, handle: Any) -> None:
+            raise RuntimeError("broken")
+
+    failing = Failing()
+    config = make_config(tick_interval_s=0.01, message_timeout_s=5.0)
+    listener = Listener("127.0.0.1", 0, config, failing, clock=clock)
+    await listener.start()
+    truncated = await (await connect(listener)).open()
+    truncated.writer.write(truncated.frames.chunk(READ)[:-1])
+    silent = await connect(listener)
+    await until(lambda: listener.connections == 2)
+    async with asyncio.timeout(10):
+        clock.now_s += 6
+        assert await truncated.error() == StatusCodes.BadTimeout
+        clock.now_s += 6
+        assert await silent.error() == StatusCodes.BadTimeout
+    await listener.stop()
+    assert "broken" in caplog.text
+
+
 async def test_a_port_in_use_is_named_with_what_to_do(listen, make_config, handler):
     listener = await listen(handler)
     second = Listener("127.0.0.1", listener.port, make_config(), handler)
