@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import typer
 
 from biogate.cli.options import (
@@ -14,6 +12,7 @@ from biogate.cli.options import (
     QuietOption,
     SpeedOption,
 )
+from biogate.cli.startup import prepare
 from biogate.data_folder import DEFAULT_DATA
 from biogate.demo import DEMO_SITE
 
@@ -34,7 +33,7 @@ def demo(
     Four simulated devices speak their vendors' protocols over loopback sockets; the gateway
     polls them as it would real ones. Clients on this machine are trusted without asking.
     """
-    gc.disable()  # until the gateway runs: a start only ever grows the heap
+    prepare()
     from biogate.cli.serving import Options, serve
 
     options = Options(data, port, speed, quiet, log_json, nodesets, auto_trust=True)

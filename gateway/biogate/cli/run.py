@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from biogate.cli.options import (
     QuietOption,
     SpeedOption,
 )
+from biogate.cli.startup import prepare
 from biogate.data_folder import DEFAULT_DATA
 
 
@@ -35,7 +35,7 @@ def run(
     Devices marked `simulated: true` are played by a simulator process that is started and
     stopped with the gateway. Exit code 0: stopped; 1: could not start; 2: the site file is wrong.
     """
-    gc.disable()  # until the gateway runs: a start only ever grows the heap
+    prepare()
     from biogate.cli.serving import Options, serve
 
     raise typer.Exit(serve(site, Options(data, port, speed, quiet, log_json, nodesets)))
