@@ -22,6 +22,7 @@ class Connections:
         if self._of_session.get(session) is handle:
             return
         self.detach(session)
+        session.connected = True
         self._of_session[session] = handle
         self._sessions.setdefault(handle, set()).add(session)
         handle.set_session_active(True)
@@ -40,4 +41,5 @@ class Connections:
     def closed(self, handle: ConnectionHandle) -> None:
         """The connection is gone; its sessions live on until their timeout."""
         for session in self._sessions.pop(handle, ()):
+            session.connected = False
             self._of_session.pop(session, None)

@@ -24,7 +24,7 @@ class Session:
     """One session. `session_id` is public, `authentication_token` is the client's secret.
 
     `subject` and `rights` exist once the session is activated; `activations` and
-    `refused_logins` count.
+    `refused_logins` count. `connected`: the connection that it was activated on is there.
     """
 
     session_id: ua.NodeId
@@ -39,6 +39,7 @@ class Session:
     continuation_points: ContinuationPoints
     activations: int = 0
     refused_logins: int = 0
+    connected: bool = False
     closed: bool = False
     _identity: tuple[Subject, RightsView] | None = field(default=None)
 
@@ -105,8 +106,8 @@ class SessionManager:
         """A new session bound to `channel`, not activated yet.
 
         When there are too many, one that was never activated is closed instead of refusing the
-        newcomer (Part 4, 5.7.2): the channel's oldest, or the oldest of all. Raises ServiceError
-        Bad_TooManySessions.
+        newcomer (Part 4, 5.7.2): the channel's oldest, or the oldest of all. Failing that, the one
+        whose client has been gone longest. Raises ServiceError Bad_TooManySessions.
         """
         self._make_room(channel)
         session = Session(
@@ -150,7 +151,6 @@ class SessionManager:
         return expired
 
     def _make_room(self, channel: ChannelInfo) -> None:
-        """Close one that was never activated: the channel's own before anybody else's."""
         limits = self._limits
         own = [s for s in self if s.channel.channel_id == channel.channel_id]
         waiting = [s for s in self if not s.activations]
@@ -158,7 +158,10 @@ class SessionManager:
         crowded = len(own) >= limits.max_sessions_per_channel
         if not (full or crowded):
             return
-        candidates = [s for s in own if not s.activations] or ([] if crowded else waiting)
+        candidates = [s for s in own if not s.activations]
+        if not candidates and not crowded:
+            gone = (s for s in self if not s.connected)
+            candidates = waiting or sorted(gone, key=lambda s: s.last_seen_s)
         if not candidates:
             raise ServiceError(StatusCodes.BadTooManySessions)
         self.close(candidates[0], delete_subscriptions=True)

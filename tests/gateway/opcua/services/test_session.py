@@ -276,6 +276,25 @@ async def test_active_sessions_are_never_reclaimed(make_bench: Callable[..., Any
     assert client.status(client.create_session()) == S.BadTooManySessions
 
 
+async def test_sessions_whose_clients_are_gone_make_room_the_longest_gone_first(
+    make_bench: Callable[..., Any],
+) -> None:
+    """A hundred logins that are left alone must not keep everybody out until they time out."""
+    bench = make_bench(Limits(max_sessions=3))
+    clients = []
+    for channel in (1, 2, 3):
+        bench.clock.now += 1
+        clients.append(await bench.session(channel))
+    for gone in (2, 0):
+        bench.front_end.dispatcher.on_closed(clients[gone].handle)
+    await bench.session(4)
+    sessions = bench.front_end.context.sessions
+    assert [sessions.find(client.token) is not None for client in clients] == [False, True, True]
+    await bench.session(5)
+    assert [sessions.find(client.token) is not None for client in clients] == [False, True, False]
+    assert clients[1].status(bench.client(6).create_session()) == S.BadTooManySessions
+
+
 async def test_one_channel_holds_a_bounded_number_of_sessions(
     make_bench: Callable[..., Any],
 ) -> None:

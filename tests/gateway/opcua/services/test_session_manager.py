@@ -46,7 +46,7 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(target=made, number=st.integers(1, 3), timeout_ms=st.floats(allow_infinity=True))
     def create(self, number: int, timeout_ms: float) -> Session | None:
-        active = {s for s in self.manager if s.active}
+        active = {s for s in self.manager if s.active and s.connected}
         session, status = None, ua.StatusCodes.Good
         try:
             session = self.manager.create(
@@ -67,12 +67,18 @@ class Sessions(RuleBasedStateMachine):
         if session is not None and not session.closed:
             before = session.server_nonce
             session.activate(session.channel, SUBJECT, cast(Any, None))
+            session.connected = True
             assert session.renew_nonce() != before
 
     @rule(session=made)
     def speak(self, session: Session | None) -> None:
         if session is not None and not session.closed:
             self.manager.seen(session)
+
+    @rule(session=made)
+    def disconnect(self, session: Session | None) -> None:
+        if session is not None:
+            session.connected = False
 
     @rule(session=made, delete=st.booleans())
     def close(self, session: Session | None, delete: bool) -> None:
