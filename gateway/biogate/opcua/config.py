@@ -36,7 +36,7 @@ class Limits:
     max_translate_steps: int = 100_000
     max_translate_matches: int = 1_000
     max_array_length: int = 30_000
-    max_elements_per_message: int = 30_000
+    max_elements_per_message: int = 40_000
     max_string_length: int = 1_048_576
     max_byte_string_length: int = 4_194_304
     max_subscriptions: int = 500

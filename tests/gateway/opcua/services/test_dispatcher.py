@@ -47,6 +47,17 @@ async def test_all_arrays_of_a_request_share_a_bound(make_bench: Callable[..., A
         assert client.status(client.ask(request)) == status
 
 
+async def test_an_array_of_the_published_length_is_taken_and_no_longer_one(client: Any) -> None:
+    """MaxArrayLength, Part 5, 6.3.2."""
+    for more, status in ((0, S.Good), (1, S.BadEncodingLimitsExceeded)):
+        texts = ["x"] * (Limits().max_array_length + more)
+        request = ua.WriteRequest()
+        request.Parameters.NodesToWrite = [
+            ua.WriteValue(ua.NodeId("Gas", 1), 13, Value=ua.DataValue(ua.Variant(texts)))
+        ]
+        assert client.status(await client.ask_async(request)) == status
+
+
 def test_a_response_is_no_service(client: Any) -> None:
     fault = client.answer(client.send_bytes(encode_message(ua.ReadResponse())))
     assert client.status(fault) == S.BadServiceUnsupported
