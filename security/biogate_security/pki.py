@@ -144,8 +144,8 @@ class Pki:
         """Judge a peer's certificate (DER, its issuers may follow), by Part 4, 6.1.3.
 
         A readable one that is refused is logged and kept in rejected/certs, unless its very
-        signature is wrong; while it lies there it is only counted. Never raises for what a
-        peer can send.
+        signature is wrong or too many come at once; while it lies there it is only counted.
+        Never raises for what a peer can send.
         """
         result = self._validate(der, application_uri)
         if self._auto_trust and _untrusted(result):
@@ -204,7 +204,7 @@ class Pki:
         if result.failure is not None:
             return result
         place = self._trust.trusted / file_name(leaf)
-        if not self._keep(place, leaf, MAX_AUTO_TRUSTED):
+        if not self._keep(place, leaf, MAX_AUTO_TRUSTED, durable=True):
             return refused
         _log.warning(
             "certificate trusted on first use (auto_trust is for a demo on loopback only)",
@@ -216,7 +216,7 @@ class Pki:
         place = self._rejected / file_name(leaf)
         if place.exists():
             return
-        self._warn(
+        told = self._warn(
             f"certificate refused: {status.name(verdict.status)}: "
             f"{safe_text(verdict.reason, _MAX_REASON)}",
             certificate=verdict.common_name,
@@ -224,16 +224,25 @@ class Pki:
         )
         if verdict.status == status.BAD_CERTIFICATE_INVALID:
             return  # a forged signature: no administrator can make it trusted
+        if not told:
+            self.counters["not_kept"] += 1
+            return
         for oldest in self.rejected()[: -(self._max_rejected - 1) or None]:
             oldest.unlink(missing_ok=True)
-        self._keep(place, leaf, self._max_rejected)
+        self._keep(place, leaf, self._max_rejected, durable=False)
 
-    def _keep(self, place: Path, certificate: x509.Certificate, most: int) -> bool:
-        """Write a stranger's certificate into a folder that may hold `most`; False if it cannot."""
+    def _keep(
+        self, place: Path, certificate: x509.Certificate, most: int, *, durable: bool
+    ) -> bool:
+        """Write a stranger's certificate into a folder that may hold `most`; False if it cannot.
+
+        Strangers come on the event loop: what they leave behind does not wait for the disk.
+        """
         problem = f"{place.parent} holds {most} certificates already"
         try:
             if sum(1 for _ in place.parent.glob("*.der")) < most:
-                write_private(place, certificate.public_bytes(serialization.Encoding.DER), 0o644)
+                der = certificate.public_bytes(serialization.Encoding.DER)
+                write_private(place, der, 0o644, durable=durable)
                 return True
         except OSError as error:
             problem = str(error)
@@ -241,10 +250,12 @@ class Pki:
         self._warn("certificate not kept", file=str(place), error=problem)
         return False
 
-    def _warn(self, message: str, **context: str) -> None:
+    def _warn(self, message: str, **context: str) -> bool:
+        """Log it, unless there were too many lines already: then False."""
         left_out = self._log_budget.spend(self._clock() / TICKS_PER_SECOND)
         if left_out is not None:
             _log.warning(message, extra={**context, "lines_left_out": left_out})
+        return left_out is not None
 
 
 def _untrusted(result: Validation) -> bool:

@@ -12,20 +12,23 @@ PRIVATE_FOLDER_MODE = 0o700
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def write_private(path: Path, content: bytes, mode: int = PRIVATE_FILE_MODE) -> None:
-    """Replace `path` by `content` atomically; durable when this returns.
+def write_private(
+    path: Path, content: bytes, mode: int = PRIVATE_FILE_MODE, *, durable: bool = True
+) -> None:
+    """Replace `path` by `content` atomically; on the disk when this returns, if `durable`.
 
     A crash leaves the old file or the new one, never a part. Raises OSError; the old file is
     then untouched.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        _write_durably(draft, content, mode)
+        _write(draft, content, mode, durable=durable)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def make_private_folder(path: Path) -> None:
@@ -42,12 +45,13 @@ def close_to_others(path: Path) -> bool:
     return True
 
 
-def _write_durably(path: Path, content: bytes, mode: int) -> None:
+def _write(path: Path, content: bytes, mode: int, *, durable: bool) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(descriptor)
+        if durable:
+            file.flush()
+            os.fsync(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -285,7 +285,8 @@ def pki(tmp_path, clock):
     return Pki(tmp_path / "pki", identity, clock=clock.ticks)
 
 
-def test_a_stranger_is_refused_also_when_it_cannot_be_kept(pki, party, full_disk, caplog):
+def test_a_stranger_is_refused_also_when_it_cannot_be_kept(pki, party, monkeypatch, caplog):
+    monkeypatch.setattr(Path, "replace", _no_space)
     assert pki.validate(party().der) == status.BAD_CERTIFICATE_UNTRUSTED
     assert pki.rejected() == []
     assert pki.counters["not_kept"] == 1

@@ -155,6 +155,23 @@ def test_rejected_keeps_the_newest_hundred_or_what_is_configured(make, folder, p
     assert names == {"client 2", "client 3", "client 4"}
 
 
+def test_a_flood_of_strangers_does_not_wait_for_the_disk_and_leaves_some_of_them(
+    make, folder, party, clock, monkeypatch
+):
+    """They come on the event loop, before any login: nothing else runs meanwhile."""
+    pki = make()
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    for number in range(log_budget.LINES_PER_MINUTE + 5):
+        assert pki.validate(party(f"client {number}").der) == status.BAD_CERTIFICATE_UNTRUSTED
+    assert synced == []
+    assert len(pki.rejected()) == log_budget.LINES_PER_MINUTE
+    assert pki.counters["not_kept"] == 5
+    clock.wall += timedelta(minutes=1)
+    pki.validate(party("later").der)
+    assert len(pki.rejected()) == log_budget.LINES_PER_MINUTE + 1
+
+
 def test_a_strangers_name_cannot_choose_the_file(pki, folder, party):
     pki.validate(party("../../trusted/certs/x\n\x1b[2J").der)
     path = rejected_file(folder)
