@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from biogate.opcua.errors import StatusError
 from biogate.opcua.services.context import RequestContext, Service
 from biogate.opcua.services.limits import check_count
+from biogate.opcua.services.results import ResultList
 from biogate.opcua.space.arguments import check_argument, input_arguments
 from biogate.opcua.space.methods import MethodCall, MethodHandler
 from biogate.opcua.stack import StatusCodes, ua
@@ -17,11 +19,14 @@ from biogate_security.policy import Action
 _log = logging.getLogger(__name__)
 
 
-async def call(ctx: RequestContext, request: ua.CallRequest) -> ua.CallResponse:
+async def call(ctx: RequestContext, request: ua.CallRequest) -> ResultList:
     """Call Methods one after another, each with a result of its own (5.12.2)."""
     limit = ctx.server.config.limits.max_nodes_per_method_call
-    calls = check_count(request.Parameters.MethodsToCall, limit)
-    return ua.CallResponse(Results=[await _call_one(ctx, item) for item in calls])
+    results = ctx.results(ua.CallResponse)
+    for item in check_count(request.Parameters.MethodsToCall, limit):
+        results.add(await _call_one(ctx, item))
+        await asyncio.sleep(0)  # a Method that waits for nothing must not hold up everything
+    return results
 
 
 async def _call_one(ctx: RequestContext, item: ua.CallMethodRequest) -> ua.CallMethodResult:

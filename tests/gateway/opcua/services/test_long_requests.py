@@ -11,6 +11,7 @@ import pytest
 from asyncua import ua
 
 from biogate.opcua.front_end import Limits
+from biogate.opcua.services.server_methods import bind_server_methods
 from biogate.opcua.space.values import CallSource
 from biogate.opcua.turns import Turns
 
@@ -110,6 +111,24 @@ async def test_a_device_that_does_not_answer_holds_up_no_reading(busy: Any) -> N
     assert not client.answered(writing)
     busy.commands.gate.set()
     await client.wait(writing)
+
+
+async def test_between_two_methods_others_have_their_turn(busy: Any) -> None:
+    client, other = await busy.session(1), await busy.session(2)
+    subscription = await subscribed(client)
+    bind_server_methods(busy.front_end.context.space, busy.front_end.subscriptions)
+    number = ua.Variant(subscription, ua.VariantType.UInt32)
+    request = ua.CallRequest()
+    request.Parameters.MethodsToCall = [
+        ua.CallMethodRequest(
+            ua.NodeId(2253), ua.NodeId(ua.ObjectIds.Server_GetMonitoredItems), [number]
+        )
+    ] * 50
+    calling = client.send(request)
+    assert (await other.ask_async(read("Constant"))).Results[0].Value.Value == 42
+    assert not client.answered(calling)
+    results = (await client.wait(calling)).Results
+    assert [result.StatusCode.value for result in results] == [S.Good] * 50
 
 
 async def test_items_of_a_subscription_that_ends_meanwhile_are_not_left_behind(busy: Any) -> None:
