@@ -18,7 +18,7 @@ import sqlite3
 import uuid
 from collections import deque
 from collections.abc import Callable, Collection
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -289,7 +289,7 @@ async def _open_database(
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE_MODE))
     if close_to_others(path):
         _log.warning("audit log was open to others; closed", extra={"file": str(path)})
-    database = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+    database = await _connect(path)
     resources.push_async_callback(database.close)
     for pragma in ("journal_mode = WAL", "synchronous = FULL"):
         await database.execute(f"PRAGMA {pragma}")
@@ -301,6 +301,22 @@ async def _open_database(
     elif not {"meta", "records"} <= names:
         raise ValueError("it is another kind of SQLite file; choose another path")
     return database
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    """A connection. aiosqlite opens it in a thread: a caller that is cancelled in that moment
+    would never learn of it, so that it is closed here."""
+
+    async def connect() -> aiosqlite.Connection:
+        return await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+
+    connecting = asyncio.create_task(connect())
+    try:
+        return await asyncio.shield(connecting)
+    except asyncio.CancelledError:
+        with suppress(sqlite3.Error):
+            await (await connecting).close()
+        raise
 
 
 async def _create(database: aiosqlite.Connection) -> None:
