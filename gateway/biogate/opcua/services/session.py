@@ -95,6 +95,8 @@ async def activate_session(
     user, roles = await _identify(ctx, parameters.UserIdentityToken, nonce)
     if session.closed or session.server_nonce != nonce:  # meanwhile
         raise ServiceError(StatusCodes.BadSessionIdInvalid)
+    if ctx.handle.channel is None:  # nobody would ever tell that its connection is gone
+        raise ServiceError(StatusCodes.BadSecureChannelClosed)
     subject = _subject(ctx, user, roles)
     if session.activations and ctx.channel.channel_id != session.channel.channel_id:
         _check_same_user(session, subject)

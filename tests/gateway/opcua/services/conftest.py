@@ -393,7 +393,8 @@ class Bench:
             "127.0.0.1:50000",
             "opc.tcp://127.0.0.1:4840",
         )
-        return Client(self.front_end, Handle(), replace(info, **channel))
+        info = replace(info, **channel)
+        return Client(self.front_end, Handle(channel=info), info)
 
     async def session(self, channel_id: int = 1) -> Client:
         """A client with an activated anonymous session."""

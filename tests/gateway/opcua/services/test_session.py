@@ -543,6 +543,22 @@ async def test_a_session_closed_during_a_login_stays_closed(bench: Any) -> None:
     assert not len(bench.front_end.context.sessions)
 
 
+async def test_a_login_whose_connection_is_gone_meanwhile_does_not_succeed(bench: Any) -> None:
+    """Else its session would count as connected for as long as it lives."""
+    client = bench.client()
+    client.create_session()
+    request = ua.ActivateSessionRequest()
+    request.Parameters.UserIdentityToken = password_token(bench, client.nonce)
+    login = client.send(request)
+    client.handle.channel = None
+    bench.front_end.dispatcher.on_closed(client.handle)
+    assert client.status(await client.wait(login)) == S.BadSecureChannelClosed
+    (session,) = bench.front_end.context.sessions
+    assert not session.active
+    assert not session.connected
+    assert not bench.front_end.context.connections.has_session(client.handle)
+
+
 # -- the end of a session -----------------------------------------------------------------------
 
 
