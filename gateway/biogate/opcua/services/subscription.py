@@ -172,9 +172,12 @@ class SubscriptionServices:
     def publish(self, ctx: RequestContext, request: ua.PublishRequest) -> Any:
         """Acknowledge, then wait for something to say (5.14.5)."""
         manager = self._manager(ctx.server)
+        acknowledged = request.Parameters.SubscriptionAcknowledgements or ()
+        if len(acknowledged) > manager.limits.max_acknowledgements:
+            raise ServiceError(StatusCodes.BadTooManyOperations)
         results = [
             manager.acknowledge(ctx.session, one.SubscriptionId, one.SequenceNumber)
-            for one in request.Parameters.SubscriptionAcknowledgements or ()
+            for one in acknowledged
         ]
         hint_ms = ctx.request_header.TimeoutHint
 

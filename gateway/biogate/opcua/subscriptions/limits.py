@@ -33,6 +33,11 @@ class SubscriptionLimits:
     max_queued_objects: int = 100_000
     max_object_bytes: int = 67_108_864
 
+    @property
+    def max_acknowledgements(self) -> int:
+        """In one Publish request: of all messages that there may be in a session."""
+        return self.published.max_subscriptions_per_session * self.max_retransmissions
+
 
 def revise_publishing(
     limits: SubscriptionLimits,

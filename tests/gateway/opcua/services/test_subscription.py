@@ -222,6 +222,18 @@ async def test_what_is_published_keeps_to_the_clients_message_size(bench, plant)
         assert all(len(answer) <= 600 for answer in answers)
 
 
+async def test_more_acknowledgements_than_there_may_be_messages_are_too_many(client, bench):
+    """They are kept for the response while the request waits."""
+    subscription = subscribe(client).SubscriptionId
+    most = 64 * LIMITS.max_subscriptions_per_session
+    waiting = publish(client, *[(subscription, 1)] * most)
+    assert not client.answered(waiting)
+    refused = publish(client, *[(subscription, 1)] * (most + 1))
+    assert refusal(client.answer(refused)) == S.BadTooManyOperations
+    pass_time(bench, 0.1)
+    assert len(client.answer(waiting).Parameters.Results) == most
+
+
 async def test_republish_gives_the_same_message_again(bench, client, plant):
     plant.set("ph", 6.5)
     revised = subscribe(client)
