@@ -52,6 +52,16 @@ Answer = Coroutine[Any, Any, Any]
 """What a request waits for, not begun or begun with its first slice."""
 
 
+def _check_header(header: ua.RequestHeader) -> None:
+    """What waits keeps its header: nothing large in it, and nothing that nobody reads.
+
+    Raises ServiceError Bad_EncodingLimitsExceeded.
+    """
+    header.AdditionalHeader = ua.ExtensionObject()
+    if len(header.AuditEntryId or "") > _EARLY_LIMITS.max_string_length:
+        raise ServiceError(StatusCodes.BadEncodingLimitsExceeded)
+
+
 class Dispatcher:
     """The transport's RequestHandler. `counters` counts requests and faults by status name."""
 
@@ -84,6 +94,7 @@ class Dispatcher:
             return
         ctx.request_header = request.RequestHeader
         try:
+            _check_header(request.RequestHeader)
             ctx.optional_session = self._session_for(ctx, service.needs)
         except ServiceError as error:
             self._fault(ctx, error.status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -152,6 +153,29 @@ def test_a_session_beside_another_is_made_within_the_same_bounds(
     request = ua.CreateSessionRequest()
     request.Parameters.ClientDescription.DiscoveryUrls = urls
     assert client.status(client.ask(request)) == status
+
+
+async def test_a_request_that_waits_keeps_nothing_large_of_its_header(
+    client: Any, bench: Any
+) -> None:
+    """Twenty Publish requests of each session wait, and each could hold 16 MB."""
+    await client.ask_async(ua.CreateSubscriptionRequest())
+    request = ua.PublishRequest()
+    header = ua.RequestHeader(client.token, AuditEntryId="x" * 4097)
+    request.RequestHeader = header
+    refused = client.answer(client.send_bytes(encode_message(request)))
+    assert client.status(refused) == S.BadEncodingLimitsExceeded
+    header.AuditEntryId = "x" * 4096
+    header.AdditionalHeader = ua.ExtensionObject(ua.NodeId(1, 1), b"x" * 1_000_000)
+    message = encode_message(request)
+    tracemalloc.start()
+    try:
+        for _ in range(20):
+            client.send_bytes(message)
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 1_000_000
 
 
 async def test_a_service_that_fails_is_an_internal_error_and_the_session_lives_on(
