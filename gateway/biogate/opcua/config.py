@@ -20,6 +20,7 @@ class Limits:
     max_session_timeout_ms: float = 3_600_000.0
     max_running_requests_per_session: int = 4
     max_queued_requests_per_session: int = 32
+    max_large_requests_bytes: int = 16_777_216
     max_request_duration_ms: float = 60_000.0
     max_message_size: int = 16_777_216
     max_response_size: int = 16_777_216

@@ -11,14 +11,19 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.config import Limits
 from biogate.opcua.session import Session
 from biogate.opcua.stack import StatusCodes
 
+_SMALL = 8_192
+"""Requests up to so many bytes are bounded by their number alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request. `run` answers it and never raises; `refuse` answers it with a StatusCode.
+    """One request of `size` bytes. `run` answers it and never raises; `refuse` answers it with a
+    StatusCode.
 
     `works` tells a request that is computed from one that waits for something outside.
     """
@@ -28,6 +33,12 @@ class Job:
     refuse: Callable[[int], None]
     expires_s: float = float("inf")
     works: bool = False
+    size: int = 0
+
+    @property
+    def large_bytes(self) -> int:
+        """What it takes of the room for large requests."""
+        return self.size if self.size > _SMALL else 0
 
 
 @dataclass(slots=True)
@@ -40,7 +51,10 @@ _LaneKey = tuple[Session, bool]
 
 
 class RequestQueue:
-    """Two lanes per session, so that no session holds up another."""
+    """Two lanes per session, so that no session holds up another.
+
+    Large requests, of all sessions, take up a bounded number of bytes.
+    """
 
     def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
         self._limits = limits
@@ -48,24 +62,29 @@ class RequestQueue:
         self._lanes: dict[_LaneKey, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = False
+        self._large = ByteBudget(limits.max_large_requests_bytes)
 
     def submit(self, session: Session, job: Job) -> None:
         """Run the job, at once or when those before it have made room.
 
-        Refused with Bad_ServerTooBusy when too many wait, and with Bad_ServerHalted after
-        `stop`.
+        Refused with Bad_ServerTooBusy when too many wait or they are too large together, and with
+        Bad_ServerHalted after `stop`.
         """
         if self._stopped:
             job.refuse(StatusCodes.BadServerHalted)
             return
         key = (session, job.works)
-        lane = self._lanes.setdefault(key, _Lane())
-        if lane.running < self._limits.max_running_requests_per_session:
-            self._start(key, lane, job)
-        elif len(lane.waiting) < self._limits.max_queued_requests_per_session:
-            lane.waiting.append(job)
-        else:
+        lane = self._lanes.get(key) or _Lane()
+        full = len(lane.waiting) >= self._limits.max_queued_requests_per_session
+        idle = lane.running < self._limits.max_running_requests_per_session
+        if (full and not idle) or not self._large.take(job.large_bytes):
             job.refuse(StatusCodes.BadServerTooBusy)
+            return
+        self._lanes[key] = lane
+        if idle:
+            self._start(key, lane, job)
+        else:
+            lane.waiting.append(job)
 
     def cancel(self, session: Session, request_handle: int) -> int:
         """Refuse the session's waiting jobs of that handle; their number."""
@@ -75,14 +94,14 @@ class RequestQueue:
             count += len(chosen)
             for job in chosen:
                 lane.waiting.remove(job)
-                job.refuse(StatusCodes.BadRequestCancelledByClient)
+                self._refuse(job, StatusCodes.BadRequestCancelledByClient)
         return count
 
     def session_closed(self, session: Session) -> None:
         """Refuse what waits; what runs is finished (a write is not half undone)."""
         for lane in self._lanes_of(session):
             while lane.waiting:
-                lane.waiting.popleft().refuse(StatusCodes.BadSessionClosed)
+                self._refuse(lane.waiting.popleft(), StatusCodes.BadSessionClosed)
 
     async def stop(self, grace_s: float) -> None:
         """Give what runs `grace_s` seconds, then cancel it."""
@@ -100,6 +119,11 @@ class RequestQueue:
         keys = ((session, works) for works in (False, True))
         return [self._lanes[key] for key in keys if key in self._lanes]
 
+    def _refuse(self, job: Job, status: int) -> None:
+        """Give up a job that was waiting."""
+        self._large.give_back(job.large_bytes)
+        job.refuse(status)
+
     def _start(self, key: _LaneKey, lane: _Lane, job: Job) -> None:
         lane.running += 1
         task = asyncio.get_running_loop().create_task(self._run(key, lane, job))
@@ -110,6 +134,7 @@ class RequestQueue:
         try:
             await job.run()
         finally:
+            self._large.give_back(job.large_bytes)
             lane.running -= 1
             self._next(key, lane)
 
@@ -119,6 +144,6 @@ class RequestQueue:
             if self._clock() < job.expires_s:
                 self._start(key, lane, job)
                 return
-            job.refuse(StatusCodes.BadTimeout)
+            self._refuse(job, StatusCodes.BadTimeout)
         if not lane.running:
             self._lanes.pop(key, None)

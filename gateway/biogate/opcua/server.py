@@ -99,7 +99,7 @@ class Dispatcher:
         except ServiceError as error:
             self._fault(ctx, error.status)
             return
-        self._dispatch(ctx, service, request)
+        self._dispatch(ctx, service, request, len(message))
 
     def on_closed(self, handle: ConnectionHandle) -> None:
         """The connection is gone."""
@@ -175,7 +175,7 @@ class Dispatcher:
 
     # -- running --------------------------------------------------------------------------------
 
-    def _dispatch(self, ctx: RequestContext, service: Service, request: Any) -> None:
+    def _dispatch(self, ctx: RequestContext, service: Service, request: Any, size: int) -> None:
         try:
             answer = service.handler(ctx, request)
             if not inspect.iscoroutine(answer):
@@ -191,6 +191,7 @@ class Dispatcher:
             partial(self._give_up, ctx, answer),
             self._server.clock() + hint_ms / 1000.0 if hint_ms else float("inf"),
             works=not inspect.iscoroutinefunction(service.handler),
+            size=size,
         )
         self._server.queue.submit(ctx.session, job)
 

@@ -239,6 +239,35 @@ async def test_a_session_runs_and_queues_a_bounded_number_of_requests(
     assert len(bench.commands.writes) == 4
 
 
+async def test_large_requests_that_take_time_are_bounded_in_bytes(
+    make_bench: Callable[..., Any],
+) -> None:
+    """Each of a hundred sessions may have 72 under way, and each may have 16 MB."""
+    bench = make_bench(Limits(max_running_requests_per_session=1, max_large_requests_bytes=60_000))
+    client = await bench.session()
+    bench.commands.gate = asyncio.Event()
+
+    def request(size: int) -> ua.WriteRequest:
+        request = ua.WriteRequest()
+        text = ua.DataValue(ua.Variant("x" * size))
+        request.Parameters.NodesToWrite = [ua.WriteValue(ua.NodeId("Gas", 1), 13, Value=text)]
+        return request
+
+    sent = [client.send(request(size)) for size in (25_000, 25_000, 25_000, 5_000)]
+    assert [client.answered(one) for one in sent] == [False, False, True, False]
+    assert client.status(client.answer(sent[2])) == S.BadServerTooBusy
+    cancel = ua.CancelRequest()
+    cancel.Parameters.RequestHandle = 7
+    assert client.ask(cancel).Parameters.CancelCount == 2
+    sent = [sent[0], client.send(request(25_000))]
+    bench.commands.gate.set()
+    for one in sent:
+        assert (await client.wait(one)).Results[0].value == S.Good
+    sent = [client.send(request(25_000)) for _ in range(2)]
+    for one in sent:
+        assert (await client.wait(one)).Results[0].value == S.Good
+
+
 async def test_cancel_answers_what_still_waits(make_bench: Callable[..., Any]) -> None:
     """Part 4, 5.7.5."""
     bench = make_bench(Limits(max_running_requests_per_session=1))
