@@ -180,20 +180,25 @@ class Dispatcher:
             answer = service.handler(ctx, request)
             if not inspect.iscoroutine(answer):
                 self._respond(ctx, answer)
-                return
         except Exception as error:  # noqa: BLE001  answered and logged by _failed
             self._failed(ctx, request, error)
             return
+        if inspect.iscoroutine(answer):
+            works = not inspect.iscoroutinefunction(service.handler)
+            self._server.queue.submit(ctx.session, self._job(ctx, request, answer, works, size))
+
+    def _job(
+        self, ctx: RequestContext, request: Any, answer: Answer, works: bool, size: int
+    ) -> Job:
         hint_ms = ctx.request_header.TimeoutHint
-        job = Job(
+        return Job(
             ctx.request_header.RequestHandle,
             partial(self._run, ctx, request, answer),
             partial(self._give_up, ctx, answer),
             self._server.clock() + hint_ms / 1000.0 if hint_ms else float("inf"),
-            works=not inspect.iscoroutinefunction(service.handler),
+            works=works,
             size=size,
         )
-        self._server.queue.submit(ctx.session, job)
 
     async def _run(self, ctx: RequestContext, request: Any, answer: Answer) -> None:
         limit_s = self._server.config.limits.max_request_duration_ms / 1000.0
@@ -223,6 +228,7 @@ class Dispatcher:
             response = encode_message(response)
         if len(response) > ctx.response_room:
             raise ServiceError(StatusCodes.BadResponseTooLarge)
+        ctx.release()
         ctx.respond(response)
 
     def _failed(self, ctx: RequestContext, request: Any, error: Exception) -> None:
@@ -241,4 +247,5 @@ class Dispatcher:
 
     def _fault(self, ctx: RequestContext, status: int) -> None:
         self.counters[status_name(status)] += 1
+        ctx.release()
         ctx.respond(encode_message(ua.ServiceFault(ResponseHeader=ctx.response_header(status))))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.services.results import ResultList
 from biogate.opcua.stack import StatusCodes, ua
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+_MAX_RESULTS_HELD = 64 << 20
 
 
 class _Deferred(Enum):
@@ -114,7 +116,8 @@ class ServerContext:
 
     `clock` is monotonic seconds; `wall_clock` and `started_ticks` are FILETIME ticks.
     `failing` holds what could not be done with a node's value when it was last tried,
-    `refusal_lines` bounds the log lines about what strangers ask for.
+    `refusal_lines` bounds the log lines about what strangers ask for, `results_held` the results
+    of requests that are not finished.
     """
 
     config: FrontEndConfig
@@ -133,6 +136,7 @@ class ServerContext:
     started_ticks: int
     service_sets: list[ServiceSet]
     turns: Turns = field(default_factory=Turns)
+    results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))
     refusal_lines: LogBudget = field(default_factory=LogBudget)
     failing: set[tuple[str, ua.NodeId]] = field(default_factory=set)
 
@@ -148,6 +152,7 @@ class RequestContext:
     request_header: ua.RequestHeader
     now_ticks: int
     optional_session: Session | None = None
+    bytes_held: int = 0
 
     @property
     def session(self) -> Session:
@@ -190,7 +195,17 @@ class RequestContext:
 
     def results(self, response: type) -> ResultList:
         """The Results, none yet, of a response of that class."""
-        return ResultList(response, self.response_room)
+        return ResultList(response, self.response_room, self._hold)
+
+    def _hold(self, size: int) -> None:
+        if not self.server.results_held.take(size):
+            raise ServiceError(StatusCodes.BadServerTooBusy)
+        self.bytes_held += size
+
+    def release(self) -> None:
+        """The request is over: whatever it held is free."""
+        self.server.results_held.give_back(self.bytes_held)
+        self.bytes_held = 0
 
     def in_turns(self, work: Work[Any]) -> Result:
         """The response that `work` returns, or what is left of the work after a slice of time."""

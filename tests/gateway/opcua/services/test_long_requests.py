@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from asyncua import ua
 
+from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.front_end import Limits
 from biogate.opcua.services.server_methods import bind_server_methods
 from biogate.opcua.space.values import CallSource
@@ -39,6 +40,11 @@ def browse(*nodes: ua.NodeId, page: int = 0) -> ua.BrowseRequest:
         for node in nodes
     ]
     return request
+
+
+def client_status(response: Any) -> int:
+    status: int = response.ResponseHeader.ServiceResult.value
+    return status
 
 
 def translate(count: int) -> ua.TranslateBrowsePathsToNodeIdsRequest:
@@ -153,6 +159,29 @@ async def test_a_response_is_bounded_whatever_the_client_takes(
     assert client.status(client.ask(read(*["Text"] * 500))) == S.Good
     assert client.status(client.ask(read(*["Text"] * 1000))) == S.BadResponseTooLarge
     assert client.status(client.ask(browse(*[nid("Reactor")] * 50))) == S.BadResponseTooLarge
+
+
+async def test_the_results_of_all_requests_under_way_are_bounded_together(
+    make_bench: Callable[..., Any],
+) -> None:
+    """Who asks for little is answered, and what is over leaves its room to others."""
+    bench = make_bench()
+    context = bench.front_end.context
+    context.turns = Turns(slice_s=0.0)
+    context.results_held = held = ByteBudget(100_000)
+    clients = [await bench.session(channel) for channel in range(3)]
+    large = [client.send(read(*["Text"] * 4000)) for client in clients]
+    small = await clients[0].ask_async(read("Text"))
+    assert client_status(small) == S.Good
+    answers = [await client.wait(one) for client, one in zip(clients, large, strict=True)]
+    codes = [client_status(answer) for answer in answers]
+    assert sorted(set(codes)) == [S.Good, S.BadServerTooBusy]
+    assert held.used == 0
+    assert client_status(await clients[0].ask_async(read(*["Text"] * 4000))) == S.Good
+    given_up = clients[0].send(read(*["Text"] * 4000))
+    await bench.front_end.context.queue.stop(0.0)
+    assert clients[0].answered(given_up)
+    assert held.used == 0
 
 
 async def test_what_browse_looks_at_is_bounded(make_bench: Callable[..., Any]) -> None:
