@@ -14,8 +14,8 @@ class Limits:
     """
 
     max_sessions: int = 100
-    max_unactivated_sessions: int = 20
     max_sessions_per_channel: int = 20
+    max_unactivated_sessions_per_channel: int = 5
     min_session_timeout_ms: float = 10_000.0
     max_session_timeout_ms: float = 3_600_000.0
     max_running_requests_per_session: int = 4

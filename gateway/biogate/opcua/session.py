@@ -153,14 +153,16 @@ class SessionManager:
     def _make_room(self, channel: ChannelInfo) -> None:
         limits = self._limits
         own = [s for s in self if s.channel.channel_id == channel.channel_id]
-        waiting = [s for s in self if not s.activations]
-        full = len(self) >= limits.max_sessions or len(waiting) >= limits.max_unactivated_sessions
-        crowded = len(own) >= limits.max_sessions_per_channel
-        if not (full or crowded):
-            return
         candidates = [s for s in own if not s.activations]
+        crowded = (
+            len(own) >= limits.max_sessions_per_channel
+            or len(candidates) >= limits.max_unactivated_sessions_per_channel
+        )
+        if not (crowded or len(self) >= limits.max_sessions):
+            return
         if not candidates and not crowded:
             gone = (s for s in self if not s.connected)
+            waiting = [s for s in self if not s.activations]
             candidates = waiting or sorted(gone, key=lambda s: s.last_seen_s)
         if not candidates:
             raise ServiceError(StatusCodes.BadTooManySessions)

@@ -167,6 +167,15 @@ async def test_active_sessions_are_never_reclaimed(make_bench: Callable[..., Any
     assert client.status(client.create_session()) == S.BadTooManySessions
 
 
+async def test_everybody_may_log_in_at_once(bench: Any) -> None:
+    """As they do when a network comes back: nobody's login is pushed out by another's."""
+    clients = [bench.client(channel) for channel in range(Limits().max_sessions)]
+    for client in clients:
+        assert client.status(client.create_session()) == S.Good
+    for client in clients:
+        assert client.status(await client.activate()) == S.Good
+
+
 async def test_sessions_whose_clients_are_gone_make_room_the_longest_gone_first(
     make_bench: Callable[..., Any],
 ) -> None:
@@ -202,7 +211,7 @@ async def test_one_channel_holds_a_bounded_number_of_sessions(
 async def test_who_creates_many_sessions_pushes_out_none_but_their_own(
     make_bench: Callable[..., Any],
 ) -> None:
-    bench = make_bench(Limits(max_sessions=5, max_unactivated_sessions=3))
+    bench = make_bench(Limits(max_sessions=5, max_unactivated_sessions_per_channel=3))
     login = bench.client(1)
     login.create_session()
     flood = bench.client(2)

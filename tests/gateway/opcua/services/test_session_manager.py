@@ -17,8 +17,8 @@ from biogate_security.policy import Subject
 
 LIMITS = Limits(
     max_sessions=5,
-    max_unactivated_sessions=3,
     max_sessions_per_channel=3,
+    max_unactivated_sessions_per_channel=2,
     min_session_timeout_ms=10_000.0,
     max_session_timeout_ms=60_000.0,
 )
@@ -95,7 +95,11 @@ class Sessions(RuleBasedStateMachine):
     def within_bounds(self) -> None:
         living = list(self.manager)
         assert len(living) <= LIMITS.max_sessions
-        assert sum(not s.activations for s in living) <= LIMITS.max_unactivated_sessions
+        for number in range(1, 4):
+            own = [s for s in living if s.channel.channel_id == number]
+            waiting = sum(not s.activations for s in own)
+            assert len(own) <= LIMITS.max_sessions_per_channel
+            assert waiting <= LIMITS.max_unactivated_sessions_per_channel
 
     @invariant()
     def each_session_is_found_or_was_closed_once(self) -> None:
