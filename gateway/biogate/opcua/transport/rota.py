@@ -1,18 +1,24 @@
 """Whose turn it is: connections are served one request at a time, a slice of each pass of the loop.
 
 A read from one socket may hold a thousand requests. Answered at once they would hold up every
-other client, every timer and every device that is polled; so they wait for their turn here.
+other client, every timer and every device that is polled; so they wait for their turn here. It
+comes first to whoever has had the least of the server's time, so that a short question does not
+wait behind the long ones of many others.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
 from typing import Protocol
 
 
 class Served(Protocol):
-    """A connection with things to do."""
+    """A connection with things to do. `served_s` is the rota's account of the time it has had."""
+
+    served_s: float
 
     def serve(self) -> bool:
         """Do one thing; True when there is more."""
@@ -28,14 +34,24 @@ class Rota:
     def __init__(self, slice_s: float, clock: Callable[[], float]) -> None:
         self._slice_s = slice_s
         self._clock = clock
-        self._waiting: dict[Served, None] = {}  # in the order of their turns
+        self._waiting: set[Served] = set()
+        self._turns: list[tuple[float, int, Served]] = []  # a heap: the next one is the first
+        self._number = count()
+        self._level_s = 0.0
         self._ends_s: float | None = None
         self._serving = False
 
     def ready(self, connection: Served) -> None:
         """Serve the connection: at once while this pass has time left and nobody else waits."""
-        self._waiting.setdefault(connection)
+        if connection not in self._waiting:
+            # Who had nothing to do for a while has not saved up time.
+            connection.served_s = max(connection.served_s, self._level_s)
+            self._wait(connection)
         self._serve()
+
+    def _wait(self, connection: Served) -> None:
+        self._waiting.add(connection)
+        heappush(self._turns, (connection.served_s, next(self._number), connection))
 
     def is_waiting(self, connection: Served) -> bool:
         """Whether the connection's turn is yet to come."""
@@ -61,10 +77,15 @@ class Rota:
         return self._ends_s is not None and self._clock() >= self._ends_s
 
     def _serve_one(self) -> None:
-        connection = next(iter(self._waiting))
-        del self._waiting[connection]
-        if connection.serve():
-            self._waiting[connection] = None
+        self._level_s, _, connection = heappop(self._turns)
+        self._waiting.discard(connection)
+        started_s = self._clock()
+        try:
+            more = connection.serve()
+        finally:
+            connection.served_s += self._clock() - started_s
+        if more:
+            self._wait(connection)
 
     def _next_pass(self) -> None:
         self._ends_s = None

@@ -35,6 +35,7 @@ class Stream(asyncio.Protocol):
         self._events: deque[Event] = deque()
         self._closed_at_s: float | None = None
         self.opened_channel = False
+        self.served_s = 0.0
 
     # -- ConnectionHandle -----------------------------------------------------------------------
 
