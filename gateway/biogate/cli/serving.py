@@ -27,6 +27,7 @@ from biogate_security.folder_lock import LockHeldError
 Result = TypeVar("Result")
 
 STOPPED, NOT_STARTED, BAD_SITE = 0, 1, 2
+_GC_THRESHOLDS = (50_000, 20, 50)
 _START_ERRORS = (
     LockHeldError,
     NodesetError,
@@ -74,6 +75,18 @@ def serve(site_file: Path, options: Options) -> int:
     return STOPPED
 
 
+def collect_rarely() -> None:
+    """Turn the garbage collector on, and keep it from looking through what clients have.
+
+    A request of ten thousand operations makes tens of thousands of objects that live as long as
+    it does. By Python's thresholds they count as old before they are gone, and bring about a
+    collection of everything about once a second: a quarter of a second in which nothing else
+    runs, with 24,000 monitored items.
+    """
+    gc.set_threshold(*_GC_THRESHOLDS)
+    gc.enable()
+
+
 async def _run(site_file: Path, site: Site, options: Options, *, quiet: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -83,7 +96,7 @@ async def _run(site_file: Path, site: Site, options: Options, *, quiet: bool) ->
         gateway = await _unless(stop, _start(site_file, site, options, stack))
         if gateway is None:
             return
-        gc.enable()
+        collect_rarely()
         tell(gateway, options.speed)
         if quiet:
             await stop.wait()
