@@ -24,6 +24,14 @@ _UNDERSTOOD = frozenset(
         ExtensionOID.SUBJECT_KEY_IDENTIFIER,
     }
 )
+# What the library raises for bytes that are no certificate, or none that it knows.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+)
 _UNSAFE_IN_FILE_NAME = re.compile(r"[^A-Za-z0-9 ._-]")
 
 
@@ -58,7 +66,7 @@ def read_certificate(der: bytes) -> x509.Certificate:
         # Read lazily by the library: now is the time to find out that it cannot.
         _ = (certificate.subject, certificate.issuer, certificate.signature_hash_algorithm)
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except _UNREADABLE as error:
         raise CertificateFormatError(f"not a readable certificate: {error}") from error
     except x509.UnsupportedGeneralNameType as error:
         raise CertificateFormatError(f"unknown kind of alternative name: {error}") from error

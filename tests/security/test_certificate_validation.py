@@ -371,6 +371,22 @@ def test_no_change_of_a_trusted_certificate_is_accepted(data):
     assert result.failure is not None
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x18"),  # version 25
+        (b"\x06\x03\x55\x04\x03\x0c", b"\x06\x03\x55\x04\x03\x03"),  # a name of bits
+        (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x7f"),  # key
+    ],
+)
+def test_a_certificate_that_the_library_cannot_read_is_invalid(was, becomes):
+    der, owner = _client()
+    assert was in der
+    moment = owner.certificate.not_valid_before_utc
+    result = validate(der.replace(was, becomes), trust_list([owner]), moment)
+    assert result.failure.status == status.BAD_CERTIFICATE_INVALID
+
+
 @given(st.binary(max_size=300))
 @settings(max_examples=100, deadline=None)
 def test_any_bytes_get_a_verdict(noise):

@@ -86,8 +86,14 @@ class SecurityPolicy:
         return self.level + (20 if mode == SIGN_AND_ENCRYPT else 0)
 
     def public_key(self, certificate: Any) -> Any:
-        """The RSA key of an x509 certificate. Raises CryptographyError if the policy bars it."""
-        key = certificate.public_key()
+        """The RSA key of an x509 certificate.
+
+        Raises CryptographyError if the policy bars it, or it is no key at all.
+        """
+        try:
+            key = certificate.public_key()
+        except Exception as error:  # as for a signature
+            raise CryptographyError from error
         bits = getattr(key, "key_size", 0)
         if not hasattr(key, "encrypt") or not self.min_key_bits <= bits <= self.max_key_bits:
             raise CryptographyError
@@ -224,9 +230,10 @@ def verify_data(
 
 def load_certificate(der: bytes) -> Any:
     """The x509 certificate of `der`. Raises CryptographyError."""
+    leaf = leaf_of(der)
     try:
-        return uacrypto.x509_from_der(leaf_of(der))
-    except ValueError as error:
+        return uacrypto.x509_from_der(leaf)
+    except Exception as error:  # several kinds, not all of them ValueErrors
         raise CryptographyError from error
 
 

@@ -290,6 +290,22 @@ def test_every_tampered_open_request_gets_the_same_answer(secured, what):
     assert refusal(client, flipped(frame, place)) == GENERIC
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x18"),  # a version that there is not
+        (b"\x0d\x01\x01\x01\x05", b"\x0d\x01\x01\x7f\x05"),  # a key of a kind that there is not
+        (b"\x02\x82\x01\x01\x00", b"\x05\x82\x01\x01\x00"),  # a key that is none
+    ],
+)
+def test_a_certificate_that_the_library_cannot_read_gets_the_same_answer(secured, was, becomes):
+    """Before any login: not a traceback in the log for each."""
+    client = secured()
+    _, frame = client.open_frame()
+    assert frame.count(was) == 1
+    assert refusal(client, frame.replace(was, becomes)) == GENERIC
+
+
 def test_an_open_request_that_is_no_whole_number_of_blocks_gets_the_same_answer(secured):
     client = secured()
     _, frame = client.open_frame()
