@@ -17,6 +17,7 @@ and goes on at the next: they are sampled late rather than hold everything else 
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
@@ -179,7 +180,7 @@ class Sampler:
         self._store.offer(slots, self.shown(slots, samples))
 
 
-class _Group:
+class _Group(ABC):
     """Items that are sampled together: slots of the ring store, and items that hold objects."""
 
     def __init__(self, sampler: Sampler, interval_s: float) -> None:
@@ -210,8 +211,9 @@ class _Group:
         if self.next_s == now_s:
             self.next_s = now_s + self.interval_s
 
+    @abstractmethod
     def sample(self) -> None:
-        raise NotImplementedError
+        """Queue what the items shall show of this instant."""
 
     def poll(self) -> Iterator[None]:
         """Read the objects that may have changed, a step for each."""
