@@ -115,6 +115,12 @@ class Replayed:
         return right / len(good)
 
 
+def _polled(samples: list[ua.DataValue]) -> list[ua.DataValue]:
+    """Without the state that a client may see before a device's first poll, which has no time."""
+    waiting = status.BAD_WAITING_FOR_INITIAL_DATA
+    return [each for each in samples if each.StatusCode.value != waiting]
+
+
 async def _play(name: str, start: Start, sites: Path, data: Path) -> Replayed:
     """Play a recording from its beginning to its end, and watch."""
     simulators = await start(
@@ -131,7 +137,7 @@ async def _play(name: str, start: Start, sites: Path, data: Path) -> Replayed:
     return Replayed(
         name,
         recording,
-        watch.samples,
+        {tag: _polled(samples) for tag, samples in watch.samples.items()},
         datetime.fromisoformat(clock[1]).replace(tzinfo=UTC),
         float(clock[2]),
         float(clock[3]),
