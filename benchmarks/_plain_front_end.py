@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from biogate.opcua.front_end import FrontEnd, FrontEndConfig
+from biogate.opcua.ports import StoredWrites
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import ObjectIds, node_id, ua
@@ -31,6 +32,12 @@ class _NoCommands:
 
     async def write(self, *_: Any, **__: Any) -> int:
         return ua.StatusCodes.BadNotWritable
+
+    async def write_stored(self, *_: Any, **__: Any) -> int:
+        return ua.StatusCodes.BadNotWritable
+
+    def write_unaudited(self, writes: StoredWrites) -> None:
+        raise NotImplementedError("no Variable of this benchmark is stored")
 
 
 class _NoUsers:

@@ -6,7 +6,7 @@ The front end imports none of their implementations: it may run in a process of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,6 +45,35 @@ class UnfitValue:
         return self.text
 
 
+@dataclass(frozen=True, slots=True)
+class StoredValue:
+    """What a stored Variable shall hold from now on; it fits the Variable.
+
+    `value` is its number, NaN where it is none; then `held` is the Variant (None for no value).
+    `source_time` is in FILETIME ticks. A Variant is handed over: nobody changes it afterwards.
+    """
+
+    value: float
+    status: int
+    source_time: int
+    held: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWrites:
+    """Values for some stored Variables by column, a row like a StoredValue.
+
+    `tag` int32, `value` float64, `status` uint32, `source_time` int64 FILETIME ticks; `objects`:
+    row → `held`. Of a tag that occurs twice the last row stays. The arrays are handed over.
+    """
+
+    tag: NDArray[np.int32]
+    value: NDArray[np.float64]
+    status: NDArray[np.uint32]
+    source_time: NDArray[np.int64]
+    objects: Mapping[int, Any]
+
+
 class CommandPort(Protocol):
     """Where writes and calls leave the front end: policy, limits, audit record, device."""
 
@@ -61,6 +90,25 @@ class CommandPort(Protocol):
 
         Rights come before the value: who may not write learns nothing about what would fit, and
         the refusal is recorded whatever was sent.
+        """
+        ...
+
+    async def write_stored(
+        self,
+        subject: Subject,
+        tag: int,
+        node_id: str,
+        write: StoredValue | UnfitValue,
+        *,
+        client_audit_entry_id: str = "",
+    ) -> int:
+        """Write a stored Variable, by the same rules; the StatusCode that the client gets."""
+        ...
+
+    def write_unaudited(self, writes: StoredWrites) -> None:
+        """Write stored Variables that are declared unaudited, all in one go.
+
+        The front end has asked the policy and checked the values.
         """
         ...
 

@@ -50,6 +50,8 @@ def _number(projection: ua.VariantType, value: float) -> float | int | bool | No
 
 
 def _project_object(projection: ua.VariantType, value: float, held: Any) -> ua.Variant | None:
+    if isinstance(held, ua.Variant):  # of a stored Variable
+        return held
     if held is None:
         whole = projection in (_T.Int64, _T.UInt64) and math.isfinite(value)
         return ua.Variant(int(value), projection) if whole else None

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from biogate.opcua.stack import ua
+from biogate.tags.table import NUMBER_RANGES
+
+_SCALAR = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,10 @@ class TagSource:
 
     `name` and `device` say which tag and device it is, for policy and audit. `writable` makes
     the Variable a set-point: writes go to the command port.
+
+    `stored`: there is no device, the value is what was written last, with its status and
+    SourceTimestamp. Then `projection` is what `stored_projection` says. `unaudited`: its writes
+    leave no audit record (only where the site says so).
     """
 
     tag: int
@@ -21,6 +28,19 @@ class TagSource:
     name: str = ""
     device: str = ""
     writable: bool = False
+    stored: bool = False
+    unaudited: bool = False
+
+
+def stored_projection(built_in: ua.VariantType | None, value_rank: int) -> ua.VariantType:
+    """How a stored Variable is kept, by the built-in type of its DataType (None: abstract).
+
+    A scalar number lives in the tag's number column; `Variant` stands for everything else: the
+    tag holds a `ua.Variant`, which is shown as it is.
+    """
+    if built_in is not None and built_in.name in NUMBER_RANGES and value_rank == _SCALAR:
+        return built_in
+    return ua.VariantType.Variant
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from asyncua import ua
 
 from biogate.opcua.codec import decode_message, encode_message, encode_variant
 from biogate.opcua.front_end import FrontEnd, FrontEndConfig, Limits
-from biogate.opcua.ports import UnfitValue
+from biogate.opcua.ports import StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.methods import MethodCall
 from biogate.opcua.space.values import TagSource
@@ -72,6 +72,9 @@ class Commands:
         self.answer: int | Exception = ua.StatusCodes.Good
         self.gate: asyncio.Event | None = None
         self.more = asyncio.Event()
+        self.stored: list[tuple[str, StoredValue]] = []
+        self.batches: list[StoredWrites] = []
+        self.tags: TagTable | None = None
 
     async def seen(self, count: int) -> list[Any]:
         """Wait for that many writes; the values so far."""
@@ -100,6 +103,40 @@ class Commands:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    async def write_stored(
+        self,
+        subject: Subject,
+        tag: int,
+        node_id: str,
+        write: StoredValue | UnfitValue,
+        *,
+        client_audit_entry_id: str = "",
+    ) -> int:
+        if self.denied or isinstance(write, UnfitValue):
+            self.refused.append((node_id, repr(write)))
+            return ua.StatusCodes.BadUserAccessDenied if self.denied else write.status
+        if self.gate is not None:
+            await self.gate.wait()
+        self.stored.append((node_id, write))
+        self._apply([tag], [write.value], [write.status], [write.source_time], {0: write.held})
+        return ua.StatusCodes.Good
+
+    def write_unaudited(self, writes: StoredWrites) -> None:
+        self.batches.append(writes)
+        w = writes
+        self._apply(w.tag, w.value, w.status, w.source_time, w.objects)
+
+    def _apply(self, tag: Any, value: Any, status: Any, source_time: Any, objects: Any) -> None:
+        assert self.tags is not None
+        self.tags.apply(
+            np.asarray(tag, np.int32),
+            np.asarray(value, np.float64),
+            np.asarray(status, np.uint32),
+            np.asarray(source_time, np.int64),
+            NOW + 50,
+            objects,
+        )
 
 
 class Users:
@@ -419,6 +456,7 @@ def make_bench(plant: Plant, pki: Pki) -> Callable[..., Bench]:
         limits: Limits | None = None, clock: Callable[[], float] | None = None, **config: Any
     ) -> Bench:
         commands, users, policy = Commands(), Users(), OpenPolicy()
+        commands.tags = plant.tags
         clock = clock or Clock()
         settings = FrontEndConfig(APPLICATION_URI, limits=limits or Limits(), **config)
         front_end = FrontEnd(
