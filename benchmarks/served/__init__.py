@@ -1,0 +1,1 @@
+"""What `python -m benchmarks.serve` serves: an address space, a PKI, a front end."""
