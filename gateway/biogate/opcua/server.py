@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from biogate.opcua.codec import (
     message_class,
 )
 from biogate.opcua.errors import ServiceError
+from biogate.opcua.lanes.lane import NO_LANES, Lane, LaneRequest, Lanes
 from biogate.opcua.request_queue import Job
 from biogate.opcua.services.context import (
     DEFERRED,
@@ -65,8 +66,14 @@ def _check_header(header: ua.RequestHeader) -> None:
 class Dispatcher:
     """The transport's RequestHandler. `counters` counts requests and faults by status name."""
 
-    def __init__(self, context: ServerContext, services: Iterable[Service]) -> None:
+    def __init__(
+        self,
+        context: ServerContext,
+        services: Iterable[Service],
+        lanes: Mapping[type, Lane] = NO_LANES,
+    ) -> None:
         self._server = context
+        self._lanes = Lanes(context, lanes)
         self._services = {service.request: service for service in services}
         limits = context.config.limits
         self._limits = DecodeLimits(
@@ -83,6 +90,9 @@ class Dispatcher:
     ) -> None:
         """Answer one request, now or when its service has what it waits for."""
         self.counters["requests"] += 1
+        short = self._lanes.cut(handle, channel, request_id, message)
+        if short is not None and self._took_lane(short):
+            return
         ctx = RequestContext(
             self._server, handle, channel, request_id, ua.RequestHeader(), self._server.wall_clock()
         )
@@ -115,6 +125,33 @@ class Dispatcher:
         server.queue.session_closed(session)
         for service_set in server.service_sets:
             service_set.session_closed(session, delete_subscriptions=delete_subscriptions)
+
+    def _took_lane(self, request: LaneRequest) -> bool:
+        """False: the lane has not touched the request, which goes the ordinary way."""
+        try:
+            response = request.lane(request)
+            if response is None:
+                return False
+            self._server.sessions.seen(request.session)
+            if response is not DEFERRED:
+                if len(response) > request.room:
+                    raise ServiceError(StatusCodes.BadResponseTooLarge)
+                request.respond(response)
+        except ServiceError as error:
+            self._refuse(request, error.status)
+        except Exception:  # noqa: BLE001  answered and logged
+            context = {
+                "session": request.session.name,
+                "address": request.session.channel.remote_address,
+                "request_handle": request.request_handle,
+            }
+            _log.exception("a lane failed", extra=context)
+            self._refuse(request, StatusCodes.BadInternalError)
+        return True
+
+    def _refuse(self, request: LaneRequest, status: int) -> None:
+        self.counters[status_name(status)] += 1
+        request.refuse(status)
 
     # -- admission ------------------------------------------------------------------------------
 

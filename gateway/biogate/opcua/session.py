@@ -6,6 +6,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 from biogate.opcua.config import Limits
 from biogate.opcua.errors import ServiceError
@@ -87,13 +88,13 @@ class SessionManager:
         self._limits = limits
         self._clock = clock
         self._on_closed = on_closed
-        self._by_token: dict[ua.NodeId, Session] = {}
+        self._by_secret: dict[bytes, Session] = {}
 
     def __len__(self) -> int:
-        return len(self._by_token)
+        return len(self._by_secret)
 
     def __iter__(self) -> Iterator[Session]:
-        return iter(list(self._by_token.values()))
+        return iter(list(self._by_secret.values()))
 
     def create(
         self,
@@ -110,9 +111,10 @@ class SessionManager:
         whose client has been gone longest. Raises ServiceError Bad_TooManySessions.
         """
         self._make_room(channel)
+        secret = secrets.token_bytes(TOKEN_BYTES)
         session = Session(
             session_id=node_id(uuid.uuid4(), 1),
-            authentication_token=node_id(secrets.token_bytes(TOKEN_BYTES)),
+            authentication_token=node_id(secret),
             name=name,
             client=client,
             channel=channel,
@@ -122,12 +124,19 @@ class SessionManager:
             server_nonce=secrets.token_bytes(NONCE_BYTES),
             continuation_points=ContinuationPoints(self._limits.max_browse_continuation_points),
         )
-        self._by_token[session.authentication_token] = session
+        self._by_secret[secret] = session
         return session
 
     def find(self, authentication_token: ua.NodeId) -> Session | None:
         """The session that holds this token."""
-        return self._by_token.get(authentication_token)
+        secret: object = authentication_token.Identifier
+        if authentication_token.NamespaceIndex or not isinstance(secret, bytes):
+            return None
+        return self._by_secret.get(secret)
+
+    def find_secret(self, secret: bytes) -> Session | None:
+        """The session whose authentication token is an opaque NodeId of these bytes."""
+        return self._by_secret.get(secret)
 
     def seen(self, session: Session) -> None:
         """A request of the session arrived: its timeout starts again."""
@@ -138,7 +147,7 @@ class SessionManager:
         if session.closed:
             return
         session.closed = True
-        del self._by_token[session.authentication_token]
+        del self._by_secret[cast(bytes, session.authentication_token.Identifier)]
         session.continuation_points.clear()
         self._on_closed(session, delete_subscriptions)
 

@@ -37,23 +37,27 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFERRED",
+    "Deferred",
     "Needs",
     "RequestContext",
     "ServerContext",
     "Service",
     "ServiceError",
     "ServiceSet",
+    "response_room",
 ]
 
 _log = logging.getLogger(__name__)
 _MAX_RESULTS_HELD = 64 << 20
 
 
-class _Deferred(Enum):
+class Deferred(Enum):
+    """The type of DEFERRED."""
+
     DEFERRED = "deferred"
 
 
-DEFERRED: Final = _Deferred.DEFERRED
+DEFERRED: Final = Deferred.DEFERRED
 
 
 class Needs(Enum):
@@ -141,6 +145,12 @@ class ServerContext:
     failing: set[tuple[str, ua.NodeId]] = field(default_factory=set)
 
 
+def response_room(server: ServerContext, handle: ConnectionHandle, session: Session | None) -> int:
+    """The bytes that a response may take: the server's bound, or its client's if less."""
+    most = min(server.config.limits.max_response_size, handle.max_response_size)
+    return min(most, session.max_response_size or most) if session else most
+
+
 @dataclass(slots=True)
 class RequestContext:
     """One request: where it came from and for whom. Times are FILETIME ticks."""
@@ -182,9 +192,7 @@ class RequestContext:
     @property
     def response_room(self) -> int:
         """The bytes that the response may take: the server's bound, or its client's if less."""
-        most = min(self.server.config.limits.max_response_size, self.handle.max_response_size)
-        session = self.optional_session
-        return min(most, session.max_response_size or most) if session else most
+        return response_room(self.server, self.handle, self.optional_session)
 
     def warn(self, message: str, **context: object) -> None:
         """A log line about this request, unless there are too many of the kind already."""

@@ -1,0 +1,1 @@
+"""Short ways through the dispatcher for the requests that clients send all day."""
