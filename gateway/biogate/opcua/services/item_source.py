@@ -30,7 +30,7 @@ def check_item(server: ServerContext, rights: RightsView, read: ua.ReadValueId) 
     """
     node = check_read(rights, read)
     if not rights.may(Action.SUBSCRIBE, node):
-        raise StatusError(StatusCodes.BadUserAccessDenied)
+        raise StatusError(rights.refusal(Action.SUBSCRIBE, node))
     if read.AttributeId == AttributeIds.EventNotifier:
         raise StatusError(StatusCodes.BadMonitoredItemFilterUnsupported)
     if read.AttributeId != VALUE and (

@@ -56,7 +56,7 @@ def _find_handler(ctx: RequestContext, item: ua.CallMethodRequest) -> MethodHand
     if handler is None or not method.executable:
         raise StatusError(StatusCodes.BadNotExecutable)
     if not ctx.rights.may(Action.CALL, method):
-        raise StatusError(StatusCodes.BadUserAccessDenied)
+        raise StatusError(ctx.rights.refusal(Action.CALL, method))
     return handler
 
 

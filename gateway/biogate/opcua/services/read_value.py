@@ -52,7 +52,7 @@ def check_read(rights: RightsView, item: ua.ReadValueId) -> Node:
     if not is_readable(node):
         raise StatusError(StatusCodes.BadNotReadable)
     if not rights.may(Action.READ, node):
-        raise StatusError(StatusCodes.BadUserAccessDenied)
+        raise StatusError(rights.refusal(Action.READ, node))
     return node
 
 

@@ -5,14 +5,15 @@ An optional attribute that the node does not give is Bad_AttributeIdInvalid.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.space.permissions import READ_ROLE_PERMISSIONS, held
 from biogate.opcua.space.rights import RightsView
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import AttributeIds, ua
-from biogate_nodesets.model import Node
+from biogate_nodesets.model import Node, RolePermission
 from biogate_security.policy import Action
 
 VALUE = AttributeIds.Value
@@ -105,6 +106,27 @@ def _user_executable(node: Node, space: AddressSpace, rights: RightsView) -> obj
     return _executable(node, space, rights) and rights.may(Action.CALL, node)
 
 
+def _role_permissions(node: Node, _space: AddressSpace, rights: RightsView) -> object:
+    """Only for who may read them (Part 3, 5.2.9); to others they do not exist."""
+    mine = held(node, rights.subject.roles)
+    if not any(permission.permissions & READ_ROLE_PERMISSIONS for permission in mine):
+        return None
+    return _wire_permissions(node.role_permissions or ())
+
+
+def _user_role_permissions(node: Node, _space: AddressSpace, rights: RightsView) -> object:
+    if node.role_permissions is None:
+        return None
+    return _wire_permissions(held(node, rights.subject.roles))
+
+
+def _wire_permissions(permissions: Iterable[RolePermission]) -> list[ua.RolePermissionType]:
+    return [
+        ua.RolePermissionType(RoleId=role, Permissions=ua.PermissionType(mask))
+        for role, mask in permissions
+    ]
+
+
 def _field(name: str) -> Getter:
     return lambda node, _space, _rights: getattr(node, name)
 
@@ -141,6 +163,9 @@ _TABLE: dict[int, _Attribute] = {
     AttributeIds.DataTypeDefinition: _Attribute(
         _DATA_TYPE, _T.ExtensionObject, _field("data_type_definition")
     ),
+    AttributeIds.RolePermissions: _Attribute(_ALL, _T.ExtensionObject, _role_permissions),
+    AttributeIds.UserRolePermissions: _Attribute(_ALL, _T.ExtensionObject, _user_role_permissions),
+    AttributeIds.AccessRestrictions: _Attribute(_ALL, _T.UInt16, _field("access_restrictions")),
     AttributeIds.AccessLevelEx: _Attribute(
         _VARIABLE, _T.UInt32, lambda n, s, r: access_level(n, s)
     ),

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from biogate.opcua.errors import StatusError
 from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.space.permissions import allows, fits_channel
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import StatusCodes, ua
 from biogate_nodesets.model import Node
@@ -41,7 +42,10 @@ class RightsView:
         return (self._number, self._policy.epoch, self._space.epoch)
 
     def may(self, action: Action, node: Node) -> bool:
-        """True when the policy allows `action` on `node` (for READ and WRITE: its Value)."""
+        """True when `action` on `node` is allowed (for READ and WRITE: its Value).
+
+        Both the policy and what the node itself asks of roles and channels must allow it.
+        """
         epochs = (self._policy.epoch, self._space.epoch)
         if epochs != self._epochs:
             self._epochs = epochs
@@ -50,11 +54,22 @@ class RightsView:
         decisions = self._decided[action]
         allowed = decisions.get(node.node_id)
         if allowed is None:
-            decision = self._policy.decide(
-                self.subject, action, self._resource(node.node_id), self._now()
-            )
-            allowed = decisions[node.node_id] = decision.allow
+            allowed = decisions[node.node_id] = self._decide(action, node)
         return allowed
+
+    def refusal(self, action: Action, node: Node) -> int:
+        """The status that says why `may` is False."""
+        fits = fits_channel(node, action, self.subject.security_mode)
+        return StatusCodes.BadUserAccessDenied if fits else StatusCodes.BadSecurityModeInsufficient
+
+    def _decide(self, action: Action, node: Node) -> bool:
+        subject = self.subject
+        if not fits_channel(node, action, subject.security_mode):
+            return False
+        if not allows(node, action, subject.roles):
+            return False
+        resource = self._resource(node.node_id)
+        return self._policy.decide(subject, action, resource, self._now()).allow
 
     def visible(self, node_id: ua.NodeId) -> Node | None:
         """The node when it exists and may be browsed: a hidden node looks absent."""

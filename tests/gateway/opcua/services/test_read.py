@@ -11,6 +11,7 @@ from asyncua import ua
 
 from biogate.opcua.front_end import Limits
 from biogate.opcua.space.attributes import has_attribute
+from biogate.opcua.space.permissions import allows
 from biogate.opcua.space.values import CallSource
 from biogate_security.policy import Action
 
@@ -130,7 +131,8 @@ def test_each_node_class_has_its_attributes_and_no_others(client: Any, node_clas
         for attribute, value in enumerate(response.Results, start=1)
         if value.StatusCode.value == S.Good
     }
-    assert readable - {A.Description} == (COMMON | own) - {A.Description}
+    given_or_not = {A.Description, A.UserRolePermissions}
+    assert readable - given_or_not == (COMMON | own) - given_or_not
     assert (
         client.read(ua.ReadValueId(node_id, A.NodeClass)).Results[0].Value.Value
         == (ua.NodeClass[node_class])
@@ -357,10 +359,20 @@ def test_data_encodings(
 
 
 def test_every_attribute_of_every_node_can_be_read(client: Any, plant: Any) -> None:
-    """What a node's class has is Good, absent (optional) or without a value; nothing else."""
+    """What a node's class has is Good, absent (optional) or without a value; nothing else.
+
+    A node that its RolePermissions hide from this user is not there at all.
+    """
     allowed = {S.Good, S.BadAttributeIdInvalid, S.BadNoValue, S.BadWaitingForInitialData}
-    allowed |= {S.BadNotReadable}
+    allowed |= {S.BadNotReadable, S.BadSecurityModeInsufficient}
+    hidden = 0
     for node in plant.space.nodes.values():
+        if not allows(node, Action.BROWSE, ()):
+            hidden += 1
+            (value,) = client.read(ua.ReadValueId(node.node_id, A.NodeId)).Results
+            assert value.StatusCode.value == S.BadNodeIdUnknown
+            continue
         wanted = [a for a in range(1, 28) if has_attribute(node, a)]
         response = client.read(*(ua.ReadValueId(node.node_id, a) for a in wanted))
         assert {value.StatusCode.value for value in response.Results} <= allowed, node
+    assert 0 < hidden < 500
