@@ -13,7 +13,7 @@ from biogate.opcua.endpoints import Endpoints, offered
 from biogate.opcua.ports import Authenticator, CommandPort, Identity, Pki, TagReader
 from biogate.opcua.request_queue import RequestQueue
 from biogate.opcua.server import Dispatcher
-from biogate.opcua.services import attribute, discovery, method, session, view
+from biogate.opcua.services import attribute, discovery, method, session, view, write
 from biogate.opcua.services.context import ServerContext
 from biogate.opcua.services.server_methods import bind_server_methods
 from biogate.opcua.services.subscription import SubscriptionServices
@@ -45,6 +45,7 @@ _SERVICES = (
     *discovery.SERVICES,
     *session.SERVICES,
     *attribute.SERVICES,
+    *write.SERVICES,
     *view.SERVICES,
     *method.SERVICES,
 )
