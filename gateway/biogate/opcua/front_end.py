@@ -10,6 +10,7 @@ from collections.abc import Callable
 from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.connections import Connections
 from biogate.opcua.endpoints import Endpoints, offered
+from biogate.opcua.events import EventHub
 from biogate.opcua.ports import Authenticator, CommandPort, Identity, Pki, TagReader
 from biogate.opcua.request_queue import RequestQueue
 from biogate.opcua.server import Dispatcher
@@ -54,8 +55,8 @@ _SERVICES = (
 class FrontEnd:
     """One OPC UA server endpoint over an address space and a tag table.
 
-    `clock` is monotonic seconds, `wall_clock` FILETIME ticks. Raises ValueError for a policy or
-    mode that is unknown.
+    `clock` is monotonic seconds, `wall_clock` FILETIME ticks. `events` takes in what clients that
+    subscribe to events shall hear. Raises ValueError for a policy or mode that is unknown.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class FrontEnd:
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
         self.subscriptions = SubscriptionServices(tags)
+        self.events = EventHub(space, wall_clock)
         self.state = ServerState(config, wall_clock(), wall_clock)
         self.context = ServerContext(
             config=config,
@@ -89,6 +91,7 @@ class FrontEnd:
             wall_clock=wall_clock,
             started_ticks=self.state.started_ticks,
             service_sets=[self.subscriptions],
+            events=self.events,
         )
         self.dispatcher = Dispatcher(self.context, (*_SERVICES, *self.subscriptions.services))
         transport = TransportConfig(

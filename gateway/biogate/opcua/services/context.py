@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from biogate.opcua.config import FrontEndConfig
     from biogate.opcua.connections import Connections
     from biogate.opcua.endpoints import Endpoints
+    from biogate.opcua.events import EventHub
     from biogate.opcua.ports import Authenticator, CommandPort, Pki, TagReader
     from biogate.opcua.request_queue import RequestQueue
     from biogate.opcua.session import Session, SessionManager
@@ -139,6 +140,7 @@ class ServerContext:
     wall_clock: Callable[[], int]
     started_ticks: int
     service_sets: list[ServiceSet]
+    events: EventHub
     turns: Turns = field(default_factory=Turns)
     results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))
     refusal_lines: LogBudget = field(default_factory=LogBudget)
