@@ -98,6 +98,7 @@ class Dispatcher:
         )
         try:
             service = self._service_for(message)
+            ctx.service = service.name
             request = decode_message(message, self._limits_of(service, handle, message))
         except DecodeError as error:
             self._refuse_undecoded(ctx, message, error)
@@ -133,6 +134,7 @@ class Dispatcher:
             if response is None:
                 return False
             self._server.sessions.seen(request.session)
+            request.session.statistics.requests[request.service] += 1
             if response is not DEFERRED:
                 if len(response) > request.room:
                     raise ServiceError(StatusCodes.BadResponseTooLarge)
@@ -150,8 +152,15 @@ class Dispatcher:
         return True
 
     def _refuse(self, request: LaneRequest, status: int) -> None:
-        self.counters[status_name(status)] += 1
+        self._count_fault(request.service, request.session, status)
         request.refuse(status)
+
+    def _count_fault(self, service: str, session: Session | None, status: int) -> None:
+        name = status_name(status)
+        self.counters[name] += 1
+        self._server.statistics.faults[service, name] += 1
+        if session is not None:
+            session.statistics.faults[service] += 1
 
     # -- admission ------------------------------------------------------------------------------
 
@@ -190,11 +199,13 @@ class Dispatcher:
             raise ServiceError(StatusCodes.BadSessionIdInvalid)
         if needs is not Needs.ANY_SESSION:
             if session.channel.channel_id != ctx.channel.channel_id:
+                session.statistics.unauthorized += 1
                 raise ServiceError(StatusCodes.BadSecureChannelIdInvalid)
             if needs is Needs.ACTIVE_SESSION and not session.active:
-                sessions.close(session, delete_subscriptions=True)
+                sessions.drop(session)
                 raise ServiceError(StatusCodes.BadSessionNotActivated)
         sessions.seen(session)
+        session.statistics.requests[ctx.service] += 1
         return session
 
     def _refuse_undecoded(self, ctx: RequestContext, message: bytes, error: DecodeError) -> None:
@@ -273,7 +284,7 @@ class Dispatcher:
             self._fault(ctx, error.status)
             return
         context = {
-            "service": type(request).__name__.removesuffix("Request"),
+            "service": ctx.service,
             "session": ctx.optional_session.name if ctx.optional_session else "",
             "address": ctx.channel.remote_address,
             "request_handle": ctx.request_header.RequestHandle,
@@ -283,6 +294,6 @@ class Dispatcher:
         self._fault(ctx, StatusCodes.BadEncodingError if encoding else StatusCodes.BadInternalError)
 
     def _fault(self, ctx: RequestContext, status: int) -> None:
-        self.counters[status_name(status)] += 1
+        self._count_fault(ctx.service, ctx.optional_session, status)
         ctx.release()
         ctx.respond(encode_message(ua.ServiceFault(ResponseHeader=ctx.response_header(status))))

@@ -13,6 +13,7 @@ from biogate.opcua.errors import ServiceError
 from biogate.opcua.services.continuation import ContinuationPoints
 from biogate.opcua.space.rights import RightsView
 from biogate.opcua.stack import StatusCodes, node_id, ua
+from biogate.opcua.statistics import SessionStatistics
 from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate_security.policy import Subject
 
@@ -42,6 +43,7 @@ class Session:
     refused_logins: int = 0
     connected: bool = False
     closed: bool = False
+    statistics: SessionStatistics = field(default_factory=SessionStatistics)
     _identity: tuple[Subject, RightsView] | None = field(default=None)
 
     @property
@@ -77,7 +79,10 @@ class Session:
 
 
 class SessionManager:
-    """All sessions of the front end, by their secret token."""
+    """All sessions of the front end, by their secret token.
+
+    `created`, `timed_out` and `dropped` (against their clients' will) count since the start.
+    """
 
     def __init__(
         self,
@@ -89,6 +94,7 @@ class SessionManager:
         self._clock = clock
         self._on_closed = on_closed
         self._by_secret: dict[bytes, Session] = {}
+        self.created = self.timed_out = self.dropped = 0
 
     def __len__(self) -> int:
         return len(self._by_secret)
@@ -125,6 +131,7 @@ class SessionManager:
             continuation_points=ContinuationPoints(self._limits.max_browse_continuation_points),
         )
         self._by_secret[secret] = session
+        self.created += 1
         return session
 
     def find(self, authentication_token: ua.NodeId) -> Session | None:
@@ -142,6 +149,11 @@ class SessionManager:
         """A request of the session arrived: its timeout starts again."""
         session.last_seen_s = self._clock()
 
+    def drop(self, session: Session) -> None:
+        """End a session against its client's will."""
+        self.dropped += not session.closed
+        self.close(session, delete_subscriptions=True)
+
     def close(self, session: Session, *, delete_subscriptions: bool) -> None:
         """End a session. Closing it twice does nothing."""
         if session.closed:
@@ -157,6 +169,7 @@ class SessionManager:
         expired = [s for s in self if now - s.last_seen_s > s.timeout_s]
         for session in expired:
             self.close(session, delete_subscriptions=True)
+        self.timed_out += len(expired)
         return expired
 
     def _make_room(self, channel: ChannelInfo) -> None:
@@ -175,7 +188,7 @@ class SessionManager:
             candidates = waiting or sorted(gone, key=lambda s: s.last_seen_s)
         if not candidates:
             raise ServiceError(StatusCodes.BadTooManySessions)
-        self.close(candidates[0], delete_subscriptions=True)
+        self.drop(candidates[0])
 
     def _revise_timeout(self, requested_ms: float) -> float:
         low, high = self._limits.min_session_timeout_ms, self._limits.max_session_timeout_ms

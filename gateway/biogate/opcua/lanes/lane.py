@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from biogate.opcua.codec import encode_message
 from biogate.opcua.codec.structures import encoding_id
-from biogate.opcua.services.context import Deferred, response_room
+from biogate.opcua.services.context import Deferred, response_room, service_name
 from biogate.opcua.stack import ua
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class LaneRequest:
     timeout_hint_ms: int
     message: bytes
     lane: Lane
+    service: str
 
     @property
     def room(self) -> int:
@@ -83,7 +84,9 @@ class Lanes:
     def __init__(self, server: ServerContext, lanes: Mapping[type, Lane]) -> None:
         self._server = server
         self._find = server.sessions.find_secret
-        self._lanes = {_type_bytes(request): lane for request, lane in lanes.items()}
+        self._lanes = {
+            _type_bytes(request): (lane, service_name(request)) for request, lane in lanes.items()
+        }
 
     def cut(
         self, handle: ConnectionHandle, channel: ChannelInfo, request_id: int, message: bytes
@@ -93,8 +96,8 @@ class Lanes:
         The session's rules are those of the dispatcher for an active session: an active session
         of this channel has the connection's full limits, and a discovery-only channel has none.
         """
-        lane = self._lanes.get(message[:4])
-        if lane is None or len(message) < PARAMETERS:
+        found = self._lanes.get(message[:4])
+        if found is None or len(message) < PARAMETERS:
             return None
         head = _request_head.unpack_from(message)
         _, token, secret, _, request_handle, _, audit_length, hint_ms, no_type, no_body = head
@@ -106,7 +109,7 @@ class Lanes:
         if channel.discovery_only:
             return None
         return LaneRequest(
-            self._server, handle, request_id, session, request_handle, hint_ms, message, lane
+            self._server, handle, request_id, session, request_handle, hint_ms, message, *found
         )
 
 

@@ -19,6 +19,7 @@ from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.services.results import ResultList
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.statistics import ServerStatistics
 from biogate.opcua.turns import Turns, Work
 from biogate_security.log_budget import LogBudget
 
@@ -91,6 +92,16 @@ class Service:
     handler: Handler
     needs: Needs = Needs.ACTIVE_SESSION
 
+    @property
+    def name(self) -> str:
+        """The service's name in Part 4, such as "Read"."""
+        return service_name(self.request)
+
+
+def service_name(request: type) -> str:
+    """The name of the service that a request class belongs to."""
+    return request.__name__.removesuffix("Request")
+
 
 class ServiceSet(Protocol):
     """A group of services with a state of its own, such as subscriptions."""
@@ -141,6 +152,7 @@ class ServerContext:
     started_ticks: int
     service_sets: list[ServiceSet]
     events: EventHub
+    statistics: ServerStatistics = field(default_factory=ServerStatistics)
     turns: Turns = field(default_factory=Turns)
     results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))
     refusal_lines: LogBudget = field(default_factory=LogBudget)
@@ -163,6 +175,7 @@ class RequestContext:
     request_id: int
     request_header: ua.RequestHeader
     now_ticks: int
+    service: str = ""
     optional_session: Session | None = None
     bytes_held: int = 0
 

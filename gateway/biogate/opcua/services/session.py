@@ -11,6 +11,7 @@ from biogate.opcua.services.context import Needs, RequestContext, Service
 from biogate.opcua.services.user_token import ANONYMOUS_ROLES, authenticate, check_token
 from biogate.opcua.session import NONCE_BYTES, Session
 from biogate.opcua.stack import StatusCodes, status_name, ua
+from biogate.opcua.statistics import SessionStatistics
 from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate.opcua.transport.policies import (
     NONE_URI,
@@ -42,6 +43,9 @@ def create_session(
         (parameters.SessionName or "")[:_MAX_NAME_LENGTH],
         parameters.RequestedSessionTimeout,
         parameters.MaxResponseMessageSize,
+    )
+    session.statistics = SessionStatistics(
+        ctx.now_ticks, parameters.EndpointUrl or "", parameters.ServerUri or ""
     )
     response = ua.CreateSessionResponse()
     result = response.Parameters
@@ -101,6 +105,7 @@ async def activate_session(
     if session.activations and ctx.channel.channel_id != session.channel.channel_id:
         _check_same_user(session, subject)
     session.activate(ctx.channel, subject, ctx.server.rights.view(subject))
+    session.statistics.activated(user or "", parameters.LocaleIds or ())
     ctx.server.connections.attach(session, ctx.handle)
     _log.info(
         "session activated",
