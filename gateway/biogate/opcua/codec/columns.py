@@ -72,18 +72,42 @@ class Notifications(NamedTuple):
         )
 
 
+class EncodedNotifications:
+    """Rows encoded but for their client handles, which may be filled in again and again."""
+
+    __slots__ = ("_body", "_handles", "count")
+
+    def __init__(self, rows: Notifications) -> None:
+        self.count = len(rows.value)
+        shapes = _shapes(rows)
+        if self.count and (shapes == shapes[0]).all():
+            records = _records(int(shapes[0]), rows)
+            self._body = records.view(np.uint8)
+            self._handles: NDArray[np.uint32] | NDArray[np.int64] = records["handle"]
+        else:
+            self._body, self._handles = _interleave(shapes, rows)
+
+    @property
+    def size(self) -> int:
+        """The bytes that the rows take."""
+        return len(self._body)
+
+    def with_handles(self, handles: NDArray[np.uint32]) -> bytes:
+        """The rows as MonitoredItemNotifications, one after the other, with these handles."""
+        if self._handles.dtype == np.int64:
+            four_bytes = np.ascontiguousarray(handles, "<u4").view(np.uint8).reshape(-1, 4)
+            self._body[self._handles[:, None] + np.arange(4)] = four_bytes
+        else:
+            self._handles[:] = handles
+        return self._body.tobytes()
+
+
 def encode_notifications(rows: Notifications) -> bytes:
     """The rows as MonitoredItemNotifications, one after the other (no array length before).
 
     A number that its wire type cannot hold must not come here: see `subscriptions.projection`.
     """
-    if not len(rows.value):
-        return b""
-    shapes = _shapes(rows)
-    first = int(shapes[0])
-    if (shapes == first).all():
-        return _records(first, rows).tobytes()
-    return _interleave(shapes, rows)
+    return EncodedNotifications(rows).with_handles(rows.client_handle)
 
 
 def _shapes(rows: Notifications) -> NDArray[np.uint16]:
@@ -97,7 +121,10 @@ def _shapes(rows: Notifications) -> NDArray[np.uint16]:
     return shapes
 
 
-def _interleave(shapes: NDArray[np.uint16], rows: Notifications) -> bytes:
+def _interleave(
+    shapes: NDArray[np.uint16], rows: Notifications
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of rows of several shapes, and where in them each row begins."""
     sizes = np.empty(len(shapes), np.int64)
     blocks = []
     for shape in np.unique(shapes).tolist():
@@ -110,7 +137,7 @@ def _interleave(shapes: NDArray[np.uint16], rows: Notifications) -> bytes:
     for places, records in blocks:
         size = records.dtype.itemsize
         body[starts[places, None] + np.arange(size)] = records.view(np.uint8).reshape(-1, size)
-    return body.tobytes()
+    return body, starts
 
 
 @lru_cache(maxsize=512)
@@ -128,8 +155,8 @@ def _record_type(shape: int) -> np.dtype[np.void]:
 
 
 def _records(shape: int, rows: Notifications) -> NDArray[np.void]:
+    """All but the handles."""
     records = np.empty(len(rows.value), _record_type(shape))
-    records["handle"] = rows.client_handle
     records["mask"] = shape >> _SHAPE_TO_ENCODING_MASK
     if shape & _VALUE:
         wire = shape & _TYPE_MASK
