@@ -65,9 +65,10 @@ class SessionStatistics:
 class ServerStatistics:
     """What has happened since the start.
 
-    `faults`: refused requests by (service name, status name).
+    `subscriptions` that were created; `faults`: refused requests by (service name, status name).
     """
 
+    subscriptions: int = 0
     faults: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from biogate.opcua.codec import encode_message
@@ -90,6 +90,10 @@ class SubscriptionServices:
                 return [i.id for i in items], [i.settings.client_handle for i in items]
         raise StatusError(StatusCodes.BadSubscriptionIdInvalid)
 
+    def all(self) -> Iterator[tuple[Session, Subscription]]:
+        """Every subscription with its session, those of closed sessions too."""
+        return self._made.subscriptions() if self._made else iter(())
+
     def _manager(self, server: ServerContext) -> SubscriptionManager:
         if self._made is None:
             self._made = SubscriptionManager(
@@ -112,6 +116,7 @@ class SubscriptionServices:
         subscription = manager.create(
             ctx.session, _publishing(manager, wanted), enabled=wanted.PublishingEnabled
         )
+        ctx.server.statistics.subscriptions += 1
         publishing = subscription.publishing
         return ua.CreateSubscriptionResponse(
             Parameters=ua.CreateSubscriptionResult(
@@ -201,11 +206,12 @@ class SubscriptionServices:
     def republish(self, ctx: RequestContext, request: ua.RepublishRequest) -> bytes:
         """A message again that the client did not get (5.14.6)."""
         wanted = request.Parameters
-        message = self._subscription(ctx, wanted.SubscriptionId).message(
-            wanted.RetransmitSequenceNumber
-        )
+        subscription = self._subscription(ctx, wanted.SubscriptionId)
+        subscription.statistics.republish_requests += 1
+        message = subscription.message(wanted.RetransmitSequenceNumber)
         if message is None:
             raise ServiceError(StatusCodes.BadMessageNotAvailable)
+        subscription.statistics.republished += 1
         handle = ctx.request_header.RequestHandle
         return republish_response(handle, ctx.server.wall_clock(), message)
 

@@ -13,6 +13,7 @@ from biogate.opcua.codec import columns
 from biogate.opcua.subscriptions.item_set import ItemSet
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
 from biogate.opcua.subscriptions.states import Action, Event, Situation, State, transition
+from biogate.opcua.subscriptions.statistics import SubscriptionStatistics
 
 _FRAME_BYTES = 128
 """More than a PublishResponse takes besides its notifications, results and sequence numbers."""
@@ -69,6 +70,7 @@ class Subscription:
         self._next_sequence = 1
         self._sent_messages: dict[int, bytes] = {}
         self._sent_bytes = 0
+        self.statistics = SubscriptionStatistics()
 
     # -- events ---------------------------------------------------------------------------------
 
@@ -101,6 +103,21 @@ class Subscription:
         """True when its client has been silent for the lifetime (row 27)."""
         return self._lifetime <= 0
 
+    @property
+    def lifetime_left(self) -> int:
+        """Publishing cycles until it expires."""
+        return self._lifetime
+
+    @property
+    def keep_alive_left(self) -> int:
+        """Publishing cycles until a keep-alive, when there is nothing to say."""
+        return self._keep_alive
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence number of the next message."""
+        return self._next_sequence
+
     def touch(self) -> None:
         """The client is alive: the lifetime starts again."""
         self._lifetime = self.publishing.lifetime_count
@@ -111,12 +128,15 @@ class Subscription:
             self.next_s = now_s + publishing.interval_ms / 1000
         self.publishing = publishing
         self._keep_alive = min(self._keep_alive, publishing.max_keep_alive_count)
+        self.statistics.modified += 1
         self.touch()
 
     def enable(self, *, enabled: bool) -> None:
         """Let notifications out, or keep them in (row 19)."""
         self.enabled = enabled
         self._more = False
+        self.statistics.enabled += enabled
+        self.statistics.disabled += not enabled
         self.touch()
 
     def close(self) -> None:
@@ -161,6 +181,7 @@ class Subscription:
         row = transition(self.state, event, situation)
         if row is None:
             return
+        self.statistics.late += row.next is State.LATE and event is Event.TIMER
         self.state = row.next
         if row.action is Action.COUNT_DOWN:
             self._keep_alive -= 1
@@ -191,6 +212,7 @@ class Subscription:
                 # Whatever was available has gone with its item since: keep the client informed.
                 self._send_keep_alive(queue.pop())
                 return
+            self.statistics.data_changes += taken.number
             now = self._wall_clock()
             changes = columns.data_change_notification(taken.number, *taken.parts)
             message = columns.notification_message(self._next_sequence, now, changes)
@@ -213,8 +235,10 @@ class Subscription:
             or self._sent_bytes > self._max_retransmission_bytes
         ):
             self.acknowledge(next(iter(self._sent_messages)))
+            self.statistics.discarded_messages += 1
 
     def _answer(self, request: ParkedPublish, message: bytes, now: int) -> None:
+        self.statistics.publish_requests += 1
         request.answer(
             columns.publish_response(
                 request.request_handle,
