@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from biogate.site.address import Address, is_loopback, parse_address
-from biogate.site.model import PROFILE_FILE_SUFFIXES, DeviceConfig, SignalConfig, Site
+from biogate.site.model import DeviceConfig, SignalConfig, Site
 from biogate.site.profiles import ProfileCatalogue, set_up_profile
+from biogate.site.shapes import PROFILE_FILE_SUFFIXES
 from biogate_adapters.contract import Signal
 from biogate_adapters.document import Document
 from biogate_adapters.problems import did_you_mean, listed
@@ -128,6 +129,13 @@ def _check_plant(document: Document, site: Site, name: str) -> None:
             f"there is no unit {device.plant}",
             allowed=listed(units),
             hint=did_you_mean(device.plant, units),
+        )
+    elif device.simulated and not units:
+        document.report(
+            ("devices", name),
+            "a simulated device needs a unit: whose plant does it measure?",
+            hint="add units: ...",
+            key=True,
         )
     elif device.simulated and not document.has(("devices", name, "plant")) and len(units) > 1:
         document.report(

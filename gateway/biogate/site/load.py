@@ -7,7 +7,9 @@ from pathlib import Path
 from biogate.site.device_checks import check_devices, load_profiles
 from biogate.site.function_checks import check_functions
 from biogate.site.model import Site
+from biogate.site.node_checks import check_nodes
 from biogate.site.profiles import InstalledProfiles, ProfileCatalogue
+from biogate.site.site_checks import check_parts, check_test_rig, check_users
 from biogate.site.structure import validate_structure
 from biogate_adapters.document import Document, parse_document
 from biogate_adapters.problems import DocumentError, Problem
@@ -56,6 +58,10 @@ def parse_site(
 
 
 def _check_references(document: Document, site: Site, catalogue: ProfileCatalogue) -> None:
+    check_parts(document, site)
+    check_users(document, site)
+    check_test_rig(document, site)
     profiles = load_profiles(document, site, catalogue)
     check_devices(document, site, profiles)
     check_functions(document, site, profiles)
+    check_nodes(document, site)

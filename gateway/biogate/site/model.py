@@ -1,39 +1,34 @@
 """The site file as data: what a plant is made of, in the words of ISA-95 and OPC UA.
 
 A `Site` made by `load_site` has also been checked against the device profiles; the model alone
-checks only its own shape. All keys are described here once: the JSON Schema, the error messages
-and `docs/site-file.md` speak of the same ones.
+checks only its own shape. All keys are described here and in `node_model` once: the JSON Schema,
+the error messages and `docs/site-file.md` speak of the same ones.
 """
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from biogate.site.node_model import NodeSection
+from biogate.site.shapes import (
+    ADDRESS_PATTERN,
+    HOST_PATTERN,
+    UNIT_LETTER_PATTERN,
+    Label,
+    Name,
+    ProfileName,
+    Range,
+    SignalReference,
+    Strict,
+    UnitCode,
+    Uri,
+    distinct,
 )
-
-from biogate_adapters.schema import UNIT_CODE_PATTERN
-
-NAME_RULE = "a letter, then letters, digits, _ or - (at most 64)"
-NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
-LABEL_PATTERN = r"^[^\s/\x00-\x1f\x7f](?:[^/\x00-\x1f\x7f]{0,98}[^\s/\x00-\x1f\x7f])?$"
-SIGNAL_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]{0,63}\.[A-Za-z][A-Za-z0-9_]{0,63}$"
-PROFILE_PATTERN = r"^(?:[^/\s]+/[^/\s]+|.+\.ya?ml)$"
-ADDRESS_PATTERN = r"^[a-z+]+://[A-Za-z0-9._:\[\]-]+$"
-URI_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+$"
-HOST_PATTERN = r"^[A-Za-z0-9.:_-]+$"
-UNIT_LETTER_PATTERN = r"^[A-Z]$"
-PROFILE_FILE_SUFFIXES = (".yaml", ".yml")
 
 
 def _format_version(version: object) -> object:
@@ -42,64 +37,7 @@ def _format_version(version: object) -> object:
     return version
 
 
-def _rising(limits: tuple[float, float]) -> tuple[float, float]:
-    low, high = limits
-    if not low < high:
-        raise ValueError(f"low ({low:g}) must be less than high ({high:g})")
-    return limits
-
-
-def _two_limits(limits: object) -> object:
-    if isinstance(limits, list) and len(limits) != 2:
-        raise ValueError(f"a range is [low, high]; this list has {len(limits)} entries")
-    return limits
-
-
-def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not values:
-        raise ValueError("the list is empty; it needs at least one entry")
-    twice = [value for i, value in enumerate(values) if value in values[:i]]
-    if twice:
-        raise ValueError(f"{twice[0]} stands in the list twice")
-    return values
-
-
-def _beside_the_site_file(profile: str, info: ValidationInfo) -> str:
-    """A profile file is named relative to the site file that uses it."""
-    folder = (info.context or {}).get("folder")
-    if folder is None or not profile.endswith(PROFILE_FILE_SUFFIXES):
-        return profile
-    return str(Path(folder, profile))
-
-
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-Label = Annotated[str, StringConstraints(pattern=LABEL_PATTERN)]
-SignalReference = Annotated[str, StringConstraints(pattern=SIGNAL_PATTERN)]
-Uri = Annotated[str, StringConstraints(pattern=URI_PATTERN)]
-Range = Annotated[
-    tuple[float, float],
-    Field(strict=False),
-    AfterValidator(_rising),
-    BeforeValidator(_two_limits),
-]
-UnitCode = Annotated[str, StringConstraints(pattern=UNIT_CODE_PATTERN)]
-ProfileName = Annotated[
-    str, StringConstraints(pattern=PROFILE_PATTERN), AfterValidator(_beside_the_site_file)
-]
-
-
-class _Strict(BaseModel):
-    """Unknown keys are errors, text is not a number, and a loaded site does not change."""
-
-    model_config = ConfigDict(
-        strict=True,
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-    )
-
-
-class OpcUaConfig(_Strict):
+class OpcUaConfig(Strict):
     """The OPC UA endpoints. The defaults are the safe ones: encrypted, and no anonymous users."""
 
     host: Annotated[str, StringConstraints(pattern=HOST_PATTERN)] = "127.0.0.1"
@@ -107,26 +45,50 @@ class OpcUaConfig(_Strict):
     port: Annotated[int, Field(ge=0, le=65535)] = 4840
     """TCP port; 0 takes a free one (the endpoint URL is printed)."""
     security_policies: Annotated[
-        tuple[Literal["None", "Basic256Sha256"], ...],
+        tuple[
+            Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"], ...
+        ],
         Field(strict=False),
-        AfterValidator(_distinct),
+        AfterValidator(distinct),
     ] = ("Basic256Sha256",)
     """Security policies to offer."""
     security_modes: Annotated[
         tuple[Literal["Sign", "SignAndEncrypt"], ...],
         Field(strict=False),
-        AfterValidator(_distinct),
+        AfterValidator(distinct),
     ] = ("Sign", "SignAndEncrypt")
     """Message security modes of the policies other than None."""
-    anonymous: Literal["none", "read"] = "none"
-    """What a client without a user name may do."""
+    anonymous: Literal["none", "read", "operate"] = "none"
+    """What a client without a user name may do; `operate` is for test rigs only."""
+    trust_any_client: bool = False
+    """True: trust each new client certificate at first sight. For test rigs only."""
     application_name: Label = "biogate"
     """ApplicationName that clients show."""
     application_uri: Uri | None = None
     """ApplicationUri, unique per gateway; made from `namespace` where absent."""
 
 
-class SignalConfig(_Strict):
+class UserConfig(Strict):
+    """An account: a person or program that logs in with a password."""
+
+    roles: Annotated[
+        tuple[
+            Literal[
+                "Observer", "Operator", "Engineer", "Supervisor", "ConfigureAdmin", "SecurityAdmin"
+            ],
+            ...,
+        ],
+        Field(strict=False),
+        AfterValidator(distinct),
+    ]
+    """Well-known roles of OPC UA (Part 18); they decide what the user may do."""
+    disabled: bool = False
+    """True: nobody can log in with it."""
+    description: str = ""
+    """For people."""
+
+
+class SignalConfig(Strict):
     """What this device's set-up says of one signal, where it differs from the profile."""
 
     unit: UnitCode | None = None
@@ -137,7 +99,7 @@ class SignalConfig(_Strict):
     """Values that may be written [low, high]; never wider than the profile's."""
 
 
-class DeviceConfig(_Strict):
+class DeviceConfig(Strict):
     """One device: which profile speaks to it, where it is, how often it is read."""
 
     profile: ProfileName
@@ -158,11 +120,11 @@ class DeviceConfig(_Strict):
     """Unit whose simulated plant a simulated device measures; the only unit where absent."""
     description: str = ""
     """For people."""
-    signals: dict[str, SignalConfig] = {}
+    signals: dict[str, SignalConfig] = Field(default_factory=dict)
     """What this device's set-up says of its signals, by signal name."""
 
 
-class _Function(_Strict):
+class _Function(Strict):
     MEASURED: ClassVar[tuple[str, ...]]
     """Roles that show a signal."""
     TARGETS: ClassVar[tuple[str, ...]] = ()
@@ -234,7 +196,7 @@ FunctionConfig = Annotated[
 ]
 
 
-class UnitConfig(_Strict):
+class UnitConfig(Strict):
     """One ISA-95 unit: a bioreactor and what it can do."""
 
     description: str = ""
@@ -243,7 +205,10 @@ class UnitConfig(_Strict):
     """The bioreactor's functions, bound to device signals."""
 
 
-class Site(_Strict):
+DEFAULT_USERS: Mapping[str, UserConfig] = {"operator": UserConfig(roles=("Operator",))}
+
+
+class Site(Strict):
     """A plant as one gateway sees it (ISA-95 part 1: enterprise, site, area, process cell)."""
 
     biogate: Annotated[Literal[1], BeforeValidator(_format_version)]
@@ -260,10 +225,14 @@ class Site(_Strict):
     """NamespaceUri of the instances' NodeIds; made from enterprise and site where absent."""
     opcua: OpcUaConfig = OpcUaConfig()
     """The OPC UA endpoints."""
-    devices: Annotated[dict[Name, DeviceConfig], Field(min_length=1)]
+    users: Annotated[dict[Name, UserConfig], Field(min_length=1)] | None = None
+    """The accounts by user name; one, `operator` with the role Operator, where absent."""
+    devices: Annotated[dict[Name, DeviceConfig], Field(min_length=1)] = Field(default_factory=dict)
     """The devices by tag name."""
-    units: Annotated[dict[Name, UnitConfig], Field(min_length=1)]
+    units: Annotated[dict[Name, UnitConfig], Field(min_length=1)] = Field(default_factory=dict)
     """The units (bioreactors) by name."""
+    nodes: Annotated[dict[Name, NodeSection], Field(min_length=1)] = Field(default_factory=dict)
+    """Variables without a device, and methods, in namespaces of their own; by section name."""
 
     @property
     def namespace_uri(self) -> str:
@@ -274,6 +243,11 @@ class Site(_Strict):
     def application_uri(self) -> str:
         """The OPC UA ApplicationUri, never None."""
         return self.opcua.application_uri or f"{self.namespace_uri}:gateway"
+
+    @property
+    def accounts(self) -> Mapping[str, UserConfig]:
+        """The accounts by user name, the default one where the file names none."""
+        return DEFAULT_USERS if self.users is None else self.users
 
     @property
     def all_simulated(self) -> bool:

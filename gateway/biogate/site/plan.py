@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from biogate.site.model import DeviceConfig, FunctionConfig, Site
+from biogate.site.node_plan import SectionPlan, plan_section
 from biogate.site.profiles import InstalledProfiles, ProfileCatalogue, set_up_profile
 from biogate_adapters.contract import Signal
 from biogate_adapters.profile import Profile
@@ -64,15 +65,19 @@ class UnitPlan:
 
 @dataclass(frozen=True, slots=True)
 class SitePlan:
-    """Devices and units by name, in file order."""
+    """Devices and units by name, and the sections of declared nodes, in file order."""
 
     site: Site
     devices: Mapping[str, DevicePlan]
     units: Mapping[str, UnitPlan]
+    sections: tuple[SectionPlan, ...] = ()
 
 
 def plan_site(site: Site, profiles: ProfileCatalogue | None = None) -> SitePlan:
-    """Resolve a site that `load_site` accepted. Raises ValueError or OSError as profiles do."""
+    """Resolve a site that `load_site` accepted.
+
+    Raises ValueError or OSError as profiles do, ImportError as a method's function does.
+    """
     catalogue = profiles or InstalledProfiles()
     devices = {
         name: DevicePlan(name, config, set_up_profile(catalogue.load(config.profile), config))
@@ -87,7 +92,8 @@ def plan_site(site: Site, profiles: ProfileCatalogue | None = None) -> SitePlan:
         )
         for name, unit in site.units.items()
     }
-    return SitePlan(site, devices, units)
+    sections = tuple(plan_section(name, section) for name, section in site.nodes.items())
+    return SitePlan(site, devices, units, sections)
 
 
 def _plan_function(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from biogate.site.model import PROFILE_FILE_SUFFIXES, DeviceConfig
+from biogate.site.model import DeviceConfig
+from biogate.site.shapes import PROFILE_FILE_SUFFIXES
 from biogate_adapters.profile import Profile, available_profiles, load_profile, load_profile_file
 
 

@@ -15,21 +15,24 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from biogate.site import model
+from biogate.site import model, node_model, shapes
 from biogate_adapters.document import Document
 from biogate_adapters.problems import KeyPath, did_you_mean, listed
 from biogate_adapters.schema import UNIT_CODE_PATTERN
 
 _PATTERNS = {
-    model.NAME_PATTERN: model.NAME_RULE,
-    model.LABEL_PATTERN: "1 to 100 characters of text without / or line breaks",
-    model.SIGNAL_PATTERN: "DEVICE.signal, for example AE101.ph",
-    model.PROFILE_PATTERN: "vendor/model, or a file name that ends in .yaml",
-    model.ADDRESS_PATTERN: "tcp://host:port, or rtu+tcp://host:port for Modbus RTU over TCP",
-    model.URI_PATTERN: "a URI, for example urn:example-bio:pilot-plant",
+    shapes.NAME_PATTERN: shapes.NAME_RULE,
+    shapes.LABEL_PATTERN: "1 to 100 characters of text without / or line breaks",
+    shapes.SIGNAL_PATTERN: "DEVICE.signal, for example AE101.ph",
+    shapes.PROFILE_PATTERN: "vendor/model, or a file name that ends in .yaml",
+    shapes.ADDRESS_PATTERN: "tcp://host:port, or rtu+tcp://host:port for Modbus RTU over TCP",
+    shapes.URI_PATTERN: "a URI, for example urn:example-bio:pilot-plant",
     UNIT_CODE_PATTERN: "a UNECE Recommendation 20 code such as CEL (°C), P1 (%) or L2 (l/min)",
-    model.UNIT_LETTER_PATTERN: "one letter, A to Z",
-    model.HOST_PATTERN: "a host name or an IP address",
+    shapes.UNIT_LETTER_PATTERN: "one letter, A to Z",
+    shapes.HOST_PATTERN: "a host name or an IP address",
+    shapes.NODE_PATTERN: shapes.NODE_RULE,
+    shapes.ARGUMENT_PATTERN: "a letter or _, then letters, digits or _ (at most 64)",
+    shapes.FUNCTION_PATTERN: "module:function, for example acme.calibration:two_point",
 }
 _TYPES = {
     "int_type": "a whole number",
@@ -43,12 +46,21 @@ _TYPES = {
     "finite_number": "a finite number",
 }
 _GIVEN = ((str, "text"), (bool, "a truth value"), (int | float, "a number"))
+_OBJECT = ("nodes", "*", "objects", "*")
 _MODELS: dict[tuple[str | int, ...], type[BaseModel]] = {
     (): model.Site,
     ("opcua",): model.OpcUaConfig,
     ("devices", "*"): model.DeviceConfig,
     ("devices", "*", "signals", "*"): model.SignalConfig,
     ("units", "*"): model.UnitConfig,
+    ("users", "*"): model.UserConfig,
+    ("nodes", "*"): node_model.NodeSection,
+    (*_OBJECT,): node_model.ObjectConfig,
+    (*_OBJECT, "variables", "*"): node_model.VariableConfig,
+    (*_OBJECT, "variables", "*", "source"): node_model.CounterSource,
+    (*_OBJECT, "methods", "*"): node_model.MethodConfig,
+    (*_OBJECT, "methods", "*", "inputs", "*"): node_model.InputConfig,
+    (*_OBJECT, "methods", "*", "outputs", "*"): node_model.OutputConfig,
 }
 _KINDS: dict[str, type[BaseModel]] = {
     "sensor": model.SensorFunction,
@@ -59,6 +71,9 @@ _KINDS: dict[str, type[BaseModel]] = {
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "less_than_equal": ("at most", "le"),
+    "greater_than": ("more than", "gt"),
+    "string_too_short": ("at least", "min_length"),
+    "string_too_long": ("at most", "max_length"),
     "too_short": ("at least", "min_length"),
     "too_long": ("at most", "max_length"),
 }
@@ -68,12 +83,12 @@ class _PartialSite(model.Site):
     """What the reference checks need of a site, where the rest of it is wrong or missing."""
 
     biogate: Literal[1] = 1
-    enterprise: model.Label = "?"
-    site: model.Label = "?"
-    area: model.Label = "?"
-    process_cell: model.Label = "?"
-    devices: dict[model.Name, model.DeviceConfig] = Field(default_factory=dict)
-    units: dict[model.Name, model.UnitConfig] = Field(default_factory=dict)
+    enterprise: shapes.Label = "?"
+    site: shapes.Label = "?"
+    area: shapes.Label = "?"
+    process_cell: shapes.Label = "?"
+    devices: dict[shapes.Name, model.DeviceConfig] = Field(default_factory=dict)
+    units: dict[shapes.Name, model.UnitConfig] = Field(default_factory=dict)
 
 
 def validate_structure(document: Document, folder: Path) -> model.Site | None:
@@ -179,7 +194,8 @@ def _describe(error: ErrorDetails, path: KeyPath) -> tuple[str, str, str]:
         return _wrong_type(given), _TYPES[kind], ""
     if kind in _BOUNDS:
         word, limit = _BOUNDS[kind]
-        what = f"{len(given)} entries" if "length" in limit else _shown(given)
+        noun = "characters" if isinstance(given, str) else "entries"
+        what = f"{len(given)} {noun}" if "length" in limit else _shown(given)
         return f"{what} is out of bounds", f"{word} {error['ctx'][limit]}", ""
     return f"{_shown(given)}: {error['msg']}", "", ""
 
@@ -232,6 +248,8 @@ def _known_keys(path: KeyPath, location: tuple[int | str, ...]) -> list[str]:
     if path[:1] == ("units",) and len(path) > 2:
         return list(_KINDS[str(location[4])].model_fields)
     shape = tuple("*" if i % 2 else part for i, part in enumerate(path))
+    while shape[2:6] == ("objects", "*", "objects", "*"):
+        shape = (*shape[:2], *shape[4:])
     return list(_MODELS[shape].model_fields)
 
 

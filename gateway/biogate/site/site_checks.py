@@ -1,0 +1,63 @@
+"""Checks of the site as a whole: which parts it has, its accounts, and what only a test rig may."""
+
+from __future__ import annotations
+
+from biogate.site.model import Site
+from biogate_adapters.document import Document
+
+
+def check_parts(document: Document, site: Site) -> None:
+    """A site has devices and units, or nodes of its own, or both."""
+    if document.has(("nodes",)):
+        if document.has(("units",)) and not document.has(("devices",)):
+            _report_missing(document, "devices")
+        return
+    for key in ("devices", "units"):
+        if not document.has((key,)):
+            _report_missing(document, key)
+
+
+def _report_missing(document: Document, key: str) -> None:
+    hint = f"add {key}: ..."
+    if not document.has(("devices",)):
+        hint += ", or nodes: ... for variables without a device"
+    document.report((), f"key {key} is missing", hint=hint, key=True)
+
+
+def check_users(document: Document, site: Site) -> None:
+    """Names of users differ in more than case and punctuation: see `password_variable`."""
+    seen: dict[str, str] = {}
+    for name in site.users or ():
+        variable = password_variable(name)
+        if variable in seen:
+            document.report(
+                ("users", name),
+                f"{name} and {seen[variable]} would both take their password from {variable}",
+                hint="rename one of them",
+                key=True,
+            )
+        seen.setdefault(variable, name)
+
+
+def password_variable(user: str) -> str:
+    """The environment variable that an account's password comes from."""
+    return f"BIOGATE_PASSWORD_{user.upper().replace('-', '_')}"
+
+
+def check_test_rig(document: Document, site: Site) -> None:
+    """What lets strangers in is for rigs without a real device."""
+    real = next((name for name, each in site.devices.items() if not each.simulated), None)
+    if real is None:
+        return
+    if site.opcua.anonymous == "operate":
+        _report_open(document, "anonymous", f"anonymous clients may not operate {real}")
+    if site.opcua.trust_any_client:
+        _report_open(document, "trust_any_client", f"{real} is not for any client")
+
+
+def _report_open(document: Document, key: str, message: str) -> None:
+    document.report(
+        ("opcua", key),
+        f"{message}: it is a real device",
+        hint="this is for test rigs, whose devices are all simulated: true",
+    )
