@@ -31,6 +31,17 @@ class Members:
         """Forget `slot`, if it is there."""
         self._stale = self._tag_of.pop(slot, None) is not None or self._stale
 
+    def add_all(self, slots: NDArray[np.int64], tags: NDArray[np.int32]) -> None:
+        """Let each slot show its tag."""
+        self._tag_of.update(zip(slots.tolist(), tags.tolist(), strict=True))
+        self._stale = True
+
+    def discard_all(self, slots: NDArray[np.int64]) -> None:
+        """Forget many slots."""
+        for slot in slots.tolist():
+            self._tag_of.pop(slot, None)
+        self._stale = True
+
     @property
     def tags(self) -> NDArray[np.int32]:
         """The tags that are shown, each once, ascending. `generation` rises when they are new."""

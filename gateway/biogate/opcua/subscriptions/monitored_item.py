@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from biogate.opcua.stack import ua
 from biogate.opcua.subscriptions.filters import DataFilter
+from biogate.opcua.subscriptions.layout import Feed
 from biogate.opcua.subscriptions.object_queue import ObjectQueue
 from biogate.opcua.subscriptions.rings import ItemSettings
 
@@ -32,13 +33,14 @@ class ObjectSource:
     `read` gives it with both timestamps; while `stamp` gives the same answer it is the same value,
     so that it is read only when that changed (None: unknown, read each time).
     `tag` and `show` make the value of each change of a tag, where it is one: `show(value, status,
-    source time, server time, object)`.
+    source time, server time, object)`. Sources of one `origin` give the same values.
     """
 
     read: Callable[[], ua.DataValue]
     stamp: Callable[[], object] | None = None
     tag: int | None = None
     show: Callable[[float, int, int, int, object], ua.DataValue] | None = None
+    origin: object = None
 
 
 @dataclass(slots=True)
@@ -57,8 +59,11 @@ class Settings:
 class MonitoredItem:
     """One item. Its queue is `slot` of the ring store for a number, `queue` for anything else.
 
-    `ended`: its right was withdrawn; it has said so and is sampled no more. `failing`: its source
+    `ended`: its right was withdrawn; it has said so and is sampled no more until it is back.
+    `released`: its trigger let it report what is queued. `failing`: its source
     could not be read the last time. `unsendable`: its value could not be sent the last time.
+    `feed`: where its values come from while it is sampled together with others of its like;
+    `Sampler.unshare` before its slot is touched.
     """
 
     id: int
@@ -69,14 +74,21 @@ class MonitoredItem:
     slot: int = -1
     queue: ObjectQueue | None = None
     ended: bool = False
+    released: bool = False
     failing: bool = False
     unsendable: bool = False
     seen_stamp: object = None
+    feed: Feed | None = None
 
     @property
     def sampled(self) -> bool:
         """True while values go into the queue."""
         return self.mode != DISABLED and not self.ended
+
+    @property
+    def reports(self) -> bool:
+        """True while what is in the queue may go out."""
+        return self.mode == REPORTING or (self.released and self.mode == SAMPLING)
 
     def ring_settings(self, source: NumberSource) -> ItemSettings:
         """The settings as the ring store wants them."""

@@ -3,12 +3,17 @@
 A monitored item is a *slot*. Its queue is `capacity` neighbouring places of the pool, used as a
 ring. All operations take arrays of slots, so that a thousand items cost a few numpy calls; within
 one call a slot occurs once.
+
+A *template* is a slot without a ring that stands for the slots of several Subscriptions with the
+same settings: what its filter lets pass is handed on, together with that of its neighbours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import count
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +22,9 @@ from biogate.opcua.codec.columns import Notifications
 
 OVERFLOW = 0x480
 """InfoType DataValue and the Overflow bit, in a StatusCode's InfoBits (Part 4, 7.38)."""
+
+STATUS_VALUE_TIME = 2
+"""The DataChangeTrigger that looks at the source time too (Part 4, 7.22.2)."""
 
 Slots = NDArray[np.int64]
 
@@ -55,6 +63,10 @@ class Samples(NamedTuple):
         )
 
 
+Outlet = Callable[[NDArray[np.int64], Samples], None]
+"""Takes what passed the filters of templates: their rows, each once, and the samples."""
+
+
 class _Columns:
     """Named arrays of one length."""
 
@@ -84,7 +96,11 @@ _ITEM = {
     "last_value": "f8",
     "last_status": "u4",
     "last_time": "i8",
+    "outlet": "i8",
+    "row": "i8",
+    "pushes": "u4",
 }
+_FILTER_STATE = ("primed", "last_value", "last_status", "last_time")
 _PLACE = {"value": "f8", "status": "u4", "source_time": "i8", "server_time": "i8"}
 
 
@@ -100,6 +116,9 @@ class RingStore:
         self._slots_used = 0
         self._places_used = 0
         self._places_wasted = 0
+        self._outlets: dict[int, Outlet] = {}
+        self._outlet_numbers = count(1)
+        self._watched: set[int] = set()
 
     @property
     def places(self) -> int:
@@ -115,7 +134,7 @@ class RingStore:
 
     def add(self, settings: ItemSettings) -> int:
         """A new slot with an empty queue."""
-        slot = self._free_slots.pop() if self._free_slots else self._new_slot()
+        slot = self._free_slot()
         items = self._items.arrays
         for column in items.values():
             column[slot] = 0
@@ -131,7 +150,17 @@ class RingStore:
         capacity = self._items.arrays["capacity"]
         self._places_wasted += int(capacity[slot])
         capacity[slot] = 0
+        self.unwatch(slot)
         self._free_slots.append(slot)
+        if not self.places:
+            self._start_over()
+
+    def remove_all(self, slots: Slots) -> None:
+        """Free many slots, as `remove` does."""
+        capacity = self._items.arrays["capacity"]
+        self._places_wasted += int(capacity[slots].sum())
+        capacity[slots] = 0
+        self._free_slots += slots.tolist()
         if not self.places:
             self._start_over()
 
@@ -155,7 +184,9 @@ class RingStore:
         items["count"][slot] = 0
         items["primed"][slot] = False
 
-    def _new_slot(self) -> int:
+    def _free_slot(self) -> int:
+        if self._free_slots:
+            return self._free_slots.pop()
         if self._slots_used == self._slot_limit:
             self._slot_limit *= 2
             self._items.grow(self._slot_limit)
@@ -214,6 +245,64 @@ class RingStore:
         items["base"][live] = bases
         self._places_used, self._places_wasted = places, 0
 
+    def watch(self, slot: int) -> None:
+        """Count what is pushed into a slot's queue from now on."""
+        self._watched.add(slot)
+
+    def unwatch(self, slot: int) -> None:
+        """Need the count of a slot no longer."""
+        self._watched.discard(slot)
+
+    def pushes(self, slot: int) -> int:
+        """How much was pushed into the queue of a slot that is watched; wraps around."""
+        return int(self._items.arrays["pushes"][slot])
+
+    # -- templates ------------------------------------------------------------------------------
+
+    def add_templates(self, slots: Slots, outlet: Outlet) -> Slots:
+        """Slots that filter as `slots` do from now on, and hand what passes to `outlet`.
+
+        Their rows are the places in `slots`.
+        """
+        number = next(self._outlet_numbers)
+        templates = np.array([self._free_slot() for _ in range(len(slots))], np.int64)
+        items = self._items.arrays
+        for column in items.values():
+            column[templates] = column[slots]
+        for name in ("base", "head", "count", "capacity"):
+            items[name][templates] = 0
+        items["outlet"][templates] = number
+        items["row"][templates] = np.arange(len(slots))
+        self._outlets[number] = outlet
+        return templates
+
+    def remove_templates(self, templates: Slots) -> None:
+        """Forget templates that were added together."""
+        outlet = self._items.arrays["outlet"]
+        del self._outlets[int(outlet[templates[0]])]
+        outlet[templates] = 0
+        self.remove_all(templates)
+
+    def columns(self, slots: Slots, *names: str) -> list[NDArray[Any]]:
+        """Some settings of the slots, see `ItemSettings`."""
+        return [self._items.arrays[name][slots] for name in names]
+
+    def filter_alike(self, slots: Slots, others: Slots) -> bool:
+        """Whether the filters of both, which have the same settings, compare with the same."""
+        items = self._items.arrays
+        value, other = items["last_value"][slots], items["last_value"][others]
+        same = (value == other) | (np.isnan(value) & np.isnan(other))
+        same &= items["last_status"][slots] == items["last_status"][others]
+        same &= items["primed"][slots] == items["primed"][others]
+        later = items["last_time"][slots] != items["last_time"][others]
+        return bool((same & ~(later & (items["trigger"][slots] == STATUS_VALUE_TIME))).all())
+
+    def copy_filters(self, slots: Slots, others: Slots) -> None:
+        """Let the filters of `slots` compare with what those of `others` do."""
+        for name in _FILTER_STATE:
+            column = self._items.arrays[name]
+            column[slots] = column[others]
+
     # -- values ---------------------------------------------------------------------------------
 
     def offer(self, slots: Slots, samples: Samples) -> None:
@@ -222,11 +311,30 @@ class RingStore:
         A slot's first sample always passes. Compared is with the last value that was queued.
         """
         passing = self._changed(slots, samples)
-        if passing.all():
-            self.push(slots, samples)
-        elif passing.any():
+        if not passing.all():
             rows = np.flatnonzero(passing)
-            self.push(slots[rows], samples.rows(rows))
+            slots, samples = slots[rows], samples.rows(rows)
+        if self._outlets:
+            slots, samples = self._hand_on(slots, samples)
+        if len(slots):
+            self.push(slots, samples)
+
+    def _hand_on(self, slots: Slots, samples: Samples) -> tuple[Slots, Samples]:
+        """Give the templates' samples to their outlets; what is left for rings."""
+        items = self._items.arrays
+        outlets = items["outlet"][slots]
+        own = outlets == 0
+        if own.any():
+            shared, own_rows = np.flatnonzero(~own), np.flatnonzero(own)
+            rest = slots[own_rows], samples.rows(own_rows)
+            slots, samples, outlets = slots[shared], samples.rows(shared), outlets[shared]
+        else:
+            rest = slots[:0], samples
+        self._remember(slots, samples)
+        template_rows = items["row"][slots]
+        for number, rows in _by_number(outlets):
+            self._outlets[number](template_rows[rows], samples.rows(rows))
+        return rest
 
     def _changed(self, slots: Slots, samples: Samples) -> NDArray[np.bool_]:
         items = self._items.arrays
@@ -235,7 +343,9 @@ class RingStore:
             same = np.abs(value - last) <= items["deadband"][slots]
         same |= (value == last) | (np.isnan(value) & np.isnan(last))
         changed: NDArray[np.bool_] = ~same & (trigger >= 1)
-        changed |= (trigger == 2) & (samples.source_time != items["last_time"][slots])
+        changed |= (trigger == STATUS_VALUE_TIME) & (
+            samples.source_time != items["last_time"][slots]
+        )
         changed |= samples.status != items["last_status"][slots]
         changed |= ~items["primed"][slots]
         return changed
@@ -263,6 +373,13 @@ class RingStore:
         if lost.any():
             marked = np.where(items["discard_oldest"][slots], base + head, places)[lost]
             pool["status"][marked] |= np.uint32(OVERFLOW)
+        if self._watched:
+            items["pushes"][slots] += 1
+        self._remember(slots, samples)
+
+    def _remember(self, slots: Slots, samples: Samples) -> None:
+        """The samples are what the next ones are compared with."""
+        items = self._items.arrays
         items["primed"][slots] = True
         items["last_value"][slots] = samples.value
         items["last_status"][slots] = samples.status
@@ -296,3 +413,17 @@ class RingStore:
             pool["server_time"][places],
             items["timestamps"][rows],
         )
+
+
+def _by_number(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Each number that occurs, and where."""
+    if not len(numbers):
+        return
+    first = int(numbers[0])
+    if (numbers == first).all():
+        yield first, np.arange(len(numbers))
+        return
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    for rows in np.split(order, np.flatnonzero(np.diff(ordered)) + 1):
+        yield int(numbers[rows[0]]), rows

@@ -37,6 +37,7 @@ from biogate.opcua.subscriptions.monitored_item import (
 )
 from biogate.opcua.subscriptions.projection import DOUBLE, project_columns
 from biogate.opcua.subscriptions.rings import RingStore, Samples
+from biogate.opcua.subscriptions.sharing import Sharing
 from biogate.tags.journal import Journal, JournalBatch
 
 _log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Sampler:
         self._polls: deque[Iterator[None]] = deque()
         self._changes = _ChangeGroup(self)
         self._intervals: dict[float, _IntervalGroup] = {}
+        self.sharing = Sharing(self, store)
 
     @property
     def lost_rows(self) -> int:
@@ -119,7 +121,7 @@ class Sampler:
         self.sample_changes()  # what comes before is not these items'
         for item in items:
             self._group(item, now_s).add(item)
-        self._queue_present(items)
+        self.queue_present(items)
 
     def resume(self, item: MonitoredItem, now_s: float) -> None:
         """Sample `item` at its new interval; nothing is queued unless its value changed."""
@@ -128,16 +130,30 @@ class Sampler:
 
     def remove(self, item: MonitoredItem) -> None:
         """Sample `item` no more; its queue stays. Harmless when it was not sampled."""
+        self.unshare(item)
         interval_ms = item.settings.sampling_interval_ms
-        group = (
-            self._changes if interval_ms == EVERY_CHANGE_MS else self._intervals.get(interval_ms)
-        )
+        group = self._group_at(interval_ms)
         if group is None:
             return
         self.sample_changes()
         group.discard(item)
         if not group:
             self._intervals.pop(interval_ms, None)
+
+    def unshare(self, item: MonitoredItem) -> None:
+        """Let the item's queue hold what it has to say, and sample it by itself."""
+        if item.feed is not None:
+            item.feed.leave()
+            item.feed = None
+
+    def members(self, interval_ms: float) -> Members:
+        """The slots that are sampled at an interval, of which there are some."""
+        group = self._group_at(interval_ms)
+        assert group is not None
+        return group.members
+
+    def _group_at(self, interval_ms: float) -> _Group | None:
+        return self._changes if interval_ms == EVERY_CHANGE_MS else self._intervals.get(interval_ms)
 
     def _group(self, item: MonitoredItem, now_s: float) -> _Group:
         interval_ms = item.settings.sampling_interval_ms
@@ -151,7 +167,10 @@ class Sampler:
             group.advance(now_s)
         return group
 
-    def _queue_present(self, items: Sequence[MonitoredItem]) -> None:
+    def queue_present(self, items: Sequence[MonitoredItem]) -> None:
+        """Queue the items' values as they are now, whatever their filters say."""
+        for item in items:
+            self.unshare(item)
         numbers = [(i.slot, i.source.tag) for i in items if isinstance(i.source, NumberSource)]
         if numbers:
             slots, tags = np.array(numbers).T
