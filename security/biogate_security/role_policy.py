@@ -11,7 +11,7 @@ from typing import Literal
 from biogate_security.policy import Action, Decision, Resource, Subject
 from biogate_security.roles import ASSIGNABLE_ROLES, Role
 
-AnonymousMode = Literal["none", "read"]
+AnonymousMode = Literal["none", "read", "operate"]
 
 # GetMonitoredItems and ResendData (Part 5, 9.1 and 9.2) act on the caller's own Subscriptions.
 OWN_SUBSCRIPTION_METHODS = frozenset({"i=11492", "i=12873"})
@@ -22,8 +22,9 @@ class Scope(StrEnum):
 
     ANY = "any node"
     SETPOINT = "a set-point"
+    VARIABLE = "a writable variable without a device"
     DEVICE_VALUE = "a device's value that is no set-point"
-    CONFIGURATION = "a variable without a device"
+    CONFIGURATION = "configuration"
     ATTRIBUTE = "an attribute other than Value"
     OWN_SUBSCRIPTION = "a method on the caller's own subscriptions"
     METHOD = "a method"
@@ -58,14 +59,14 @@ RULES: tuple[Rule, ...] = (
         "operate",
         (Role.OPERATOR,),
         (Action.WRITE,),
-        (Scope.SETPOINT,),
+        (Scope.SETPOINT, Scope.VARIABLE),
         "operators may write set-points",
     ),
     Rule(
         "configure",
         (Role.ENGINEER, Role.CONFIGURE_ADMIN),
         (Action.WRITE,),
-        (Scope.CONFIGURATION,),
+        (Scope.CONFIGURATION, Scope.VARIABLE),
         "engineers may write configuration",
     ),
     Rule(
@@ -77,18 +78,38 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
+_ANONYMOUS_READS = (
+    Rule("anonymous-view", (Role.ANONYMOUS,), VIEW, (Scope.ANY,), "the site lets anyone look"),
+    Rule(
+        "anonymous-own-subscriptions",
+        (Role.ANONYMOUS,),
+        (Action.CALL,),
+        (Scope.OWN_SUBSCRIPTION,),
+        "who may subscribe may ask for their own subscriptions' state",
+    ),
+)
+# For test rigs. Never a set-point: whatever a device obeys has somebody's name on it.
+_ANONYMOUS_OPERATES = (
+    Rule(
+        "anonymous-operate",
+        (Role.ANONYMOUS,),
+        (Action.WRITE,),
+        (Scope.VARIABLE,),
+        "the site lets anyone write variables without a device",
+    ),
+    Rule(
+        "anonymous-call",
+        (Role.ANONYMOUS,),
+        (Action.CALL,),
+        (Scope.METHOD,),
+        "the site lets anyone call methods",
+    ),
+)
+
 ANONYMOUS_RULES: Mapping[AnonymousMode, tuple[Rule, ...]] = {
     "none": (),
-    "read": (
-        Rule("anonymous-view", (Role.ANONYMOUS,), VIEW, (Scope.ANY,), "the site lets anyone look"),
-        Rule(
-            "anonymous-own-subscriptions",
-            (Role.ANONYMOUS,),
-            (Action.CALL,),
-            (Scope.OWN_SUBSCRIPTION,),
-            "who may subscribe may ask for their own subscriptions' state",
-        ),
-    ),
+    "read": _ANONYMOUS_READS,
+    "operate": (*_ANONYMOUS_READS, *_ANONYMOUS_OPERATES),
 }
 
 DENY_RULE = "default-deny"
@@ -110,7 +131,7 @@ class RolePolicy:
         rules: Iterable[Rule] = RULES,
         unaudited: Iterable[str] = (),
     ) -> None:
-        """Raises ValueError for an anonymous mode other than "none" and "read"."""
+        """Raises ValueError for an anonymous mode that there is not."""
         self._rules = tuple(rules)
         self._unaudited = frozenset(unaudited)
         self._epoch = 0
@@ -122,7 +143,10 @@ class RolePolicy:
         return self._epoch
 
     def allow_anonymous(self, mode: AnonymousMode) -> None:
-        """Let sessions without a user see everything ("read") or nothing ("none")."""
+        """Let sessions without a user see nothing ("none"), see everything ("read"), or operate.
+
+        "operate" adds methods and the variables without a device; set-points need an account.
+        """
         if mode not in ANONYMOUS_RULES:
             raise ValueError(f"anonymous: {mode!r} is not one of {', '.join(ANONYMOUS_RULES)}")
         self._grants = _compile((*ANONYMOUS_RULES[mode], *self._rules))
@@ -140,7 +164,7 @@ class RolePolicy:
         )
 
     def _with_audit(self, decision: Decision, resource: Resource) -> Decision:
-        if resource.device or resource.is_setpoint or resource.node_id not in self._unaudited:
+        if resource.device or resource.node_id not in self._unaudited:
             return decision
         return replace(decision, audited=False)
 
@@ -155,7 +179,7 @@ def scope_of(action: Action, resource: Resource) -> Scope:
     if resource.attribute != "Value":
         return Scope.ATTRIBUTE
     if resource.is_setpoint:
-        return Scope.SETPOINT
+        return Scope.SETPOINT if resource.device else Scope.VARIABLE
     return Scope.DEVICE_VALUE if resource.device or resource.tag else Scope.CONFIGURATION
 
 

@@ -13,6 +13,7 @@ from biogate_security.roles import Role
 SETPOINT = Resource("ns=2;s=feed", tag="BR101.Feed", device="RC101", is_setpoint=True)
 MEASURED = Resource("ns=2;s=ph", tag="BR101.pH", device="AE101")
 CONFIGURATION = Resource("ns=2;s=limit")
+VARIABLE = Resource("ns=3;s=recipe", tag="skid.recipe", is_setpoint=True)
 METHOD = Resource("ns=2;s=start")
 RESEND_DATA = Resource("i=12873")
 VIEW = {Action.BROWSE, Action.READ, Action.SUBSCRIBE}
@@ -28,7 +29,9 @@ _resources = st.builds(
 )
 _roles = st.frozensets(st.sampled_from([*Role, "Invented"]))
 _policies = st.builds(
-    RolePolicy, st.sampled_from(["none", "read"]), unaudited=st.frozensets(_ids, max_size=5)
+    RolePolicy,
+    st.sampled_from(["none", "read", "operate"]),
+    unaudited=st.frozensets(_ids, max_size=5),
 )
 
 
@@ -47,17 +50,22 @@ def policy():
     [
         (Role.AUTHENTICATED_USER, set()),
         (Role.OBSERVER, set()),
-        (Role.OPERATOR, {(Action.WRITE, SETPOINT), (Action.CALL, METHOD)}),
-        (Role.ENGINEER, {(Action.WRITE, CONFIGURATION), (Action.CALL, METHOD)}),
+        (
+            Role.OPERATOR,
+            {(Action.WRITE, SETPOINT), (Action.WRITE, VARIABLE), (Action.CALL, METHOD)},
+        ),
+        (
+            Role.ENGINEER,
+            {(Action.WRITE, CONFIGURATION), (Action.WRITE, VARIABLE), (Action.CALL, METHOD)},
+        ),
         (Role.SUPERVISOR, {(Action.CALL, METHOD)}),
-        (Role.CONFIGURE_ADMIN, {(Action.WRITE, CONFIGURATION)}),
+        (Role.CONFIGURE_ADMIN, {(Action.WRITE, CONFIGURATION), (Action.WRITE, VARIABLE)}),
         (Role.SECURITY_ADMIN, set()),
     ],
 )
 def test_each_role_may_look_and_do_what_its_row_says_and_no_more(policy, role, allowed):
-    asked = {(Action.WRITE, r) for r in (SETPOINT, MEASURED, CONFIGURATION)} | {
-        (Action.CALL, METHOD)
-    }
+    written = (SETPOINT, VARIABLE, MEASURED, CONFIGURATION)
+    asked = {(Action.WRITE, r) for r in written} | {(Action.CALL, METHOD)}
     assert {ask for ask in asked if decide(policy, [role], *ask).allow} == allowed
     for resource in (SETPOINT, MEASURED, CONFIGURATION, METHOD):
         assert all(decide(policy, [role], action, resource).allow for action in VIEW)
@@ -71,6 +79,16 @@ def test_anonymous_sessions_look_only_where_the_site_lets_them(policy):
     for action, resource in everything:
         expected = action in VIEW or (action is Action.CALL and resource is RESEND_DATA)
         assert decide(open_policy, [Role.ANONYMOUS], action, resource).allow is expected
+
+
+def test_on_a_test_rig_anyone_writes_variables_and_calls_methods_but_turns_no_set_point():
+    rig = RolePolicy("operate")
+    asked = [(a, r) for a in Action for r in (SETPOINT, VARIABLE, MEASURED, CONFIGURATION, METHOD)]
+    allowed = {(a, r) for a, r in asked if decide(rig, [Role.ANONYMOUS], a, r).allow}
+    assert {(a, r) for a, r in allowed if a not in VIEW} == {
+        (Action.WRITE, VARIABLE),
+        *((Action.CALL, resource) for _, resource in asked),
+    }
 
 
 def test_attributes_other_than_value_are_written_by_nobody(policy):
@@ -88,7 +106,7 @@ def test_a_decision_says_which_rule_and_why(policy):
 
 
 def test_an_unknown_anonymous_mode_is_an_error():
-    with pytest.raises(ValueError, match="'write' is not one of none, read"):
+    with pytest.raises(ValueError, match="'write' is not one of none, read, operate"):
         RolePolicy("write")
 
 
@@ -138,7 +156,7 @@ def test_made_up_roles_give_nothing(policy, action, resource, roles):
 @given(_policies, _roles, st.sampled_from(Action), _resources)
 def test_what_reaches_a_device_is_always_audited(policy, roles, action, resource):
     decision = decide(policy, roles, action, resource)
-    if resource.device or resource.is_setpoint:
+    if resource.device:
         assert decision.audited
 
 
@@ -149,8 +167,9 @@ def test_the_same_question_has_the_same_answer(policy, roles, action, resource, 
 
 
 def test_only_a_variable_without_a_device_can_be_declared_unaudited():
-    names = [CONFIGURATION.node_id, SETPOINT.node_id, MEASURED.node_id]
+    names = [each.node_id for each in (CONFIGURATION, VARIABLE, SETPOINT, MEASURED)]
     policy = RolePolicy(unaudited=names)
+    assert not decide(policy, [Role.OPERATOR], Action.WRITE, VARIABLE).audited
     assert not decide(policy, [Role.ENGINEER], Action.WRITE, CONFIGURATION).audited
     assert decide(policy, [Role.OPERATOR], Action.WRITE, SETPOINT).audited
     assert decide(policy, [Role.OPERATOR], Action.READ, MEASURED).audited
