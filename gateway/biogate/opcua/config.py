@@ -55,8 +55,8 @@ class FrontEndConfig:
 
     `port` 0 takes a free one; `hostname` is what endpoint URLs show (default: `host`).
     `security` holds policy names of `transport.policies`, such as "None" and "Basic256Sha256";
-    every policy but None is offered with each of `modes`. `tick_interval_ms` is how finely
-    timers run.
+    every policy but None is offered with each of `modes`. `diagnostics` shows ServerDiagnostics.
+    `tick_interval_ms` is how finely timers run.
     """
 
     application_uri: str
@@ -70,5 +70,6 @@ class FrontEndConfig:
     security: tuple[str, ...] = ("None", "Basic256Sha256")
     modes: tuple[str, ...] = ("Sign", "SignAndEncrypt")
     anonymous: bool = True
+    diagnostics: bool = True
     tick_interval_ms: float = 10.0
     limits: Limits = field(default_factory=Limits)

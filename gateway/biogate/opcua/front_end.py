@@ -11,9 +11,11 @@ from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.connections import Connections
 from biogate.opcua.endpoints import Endpoints, offered
 from biogate.opcua.events import EventHub
+from biogate.opcua.lanes.read import read
 from biogate.opcua.ports import Authenticator, CommandPort, Identity, Pki, TagReader
 from biogate.opcua.request_queue import RequestQueue
 from biogate.opcua.server import Dispatcher
+from biogate.opcua.server_diagnostics import ServerDiagnostics
 from biogate.opcua.services import attribute, discovery, method, session, view, write
 from biogate.opcua.services.context import ServerContext
 from biogate.opcua.services.server_methods import bind_server_methods
@@ -93,7 +95,9 @@ class FrontEnd:
             service_sets=[self.subscriptions],
             events=self.events,
         )
-        self.dispatcher = Dispatcher(self.context, (*_SERVICES, *self.subscriptions.services))
+        self.dispatcher = Dispatcher(
+            self.context, (*_SERVICES, *self.subscriptions.services), {ua.ReadRequest: read}
+        )
         transport = TransportConfig(
             endpoints=frozenset(offered(config)),
             certificate_chain=pki.certificate_der,
@@ -112,7 +116,9 @@ class FrontEnd:
     async def start(self) -> None:
         """Serve clients. Raises ListenError when the address cannot be listened on."""
         bind_server_methods(self.context.space, self.subscriptions)
-        bind_server_object(self.context.space, self.state)
+        diagnostics = ServerDiagnostics(self.context, self.subscriptions.all)
+        shown = diagnostics.values() if self.context.config.diagnostics else {}
+        bind_server_object(self.context.space, self.state, shown)
         await self.listener.start()
         context = self.context
         context.endpoints = Endpoints(

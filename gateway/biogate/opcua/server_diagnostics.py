@@ -38,9 +38,7 @@ Owned = tuple[Session, Subscription]
 class ServerDiagnostics:
     """The values of the diagnostics nodes. `subscriptions` gives all, each with its session."""
 
-    def __init__(
-        self, server: ServerContext, subscriptions: Callable[[], Iterator[Owned]]
-    ) -> None:
+    def __init__(self, server: ServerContext, subscriptions: Callable[[], Iterator[Owned]]) -> None:
         self._server = server
         self._subscriptions = subscriptions
 
@@ -193,6 +191,6 @@ def _subscription(session: Session, it: Subscription) -> ua.SubscriptionDiagnost
         SessionId=session.session_id,
         Priority=ua.Byte(publishing.priority),
         PublishingInterval=ua.Duration(publishing.interval_ms),
-        PublishingEnabled=ua.Boolean(it.enabled),
+        PublishingEnabled=it.enabled,
         **{name: ua.UInt32(number) for name, number in numbers.items()},
     )

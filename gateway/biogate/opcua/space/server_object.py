@@ -1,8 +1,8 @@
 """The Server object's values (Part 5, 6.3): live, and equal to what is enforced.
 
 What the nodeset lists as optional and this server does not have is taken out, so that no
-Variable of the Server object is left without a value. The exceptions are the diagnostics, which
-are mandatory and switched off (EnabledFlag is false and cannot be written).
+Variable of the Server object is left without a value. While diagnostics are switched off their
+nodes stay, and cannot be read.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from biogate.opcua.codec import encode_variant
 from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.ids import HAS_COMPONENT, HAS_PROPERTY, ORGANIZES, SERVER
+from biogate.opcua.space.namespaces import complete_namespaces
 from biogate.opcua.space.values import CallSource, StaticSource
 from biogate.opcua.stack import ObjectIds, node_id, ua
 
@@ -33,20 +34,13 @@ _ABSENT_OBJECTS = (
     ObjectIds.PublishSubscribe,
     ObjectIds.Resources,
     ObjectIds.ServerLog,
+    # For servers with fixed sampling intervals only (Part 5, 6.3.3).
+    ObjectIds.Server_ServerDiagnostics_SamplingIntervalDiagnosticsArray,
 )
-# Mandatory, but without values while diagnostics are off (Part 5, 6.3.3).
-_DIAGNOSTICS = node_id(ObjectIds.Server_ServerDiagnostics)
 
 
 def _empty(variant_type: ua.VariantType) -> ua.Variant:
     return ua.Variant([], variant_type, is_array=True)
-
-
-_UNSTATED = {
-    "StaticNodeIdTypes": _empty(_T.Int32),
-    "StaticNumericNodeIdRange": _empty(_T.String),
-    "StaticStringNodeIdPattern": ua.Variant(None, _T.String),
-}
 
 
 @dataclass(slots=True)
@@ -84,22 +78,24 @@ class ServerState:
         )
 
 
-def bind_server_object(space: AddressSpace, state: ServerState) -> None:
-    """Give the Server object its values, and take out what this server does not have."""
+def bind_server_object(
+    space: AddressSpace, state: ServerState, diagnostics: Mapping[int, Callable[[], ua.Variant]]
+) -> None:
+    """Give the Server object its values, and take out what this server does not have.
+
+    `diagnostics` reads the nodes of ServerDiagnostics by NodeId; empty when they are off.
+    """
     for identifier, variant in _constants(state).items():
         _bind(space, identifier, StaticSource(encode_variant(variant)))
-    for identifier, read in _live(space, state).items():
+    for identifier, read in {**_live(space, state), **diagnostics}.items():
         _bind(space, identifier, CallSource(_now(read, state.wall_clock)))
-    _complete_namespaces(space)
+    enabled = ua.Variant(Value=bool(diagnostics), VariantType=_T.Boolean)
+    flag = ObjectIds.Server_ServerDiagnostics_EnabledFlag
+    _bind(space, flag, StaticSource(encode_variant(enabled)))
+    if not diagnostics:
+        _hide_diagnostics(space)
+    complete_namespaces(space, state.started_ticks)
     _prune(space)
-
-
-def _complete_namespaces(space: AddressSpace) -> None:
-    """Mandatory properties of NamespaceMetadata that several nodesets leave out: nothing stated."""
-    for identifier in _subtree(space, node_id(ObjectIds.Server_Namespaces)):
-        unstated = _UNSTATED.get(space.nodes[identifier].browse_name.Name or "")
-        if unstated is not None and space.source(identifier) is None:
-            space.bind(identifier, StaticSource(encode_variant(unstated)))
 
 
 def _bind(space: AddressSpace, identifier: int, source: StaticSource | CallSource) -> None:
@@ -156,7 +152,6 @@ def _identity(state: ServerState) -> Mapping[int, ua.Variant]:
         ),
         ids.Server_ServerStatus_BuildInfo_BuildNumber: ua.Variant(info.BuildNumber, _T.String),
         ids.Server_ServerStatus_BuildInfo_BuildDate: ua.Variant(info.BuildDate, _T.DateTime),
-        ids.Server_ServerDiagnostics_EnabledFlag: _FALSE,
         ids.Server_ServerRedundancy_RedundancySupport: ua.Variant(
             int(ua.RedundancySupport.None_), _T.Int32
         ),
@@ -219,12 +214,19 @@ def _operation_limits(limits: Limits) -> Mapping[int, ua.Variant]:
     }
 
 
+def _hide_diagnostics(space: AddressSpace) -> None:
+    """Part 5, 6.3.3: off, the static nodes stay and reading them is Bad_NotReadable."""
+    for identifier in _subtree(space, node_id(ObjectIds.Server_ServerDiagnostics)):
+        node = space.nodes[identifier]
+        if node.node_class is ua.NodeClass.Variable and space.source(identifier) is None:
+            node.access_level = 0
+            space.bind(identifier, StaticSource(encode_variant(ua.Variant())))
+
+
 def _prune(space: AddressSpace) -> None:
     for identifier in _ABSENT_OBJECTS:
         space.remove_nodes(list(_subtree(space, node_id(identifier), ORGANIZES)))
-    diagnostics = set(_subtree(space, _DIAGNOSTICS))
-    empty = [n for n in _subtree(space, SERVER) if n not in diagnostics and _is_empty(space, n)]
-    space.remove_nodes(empty)
+    space.remove_nodes([n for n in _subtree(space, SERVER) if _is_empty(space, n)])
 
 
 def _is_empty(space: AddressSpace, identifier: ua.NodeId) -> bool:

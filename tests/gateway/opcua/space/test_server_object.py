@@ -11,6 +11,7 @@ from asyncua import ua
 from biogate.opcua.codec import decode_variant
 from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.space.attributes import is_readable
 from biogate.opcua.space.server_object import ServerState, bind_server_object
 from biogate.opcua.space.values import CallSource, StaticSource
 from biogate_nodesets.cache import load_model
@@ -41,7 +42,7 @@ def state(clock: WallClock) -> ServerState:
 @pytest.fixture(scope="module")
 def space(nodeset_cache: Path, state: ServerState) -> AddressSpace:
     space = AddressSpace(load_model(None, cache=nodeset_cache, application_uri=URI))
-    bind_server_object(space, state)
+    bind_server_object(space, state, {})
     return space
 
 
@@ -153,6 +154,43 @@ def test_published_limits_are_the_enforced_ones(space: AddressSpace) -> None:
     }
     for identifier, expected in capabilities.items():
         assert value(space, identifier).Value == expected
+
+
+def properties(space: AddressSpace, metadata: ua.NodeId) -> dict[str, Any]:
+    nodes = [space.nodes[n] for n in space.nodes[metadata].targets(ua.NodeId(I.HasProperty))]
+    return {n.browse_name.Name: decode_variant(space.source(n.node_id).value).Value for n in nodes}  # type: ignore[misc, union-attr]
+
+
+def test_every_namespace_is_described(space: AddressSpace) -> None:
+    """Part 5, 6.3.14: a NamespaceMetadata object for each, named after its URI."""
+    folder = space.nodes[ua.NodeId(I.Server_Namespaces)]
+    names = []
+    for metadata in folder.targets(ua.NodeId(I.HasComponent)):
+        name, values = space.nodes[metadata].browse_name, properties(space, metadata)
+        names.append(name)
+        assert values["NamespaceUri"] == name.Name == space.namespaces[name.NamespaceIndex]
+        assert values["NamespacePublicationDate"].year >= 2013
+        assert values["IsNamespaceSubset"] in (True, False)
+        assert (values["NamespaceVersion"] is None) == (name.Name == URI)
+    assert sorted(name.NamespaceIndex for name in names) == list(range(len(space.namespaces)))
+
+
+def test_a_nodeset_without_metadata_gets_it_from_the_catalogue(space: AddressSpace) -> None:
+    uri = "http://www.OPCFoundation.org/UA/2013/01/ISA95"
+    values = properties(space, ua.NodeId(f"NamespaceMetadata.{uri}", 1))
+    assert values["NamespaceVersion"] == "1.00"
+    assert values["NamespacePublicationDate"].isoformat()[:10] == "2013-11-06"
+
+
+def test_diagnostics_that_are_off_cannot_be_read(space: AddressSpace) -> None:
+    """Part 5, 6.3.3: the static nodes stay, and answer Bad_NotReadable."""
+    for identifier in (
+        I.Server_ServerDiagnostics_ServerDiagnosticsSummary,
+        I.Server_ServerDiagnostics_ServerDiagnosticsSummary_CurrentSessionCount,
+        I.Server_ServerDiagnostics_SessionsDiagnosticsSummary_SessionDiagnosticsArray,
+    ):
+        assert not is_readable(space.nodes[ua.NodeId(identifier)])
+    assert is_readable(space.nodes[ua.NodeId(I.Server_ServerDiagnostics_EnabledFlag)])
 
 
 def test_nothing_is_claimed_that_is_not_there(space: AddressSpace) -> None:
