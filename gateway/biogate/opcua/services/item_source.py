@@ -8,7 +8,6 @@ from biogate.opcua.codec.columns import WIRE_TYPES
 from biogate.opcua.errors import StatusError
 from biogate.opcua.services.context import ServerContext
 from biogate.opcua.services.read_value import check_read, read_items
-from biogate.opcua.session import Session
 from biogate.opcua.space.attributes import VALUE, read_attribute
 from biogate.opcua.space.ids import NUMBER
 from biogate.opcua.space.rights import RightsView
@@ -17,6 +16,7 @@ from biogate.opcua.space.values import CallSource, TagSource
 from biogate.opcua.stack import AttributeIds, StatusCodes, ua
 from biogate.opcua.subscriptions.monitored_item import NumberSource, ObjectSource
 from biogate.opcua.subscriptions.sampling import SampledTags
+from biogate.opcua.subscriptions.subscription import Subscription
 from biogate_nodesets.model import Node
 from biogate_security.policy import Action
 
@@ -47,9 +47,9 @@ def is_number(server: ServerContext, node: Node) -> bool:
 
 
 def item_source(
-    server: ServerContext, tags: SampledTags, session: Session, read: ua.ReadValueId
+    server: ServerContext, tags: SampledTags, subscription: Subscription, read: ua.ReadValueId
 ) -> NumberSource | ObjectSource:
-    """What a permitted item is sampled from.
+    """What a permitted item is sampled from; read with the rights of the subscription's owner.
 
     A tag that is a number goes by column; everything else is read as an object, and only when
     what is known of it says that it may have changed.
@@ -57,18 +57,19 @@ def item_source(
     source = server.space.source(read.NodeId) if read.AttributeId == VALUE else None
 
     def read_now() -> ua.DataValue:
-        return read_items(server, session.rights, [read], _BOTH)[0]
+        return read_items(server, subscription.owner.rights, [read], _BOTH)[0]
 
     if isinstance(source, TagSource):
         tag = source.tag
         if read.IndexRange:
-            return ObjectSource(read_now, lambda: tags.version[tag])
+            return ObjectSource(read_now, lambda: tags.version[tag], origin=source)
         if source.projection.value in WIRE_TYPES:
             return NumberSource(tag, source.projection.value)
-        return ObjectSource(read_now, lambda: tags.version[tag], tag, _show_as(source.projection))
+        show = _show_as(source.projection)
+        return ObjectSource(read_now, lambda: tags.version[tag], tag, show, origin=source)
     if isinstance(source, CallSource):
-        return ObjectSource(read_now)
-    return ObjectSource(read_now, lambda: session.rights.key)
+        return ObjectSource(read_now, origin=source)
+    return ObjectSource(read_now, lambda: subscription.owner.rights.key)
 
 
 def _show_as(projection: ua.VariantType) -> Any:

@@ -74,7 +74,7 @@ class MonitoredItemServices:
                 else:
                     created.append(item)
                     results.add(_create_result(item))
-            self._manager(ctx.server).start(created)
+            self._manager(ctx.server).items.start(created)
             yield
         return results
 
@@ -89,12 +89,12 @@ class MonitoredItemServices:
         check_item(ctx.server, ctx.rights, read)
         if wanted.MonitoringMode not in _MODES:
             raise StatusError(StatusCodes.BadMonitoringModeInvalid)
-        source = item_source(ctx.server, self._tags, ctx.session, read)
+        source = item_source(ctx.server, self._tags, subscription, read)
         settings = self._settings(
             ctx, subscription, read, source, wanted.RequestedParameters, timestamps, old_size=0
         )
-        return self._manager(ctx.server).add_item(
-            subscription, read, source, settings, int(wanted.MonitoringMode)
+        return self._manager(ctx.server).items.add(
+            subscription.items, read, source, settings, int(wanted.MonitoringMode)
         )
 
     def modify(self, ctx: RequestContext, request: ua.ModifyMonitoredItemsRequest) -> Result:
@@ -142,7 +142,7 @@ class MonitoredItemServices:
             timestamps,
             old_size=item.settings.queue_size,
         )
-        self._manager(ctx.server).modify_item(item, settings)
+        self._manager(ctx.server).items.modify(item, settings)
 
     def set_mode(
         self, ctx: RequestContext, request: ua.SetMonitoringModeRequest
@@ -153,7 +153,8 @@ class MonitoredItemServices:
         if parameters.MonitoringMode not in _MODES:
             raise ServiceError(StatusCodes.BadMonitoringModeInvalid)
         items, results = _found(subscription, _checked(ctx, parameters.MonitoredItemIds))
-        self._manager(ctx.server).set_mode(subscription, items, int(parameters.MonitoringMode))
+        pool = self._manager(ctx.server).items
+        pool.set_mode(subscription.items, items, int(parameters.MonitoringMode))
         return ua.SetMonitoringModeResponse(Parameters=ua.SetMonitoringModeResult(results))
 
     def delete(
@@ -169,7 +170,7 @@ class MonitoredItemServices:
             except StatusError as error:
                 results.append(_code(error.status))
             else:
-                self._manager(ctx.server).remove_item(subscription, item)
+                self._manager(ctx.server).items.remove(subscription.items, item)
                 results.append(_code(StatusCodes.Good))
         return ua.DeleteMonitoredItemsResponse(Results=results)
 
@@ -193,6 +194,8 @@ class MonitoredItemServices:
         """The revised parameters. Raises StatusError for a filter that cannot be."""
         manager = self._manager(ctx.server)
         node = ctx.server.space.get(read.NodeId)
+        size = min(requested.QueueSize, ctx.server.config.limits.max_monitored_items_queue_size)
+        places = manager.items.make_room(source, size - old_size) + old_size
         every_change = isinstance(source, NumberSource) or source.tag is not None
         return Settings(
             client_handle=requested.ClientHandle,
@@ -206,11 +209,10 @@ class MonitoredItemServices:
                 requested.Filter,
                 is_value=read.AttributeId == VALUE,
                 is_number=node is not None and is_number(ctx.server, node),
+                span=lambda: manager.span(read.NodeId),
             ),
             timestamps=int(timestamps),
-            queue_size=revise_queue_size(
-                manager.limits, requested.QueueSize, manager.queue_places_left(source) + old_size
-            ),
+            queue_size=revise_queue_size(manager.limits, requested.QueueSize, places),
             discard_oldest=requested.DiscardOldest,
         )
 

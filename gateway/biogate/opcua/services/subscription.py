@@ -14,15 +14,13 @@ from biogate.opcua.services.context import (
     ServerContext,
     Service,
 )
-from biogate.opcua.services.item_source import check_item, item_source
+from biogate.opcua.services.item_access import ItemAccess
 from biogate.opcua.services.limits import check_count
 from biogate.opcua.services.monitored_item import MonitoredItemServices
 from biogate.opcua.session import Session
-from biogate.opcua.space.attributes import VALUE
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.subscriptions.limits import SubscriptionLimits, revise_publishing
 from biogate.opcua.subscriptions.manager import SubscriptionManager
-from biogate.opcua.subscriptions.monitored_item import MonitoredItem, NumberSource, ObjectSource
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish
 from biogate.opcua.subscriptions.sampling import SampledTags
 from biogate.opcua.subscriptions.subscription import Publishing, Subscription
@@ -99,7 +97,7 @@ class SubscriptionServices:
             self._made = SubscriptionManager(
                 SubscriptionLimits(server.config.limits),
                 self._tags,
-                _ItemAccess(server, self._tags),
+                ItemAccess(server, self._tags),
                 server.clock,
                 server.wall_clock,
             )
@@ -223,34 +221,6 @@ class SubscriptionServices:
 
     def _checked(self, ctx: RequestContext, ids: Sequence[int] | None) -> Sequence[int]:
         return check_count(ids, ctx.server.config.limits.max_monitored_items_per_call)
-
-
-class _ItemAccess:
-    """Whether a session's items may go on, and what they are sampled from now."""
-
-    def __init__(self, server: ServerContext, tags: SampledTags) -> None:
-        self._server = server
-        self._tags = tags
-
-    def key(self, owner: Session) -> object:
-        return owner.rights.key
-
-    def verdict(self, owner: Session, item: MonitoredItem) -> int:
-        try:
-            check_item(self._server, owner.rights, item.read)
-        except StatusError as error:
-            return error.status
-        return StatusCodes.Good
-
-    def source(self, owner: Session, item: MonitoredItem) -> NumberSource | ObjectSource | None:
-        """Only a Value can get another source; an object source reads whatever is there."""
-        if item.read.AttributeId != VALUE:
-            return None
-        source = item_source(self._server, self._tags, owner, item.read)
-        both_objects = isinstance(source, ObjectSource) and isinstance(item.source, ObjectSource)
-        if source == item.source or (both_objects and source.tag == item.source.tag):
-            return None
-        return source
 
 
 def _publishing(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from biogate.opcua.errors import StatusError
@@ -13,28 +14,41 @@ from biogate.opcua.stack import StatusCodes, ua
 _DATA_CHANGE = ua.uaprotocol_auto.DataChangeFilter
 _UNSUPPORTED = (ua.uaprotocol_auto.EventFilter, ua.uaprotocol_auto.AggregateFilter)
 
+_STATUS_VALUE = 1
+_MOST_PERCENT = 100.0
+
 
 @dataclass(frozen=True, slots=True)
 class DataFilter:
     """When a sample counts as a change. `deadband` is absolute, 0 for none.
 
-    `trigger`: 0 status, 1 status or value, 2 status, value or source time.
+    `trigger`: 0 status, 1 status or value, 2 status, value or source time. `percent`: the deadband
+    is that much of the EURange (Part 8, 6.2); None for any other.
     """
 
     trigger: int = 1
     deadband: float = 0.0
+    percent: float | None = None
+
+    def over(self, span: float) -> DataFilter:
+        """A percent deadband over an EURange of that span."""
+        return replace(self, deadband=(self.percent or 0.0) / 100.0 * span)
 
 
 DEFAULT_FILTER = DataFilter()
 
 
-def data_filter(requested: Any, *, is_value: bool, is_number: bool) -> DataFilter:
-    """The filter of a request (`requested` None: the default).
+def data_filter(
+    requested: Any, *, is_value: bool, is_number: bool, span: Callable[[], float | None]
+) -> DataFilter:
+    """The filter of a request (`requested` None: the default). `span`: high - low of the EURange,
+    None where there is none.
 
-    Raises StatusError: Bad_FilterNotAllowed for a filter on another attribute than Value or a
-    deadband on something that is not a number; Bad_MonitoredItemFilterUnsupported for event and
-    aggregate filters and for a percent deadband; Bad_MonitoredItemFilterInvalid for what is no
-    known filter; Bad_DeadbandFilterInvalid for a deadband that is negative or not finite.
+    Raises StatusError: Bad_FilterNotAllowed for a filter on another attribute than Value, a
+    deadband on something that is not a number or a percent deadband without an EURange;
+    Bad_MonitoredItemFilterUnsupported for event and aggregate filters;
+    Bad_MonitoredItemFilterInvalid for what is no known filter; Bad_DeadbandFilterInvalid for a
+    deadband that is negative, not finite, or of more than 100 percent.
     """
     if requested is None or (isinstance(requested, ua.ExtensionObject) and not requested.Body):
         return DEFAULT_FILTER
@@ -47,21 +61,27 @@ def data_filter(requested: Any, *, is_value: bool, is_number: bool) -> DataFilte
         raise StatusError(StatusCodes.BadFilterNotAllowed)
     if requested.Trigger not in tuple(ua.DataChangeTrigger):
         raise StatusError(StatusCodes.BadMonitoredItemFilterInvalid)
-    deadband = _deadband(requested, is_number=is_number)
-    return DataFilter(int(requested.Trigger), deadband)
+    return _with_deadband(requested, is_number=is_number, span=span)
 
 
-def _deadband(requested: ua.DataChangeFilter, *, is_number: bool) -> float:
-    kind = requested.DeadbandType
+def _with_deadband(
+    requested: ua.DataChangeFilter, *, is_number: bool, span: Callable[[], float | None]
+) -> DataFilter:
+    kind, value = requested.DeadbandType, float(requested.DeadbandValue)
     if kind == ua.DeadbandType.None_:
-        return 0.0
+        return DataFilter(int(requested.Trigger))
     if kind not in (ua.DeadbandType.Absolute, ua.DeadbandType.Percent):
         raise StatusError(StatusCodes.BadDeadbandFilterInvalid)
     if not is_number:
         raise StatusError(StatusCodes.BadFilterNotAllowed)
-    if kind == ua.DeadbandType.Percent:
-        raise StatusError(StatusCodes.BadMonitoredItemFilterUnsupported)
-    value = float(requested.DeadbandValue)
-    if not math.isfinite(value) or value < 0:
+    most = _MOST_PERCENT if kind == ua.DeadbandType.Percent else math.inf
+    if not (math.isfinite(value) and 0 <= value <= most):
         raise StatusError(StatusCodes.BadDeadbandFilterInvalid)
-    return value
+    # With a deadband a new source time alone is no change (Part 4, 7.22.2).
+    trigger = min(int(requested.Trigger), _STATUS_VALUE)
+    if kind == ua.DeadbandType.Absolute:
+        return DataFilter(trigger, value)
+    width = span()
+    if width is None:
+        raise StatusError(StatusCodes.BadFilterNotAllowed)
+    return DataFilter(trigger, percent=value).over(width)

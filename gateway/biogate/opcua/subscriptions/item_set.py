@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from biogate.opcua.codec.columns import encode_notifications
+from biogate.opcua.codec.columns import data_change_notification, encode_notifications
 from biogate.opcua.codec.limits import EncodeError
 from biogate.opcua.stack import StatusCodes, ua
-from biogate.opcua.subscriptions.monitored_item import REPORTING, MonitoredItem
+from biogate.opcua.subscriptions.layout import DataChanges, Feed
+from biogate.opcua.subscriptions.monitored_item import REPORTING, SAMPLING, MonitoredItem
 from biogate.opcua.subscriptions.object_queue import encode_object_notification
 from biogate.opcua.subscriptions.rings import RingStore
+from biogate.opcua.subscriptions.sharing import Sharing
+from biogate.opcua.subscriptions.triggers import Triggers
 
 _log = logging.getLogger(__name__)
 
@@ -25,11 +28,16 @@ MAX_OBJECTS = 500
 next tick: they are encoded one by one."""
 
 
+_SETTLING_CYCLES = 2
+"""Items that did not change for so many publishing cycles may share their sampling."""
+
+
 class Taken(NamedTuple):
-    """`number` notifications, encoded; `cut` when there were too many objects for one message."""
+    """`number` notifications in the DataChangeNotification `changes`, encoded; `cut` when there
+    were too many objects for one message."""
 
     number: int
-    parts: list[bytes]
+    changes: bytes
     cut: bool
 
 
@@ -46,8 +54,21 @@ class _Message:
     number: int = 0
     size: int = 0
     parts: list[bytes] = field(default_factory=list)
+    shared: DataChanges | None = None
     is_full: bool = False
     is_cut: bool = False
+
+    @property
+    def taken(self) -> Taken:
+        """The message as it is."""
+        shared = self.shared
+        if shared is None:
+            changes = data_change_notification(self.number, *self.parts)
+        elif self.parts:
+            changes = data_change_notification(self.number, shared.notifications, *self.parts)
+        else:
+            changes = shared.encoded
+        return Taken(self.number, changes, self.is_cut)
 
     @property
     def numbers_left(self) -> int:
@@ -61,6 +82,11 @@ class _Message:
         self.is_full = self.is_full or not (fits and self.number < self.limit)
         return not self.is_full
 
+    def share(self, changes: DataChanges) -> None:
+        self.shared = changes
+        self.size += len(changes.notifications)
+        self.number += changes.number
+
     def add(self, part: bytes, number: int) -> None:
         self.parts.append(part)
         self.size += len(part)
@@ -68,10 +94,15 @@ class _Message:
 
 
 class ItemSet:
-    """Items by id. Call `rearrange` after an item's mode changed."""
+    """Items by id. Call `rearrange` after an item's mode or the links in `triggers` changed."""
 
-    def __init__(self, store: RingStore) -> None:
+    def __init__(self, store: RingStore, sharing: Sharing) -> None:
         self._store = store
+        self._sharing = sharing
+        self._feed: Feed | None = None
+        self._settles_in = _SETTLING_CYCLES
+        self.triggers = Triggers(store)
+        self._released: list[MonitoredItem] = []
         self._items: dict[int, MonitoredItem] = {}
         self._stale = False
         self._slots = np.empty(0, np.int64)
@@ -92,22 +123,47 @@ class ItemSet:
     def add(self, item: MonitoredItem) -> None:
         """Take an item in."""
         self._items[item.id] = item
-        self._stale = True
+        self.rearrange()
 
     def remove(self, item: MonitoredItem) -> None:
         """Let an item go."""
         del self._items[item.id]
-        self._stale = True
+        self.rearrange()
 
     def rearrange(self) -> None:
-        """Look again at which items report."""
+        """Look again at which items report; each is sampled by itself for now."""
         self._stale = True
+        self._settles_in = _SETTLING_CYCLES
+        if self._feed is not None:
+            self._feed.leave()
+            self._feed = None
+
+    def settle(self) -> None:
+        """A publishing cycle is over: share sampling and encoding with sets of the same kind."""
+        if self._feed is not None and self._feed.joined:
+            return
+        self._feed = None
+        self._settles_in -= 1
+        if self._settles_in > 0 or self.triggers:
+            return
+        self._settles_in = _SETTLING_CYCLES
+        numbers = [item for item in self._items.values() if item.queue is None and item.sampled]
+        if numbers and all(item.mode == REPORTING for item in numbers):
+            self._feed = self._sharing.join(numbers)
 
     @property
     def available(self) -> bool:
         """True when a reporting item has something queued."""
+        if self.triggers:
+            self._release()
         self._arrange()
-        return self._store.available(self._slots) or any(i.queue for i in self._objects)
+        return self._numbers_available or any(i.queue for i in self._objects)
+
+    @property
+    def _numbers_available(self) -> bool:
+        if self._feed is not None and self._feed.joined:
+            return self._feed.available
+        return self._store.available(self._slots)
 
     def take(self, limit: int, room: int) -> Taken:
         """Up to `limit` notifications of up to `room` bytes together, but at least one.
@@ -121,9 +177,44 @@ class ItemSet:
             take(message)
         if message.is_full:
             self._numbers_first = not self._numbers_first
-        return Taken(message.number, message.parts, message.is_cut)
+        if self._released:
+            self._hold_back()
+        return message.taken
+
+    def _release(self) -> None:
+        """Let those sampled items report what they hold whose trigger has fired."""
+        for item in self.triggers.fired():
+            if item.mode == SAMPLING and not item.released and self.holds(item):
+                item.released = self._stale = True
+                self._released.append(item)
+
+    def _hold_back(self) -> None:
+        """Released items that have said all wait for their trigger again."""
+        for item in self._released:
+            item.released = item.released and item.id in self._items and self.holds(item)
+        left = [item for item in self._released if item.released]
+        self._stale = self._stale or len(left) < len(self._released)
+        self._released = left
+
+    def holds(self, item: MonitoredItem) -> bool:
+        """True when something waits in the item's own queue."""
+        if item.queue is None:
+            return self._store.available(np.array([item.slot]))
+        return bool(item.queue)
 
     def _take_numbers(self, message: _Message) -> None:
+        feed = self._feed if self._feed is not None and self._feed.joined else None
+        if feed is not None:
+            changes = feed.take(message.limit - message.number, message.room - message.size)
+            if changes is not None:
+                message.share(changes)
+            if not feed.has_queued:
+                return
+        self._take_queued(message)
+        if feed is not None:
+            feed.taken()
+
+    def _take_queued(self, message: _Message) -> None:
         slots = np.roll(self._slots, -self._first) if self._first else self._slots
         most = message.numbers_left
         rows = self._store.take(slots, most)
@@ -152,7 +243,7 @@ class ItemSet:
         if not self._stale:
             return
         self._stale = False
-        reporting = [item for item in self._items.values() if item.mode == REPORTING]
+        reporting = [item for item in self._items.values() if item.reports]
         slots = [item.slot for item in reporting if item.queue is None]
         self._slots = np.array(slots, np.int64)
         self._objects = deque(item for item in reporting if item.queue is not None)

@@ -18,7 +18,8 @@ class SubscriptionLimits:
 
     `max_queued_values` bounds the queues of all items of numbers together, in values of 28 bytes;
     `max_queued_objects` those of all others, in values of some 500 bytes, and
-    `max_object_bytes` what large ones among these hold beyond that.
+    `max_object_bytes` what large ones among these hold beyond that. `max_links` are triggering
+    links.
     """
 
     published: Limits
@@ -32,6 +33,8 @@ class SubscriptionLimits:
     max_queued_values: int = 4_000_000
     max_queued_objects: int = 100_000
     max_object_bytes: int = 67_108_864
+    max_links: int = 100_000
+    max_links_per_subscription: int = 10_000
 
     @property
     def max_acknowledgements(self) -> int:

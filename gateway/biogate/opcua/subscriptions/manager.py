@@ -8,29 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
-import numpy as np
-
-from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec import columns
 from biogate.opcua.errors import ServiceError, StatusError
 from biogate.opcua.stack import StatusCodes, ua
-from biogate.opcua.subscriptions.item_set import ItemSet
+from biogate.opcua.subscriptions.item_pool import ItemPool
 from biogate.opcua.subscriptions.limits import SubscriptionLimits
-from biogate.opcua.subscriptions.monitored_item import (
-    MonitoredItem,
-    NumberSource,
-    ObjectSource,
-    Settings,
-)
-from biogate.opcua.subscriptions.object_queue import ObjectQueue
+from biogate.opcua.subscriptions.monitored_item import MonitoredItem, NumberSource, ObjectSource
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
-from biogate.opcua.subscriptions.rings import RingStore, Samples
-from biogate.opcua.subscriptions.sampling import SLICE_S, SampledTags, Sampler
+from biogate.opcua.subscriptions.sampling import SLICE_S, SampledTags
+from biogate.opcua.subscriptions.states import State
 from biogate.opcua.subscriptions.subscription import Publishing, Subscription
 
 _log = logging.getLogger(__name__)
@@ -39,7 +30,7 @@ _MAX_NOTICES = 50
 
 
 class Access(Protocol):
-    """Whether the items that exist may go on."""
+    """What is known of the items that exist and their owners."""
 
     def key(self, owner: Any) -> object:
         """Changes whenever a verdict for this owner's items may have changed."""
@@ -49,18 +40,39 @@ class Access(Protocol):
         """Good, or the status that ends the item."""
         ...
 
-    def source(self, owner: Any, item: MonitoredItem) -> NumberSource | ObjectSource | None:
+    def source(
+        self, subscription: Subscription, item: MonitoredItem
+    ) -> NumberSource | ObjectSource | None:
         """The item's new source when its node was bound to another one, else None."""
+        ...
+
+    def may_take_over(self, owner: Any, before: Any) -> bool:
+        """Whether a subscription may go from the one session to the other."""
+        ...
+
+    @property
+    def range_stamp(self) -> object:
+        """Changes whenever a `span` that was asked for may have changed."""
+        ...
+
+    def span(self, node_id: ua.NodeId) -> float | None:
+        """High - low of the node's EURange; None where there is none."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class _Client:
-    """What one session has here. `notices` are last messages of subscriptions that are gone."""
+    """What one session has here. `notices` are last messages of subscriptions that are gone.
+
+    `access_key` is that of the last check of the items. `gone`: the session has ended, and has
+    left its subscriptions behind.
+    """
 
     queue: PublishQueue
+    access_key: object
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
     notices: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=_MAX_NOTICES))
+    gone: bool = False
 
 
 class SubscriptionManager:
@@ -84,18 +96,13 @@ class SubscriptionManager:
         self._clock = clock
         self._wall_clock = wall_clock
         self._work_clock = work_clock
-        self._store = RingStore()
-        self._object_places = 0
-        self._object_bytes = ByteBudget(limits.max_object_bytes)
-        self.sampler = Sampler(tags, self._store, wall_clock, work_clock)
+        self.items = ItemPool(limits, tags, self._drop_abandoned, clock, wall_clock, work_clock)
         self._clients: dict[Any, _Client] = {}
         self._subscriptions: dict[int, Subscription] = {}
-        self._owners: dict[int, Any] = {}
+        self._abandoned: dict[Subscription, None] = {}
         self._late: set[Subscription] = set()
-        self._access_keys: dict[Any, object] = {}
+        self._range_stamp: object = None
         self._last_subscription = 0
-        self._last_item = 0
-        self._item_count = 0
 
     # -- time -----------------------------------------------------------------------------------
 
@@ -105,7 +112,7 @@ class SubscriptionManager:
         if any(s.unfinished for s in self._subscriptions.values()):
             return float("-inf")
         timers = (s.next_s for s in self._subscriptions.values())
-        return min(self.sampler.next_deadline_s, min(timers, default=float("inf")))
+        return min(self.items.sampler.next_deadline_s, min(timers, default=float("inf")))
 
     def tick(self, now_s: float) -> None:
         """Sample what is due, then let the publishing timers that have expired speak.
@@ -115,10 +122,10 @@ class SubscriptionManager:
         self.check_access()
         for client in self._clients.values():
             client.queue.expire(now_s)
-        self.sampler.tick(now_s)
+        self.items.sampler.tick(now_s)
         due = [s for s in self._subscriptions.values() if s.next_s <= now_s or s.unfinished]
         if due:
-            self.sampler.sample_changes()
+            self.items.sampler.sample_changes()
         self._publish(deque(sorted(due, key=self._turn)), now_s)
 
     def _publish(self, due: deque[Subscription], now_s: float) -> None:
@@ -144,9 +151,9 @@ class SubscriptionManager:
         """Row 27 of the state table: gone, and its session is told."""
         _log.info("subscription expired", extra={"subscription": subscription.id})
         notice = subscription.status_change(StatusCodes.BadTimeout)
-        client = self._clients.get(self._owners[subscription.id])
+        client = self._clients[subscription.owner]
         self._remove(subscription)
-        if client is not None:
+        if not client.gone:
             client.notices.append((subscription.id, notice))
             self._serve(client)
 
@@ -154,22 +161,18 @@ class SubscriptionManager:
 
     def create(self, owner: Any, publishing: Publishing, *, enabled: bool) -> Subscription:
         """A new subscription. Raises ServiceError Bad_TooManySubscriptions."""
-        client = self._clients.get(owner)
         limits = self.limits.published
-        own = len(client.subscriptions) if client else 0
-        if own >= limits.max_subscriptions_per_session or (
-            len(self._subscriptions) >= limits.max_subscriptions and not self._drop_abandoned()
-        ):
+        self._check_number(owner)
+        if len(self._subscriptions) >= limits.max_subscriptions and not self._drop_abandoned():
             raise ServiceError(StatusCodes.BadTooManySubscriptions)
-        if client is None:
-            queue = PublishQueue(self.limits.max_publish_requests_per_session)
-            client = self._clients[owner] = _Client(queue)
+        client = self._client(owner)
         self._last_subscription += 1
         subscription = Subscription(
             self._last_subscription,
             publishing,
-            ItemSet(self._store),
+            self.items.new_set(),
             client.queue,
+            owner,
             enabled=enabled,
             now_s=self._clock(),
             wall_clock=self._wall_clock,
@@ -178,9 +181,21 @@ class SubscriptionManager:
         )
         client.subscriptions[subscription.id] = subscription
         self._subscriptions[subscription.id] = subscription
-        self._owners[subscription.id] = owner
-        self._access_keys.setdefault(owner, self._access.key(owner))
         return subscription
+
+    def _client(self, owner: Any) -> _Client:
+        client = self._clients.get(owner)
+        if client is None:
+            queue = PublishQueue(self.limits.max_publish_requests_per_session)
+            client = self._clients[owner] = _Client(queue, self._access.key(owner))
+        return client
+
+    def _check_number(self, owner: Any) -> None:
+        """Raises ServiceError Bad_TooManySubscriptions when the session may have no more."""
+        client = self._clients.get(owner)
+        own = len(client.subscriptions) if client else 0
+        if own >= self.limits.published.max_subscriptions_per_session:
+            raise ServiceError(StatusCodes.BadTooManySubscriptions)
 
     def find(self, owner: Any, subscription_id: int) -> Subscription:
         """The owner's subscription; using it shows that its client is alive.
@@ -201,26 +216,90 @@ class SubscriptionManager:
         if not client.subscriptions and not client.notices:
             client.queue.refuse(StatusCodes.BadNoSubscription, lambda _: True)
 
+    def of_session(self, owner: Any, subscription_id: int) -> Subscription:
+        """Like `find`. Raises StatusError Bad_UserAccessDenied for another session's
+        (Part 5, 9.1 and 9.2)."""
+        subscription = self._subscriptions.get(subscription_id)
+        if subscription is not None and subscription.owner is not owner:
+            raise StatusError(StatusCodes.BadUserAccessDenied)
+        return self.find(owner, subscription_id)
+
     def _drop_abandoned(self) -> bool:
-        """End the oldest subscription whose session is gone; False when there is none."""
-        for subscription in self._subscriptions.values():
-            if subscription.queue is None:
-                _log.info("subscription gives way", extra={"subscription": subscription.id})
-                self._remove(subscription)
-                return True
-        return False
+        """End the subscription whose session is gone longest; False when there is none."""
+        subscription = next(iter(self._abandoned), None)
+        if subscription is None:
+            return False
+        _log.info("subscription gives way", extra={"subscription": subscription.id})
+        self._remove(subscription)
+        return True
 
     def _remove(self, subscription: Subscription) -> None:
         for item in subscription.items:
-            self.remove_item(subscription, item)
+            self.items.remove(subscription.items, item)
         subscription.close()
         del self._subscriptions[subscription.id]
-        owner = self._owners.pop(subscription.id)
-        client = self._clients.get(owner)
-        if client is not None:
-            del client.subscriptions[subscription.id]
-        if owner not in self._owners.values():
-            del self._access_keys[owner]
+        self._detach(subscription)
+
+    def _detach(self, subscription: Subscription) -> None:
+        """Take the subscription away from its session."""
+        subscription.queue = None
+        self._abandoned.pop(subscription, None)
+        client = self._clients[subscription.owner]
+        del client.subscriptions[subscription.id]
+        if client.gone and not client.subscriptions:
+            del self._clients[subscription.owner]
+
+    # -- transfer -------------------------------------------------------------------------------
+
+    def transfer(self, owner: Any, subscription_id: int) -> Subscription:
+        """Give a subscription to another session, which `settle` completes (Part 4, 5.14.7).
+
+        Its old session is told. Raises StatusError: Bad_SubscriptionIdInvalid; Bad_NothingToDo
+        for a subscription of this session; Bad_UserAccessDenied for another user's;
+        Bad_TooManySubscriptions.
+        """
+        subscription = self._subscriptions.get(subscription_id)
+        if subscription is None:
+            raise StatusError(StatusCodes.BadSubscriptionIdInvalid)
+        if subscription.owner is owner:
+            subscription.touch()
+            raise StatusError(StatusCodes.BadNothingToDo)
+        if not self._access.may_take_over(owner, subscription.owner):
+            raise StatusError(StatusCodes.BadUserAccessDenied)
+        try:
+            self._check_number(owner)
+        except ServiceError as error:
+            raise StatusError(error.status) from None
+        before = self._clients[subscription.owner]
+        self._detach(subscription)
+        if not before.gone:
+            notice = subscription.status_change(StatusCodes.GoodSubscriptionTransferred)
+            before.notices.append((subscription.id, notice))
+            self._serve(before)
+        subscription.owner = owner
+        subscription.touch()
+        self._client(owner).subscriptions[subscription.id] = subscription
+        return subscription
+
+    def settle(self, owner: Any, subscription: Subscription, *, resend: bool) -> Iterator[None]:
+        """Check a subscription's items for its new owner, some at a time; then let it speak.
+
+        What was sent to the old owner and not acknowledged is only kept for one with the same
+        rights. `resend`: queue the present values too.
+        """
+        ended = 0
+        for item in subscription.items:
+            self._check_item(subscription, item)
+            ended += item.ended
+            yield
+        if ended:
+            subscription.forget_messages()
+        if resend:
+            yield from self.items.resend(subscription.items)
+        if subscription.owner is owner and subscription.state is not State.CLOSED:
+            client = self._clients[owner]
+            if not client.gone:
+                subscription.queue = client.queue
 
     # -- publishing -----------------------------------------------------------------------------
 
@@ -276,7 +355,7 @@ class SubscriptionManager:
 
     def owner_closed(self, owner: Any, *, delete_subscriptions: bool) -> None:
         """A session is gone. Subscriptions that stay live until their lifetime ends."""
-        client = self._clients.pop(owner, None)
+        client = self._clients.get(owner)
         if client is None:
             return
         for subscription in list(client.subscriptions.values()):
@@ -284,7 +363,12 @@ class SubscriptionManager:
                 self._remove(subscription)
             else:
                 subscription.queue = None
+                self._abandoned[subscription] = None
+        client.gone = True
+        client.notices.clear()
         client.queue.refuse(StatusCodes.BadSessionClosed, lambda _: True)
+        if not client.subscriptions:
+            del self._clients[owner]
 
     def connection_closed(self, connection: object) -> None:
         """Requests that came on this connection can no longer be answered."""
@@ -300,169 +384,45 @@ class SubscriptionManager:
             StatusCodes.BadRequestCancelledByClient, lambda r: r.request_handle == request_handle
         )
 
-    # -- monitored items ------------------------------------------------------------------------
-
-    def queue_places_left(self, source: NumberSource | ObjectSource) -> int:
-        """How many more values the queues of numbers, or those of all else, may hold."""
-        if isinstance(source, NumberSource):
-            return self.limits.max_queued_values - self._store.places
-        return self.limits.max_queued_objects - self._object_places
-
-    def add_item(
-        self,
-        subscription: Subscription,
-        read: ua.ReadValueId,
-        source: NumberSource | ObjectSource,
-        settings: Settings,
-        mode: int,
-    ) -> MonitoredItem:
-        """A new item, not sampled before `start`. Raises StatusError Bad_TooManyMonitoredItems."""
-        limits = self.limits.published
-        while self._item_count >= limits.max_monitored_items and self._drop_abandoned():
-            pass
-        if (
-            self._item_count >= limits.max_monitored_items
-            or len(subscription.items) >= limits.max_monitored_items_per_subscription
-        ):
-            raise StatusError(StatusCodes.BadTooManyMonitoredItems)
-        self._last_item += 1
-        self._item_count += 1
-        item = MonitoredItem(self._last_item, read, source, settings, mode)
-        self._make_queue(item)
-        subscription.items.add(item)
-        return item
-
-    def start(self, items: Sequence[MonitoredItem]) -> None:
-        """Sample the items whose mode asks for it; their present values are queued."""
-        sampled = [item for item in items if item.sampled]
-        if sampled:
-            self.sampler.add(sampled, self._clock())
-
-    def modify_item(self, item: MonitoredItem, settings: Settings) -> None:
-        """New settings; queued values stay. A new filter starts from the present value."""
-        resample = settings.sampling_interval_ms != item.settings.sampling_interval_ms
-        if resample:
-            self.sampler.remove(item)
-        item.settings = settings
-        if item.queue is not None:
-            self._object_places += settings.queue_size - item.queue.capacity
-            item.queue.configure(
-                settings.queue_size, settings.filter, discard_oldest=settings.discard_oldest
-            )
-        elif isinstance(item.source, NumberSource):
-            self._store.configure(item.slot, item.ring_settings(item.source))
-        if resample and item.sampled:
-            self.sampler.resume(item, self._clock())
-
-    def set_mode(
-        self, subscription: Subscription, items: Sequence[MonitoredItem], mode: int
-    ) -> None:
-        """Set the MonitoringMode; disabling empties the queue, enabling queues the present value
-        (Part 4, 5.13.4)."""
-        started = []
-        for item in items:
-            before = item.sampled
-            item.mode = mode
-            if before and not item.sampled:
-                self.sampler.remove(item)
-                self._clear(item)
-            elif item.sampled and not before:
-                started.append(item)
-        subscription.items.rearrange()
-        self.start(started)
-
-    def remove_item(self, subscription: Subscription, item: MonitoredItem) -> None:
-        """Delete an item and its queue."""
-        self.sampler.remove(item)
-        self._drop_queue(item)
-        subscription.items.remove(item)
-        self._item_count -= 1
-
     def subscriptions(self) -> Iterator[tuple[Any, Subscription]]:
         """Every subscription with its owner, those of closed sessions too."""
-        return ((self._owners[s.id], s) for s in list(self._subscriptions.values()))
+        return ((s.owner, s) for s in list(self._subscriptions.values()))
 
-    def _make_queue(self, item: MonitoredItem) -> None:
-        settings = item.settings
-        if isinstance(item.source, NumberSource):
-            item.slot = self._store.add(item.ring_settings(item.source))
-        else:
-            self._object_places += settings.queue_size
-            item.queue = ObjectQueue(
-                settings.queue_size,
-                settings.filter,
-                self._object_bytes,
-                discard_oldest=settings.discard_oldest,
-            )
+    # -- rights and ranges ----------------------------------------------------------------------
 
-    def _drop_queue(self, item: MonitoredItem) -> None:
-        if item.queue is None:
-            self._store.remove(item.slot)
-        else:
-            self._object_places -= item.queue.capacity
-            item.queue.clear()
-        item.slot, item.queue = -1, None
-
-    def _clear(self, item: MonitoredItem) -> None:
-        if item.queue is None:
-            self._store.clear(item.slot)
-        else:
-            item.queue.clear()
-
-    # -- rights ---------------------------------------------------------------------------------
+    def span(self, node_id: ua.NodeId) -> float | None:
+        """High - low of the node's EURange; None where there is none."""
+        return self._access.span(node_id)
 
     def check_access(self) -> None:
-        """End the items whose right was withdrawn or whose node is gone."""
-        for owner, known in list(self._access_keys.items()):
+        """End the items whose right was withdrawn or whose node is gone, and revive those that
+        have it back; take new EURanges into account."""
+        for owner, client in list(self._clients.items()):
             key = self._access.key(owner)
-            if key == known:
+            if key == client.access_key:
                 continue
-            self._access_keys[owner] = key
-            for subscription in self._subscriptions.values():
-                if self._owners[subscription.id] is owner:
-                    for item in subscription.items:
-                        self._check_item(owner, subscription, item)
+            client.access_key = key
+            for subscription in list(client.subscriptions.values()):
+                for item in subscription.items:
+                    self._check_item(subscription, item)
+        if self.items.has_percent:
+            stamp = self._access.range_stamp
+            if stamp != self._range_stamp:
+                self._range_stamp = stamp
+                self.items.renew_deadbands(self.span)
 
-    def _check_item(self, owner: Any, subscription: Subscription, item: MonitoredItem) -> None:
-        if item.ended:
-            return
-        status = self._access.verdict(owner, item)
+    def _check_item(self, subscription: Subscription, item: MonitoredItem) -> None:
+        status = self._access.verdict(subscription.owner, item)
         if status != StatusCodes.Good:
-            self._end(item, status)
+            if not item.ended:
+                self.items.end(item, status)
             return
-        source = self._access.source(owner, item)
+        source = self._access.source(subscription, item)
         if source is not None:
-            self.sampler.remove(item)
-            self._drop_queue(item)
-            item.source = source
-            self._make_queue(item)
-            subscription.items.rearrange()
-            self.start([item])
-
-    def _end(self, item: MonitoredItem, status: int) -> None:
-        """Say why, once, and sample no more; nothing that waited in the queue gets out."""
-        self.sampler.remove(item)
-        self._clear(item)
-        was_sampled, item.ended = item.sampled, True
-        if not was_sampled:
-            return
-        now = self._wall_clock()
-        if item.queue is None:
-            last = Samples(
-                np.array([np.nan]),
-                np.array([status], np.uint32),
-                np.array([now], np.int64),
-                np.array([now], np.int64),
-            )
-            self._store.push(np.array([item.slot]), last)
-        else:
-            code: Any = ua.StatusCode(ua.UInt32(status))
-            item.queue.push(ua.DataValue(ua.Variant(), code, _ticks(now), _ticks(now)))
-
-
-def _ticks(now: int) -> Any:
-    """asyncua's DataValue wants a datetime; our writer takes FILETIME ticks in its place."""
-    return now
+            item.ended = False
+            self.items.rebind(subscription.items, item, source)
+        elif item.ended:
+            self.items.revive(item)
 
 
 def _turn(subscription: Subscription) -> tuple[int, float]:

@@ -37,7 +37,7 @@ class ObjectQueue:
     """DataValues in order, with the filter, overflow and discard rules of `rings.RingStore`.
 
     `budget` is for the bytes of large contents in all queues; a value that it has no room for is
-    queued as Bad_OutOfMemory.
+    queued as Bad_OutOfMemory. `pushes` counts what was ever queued.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class ObjectQueue:
         self._entries: deque[_Entry] = deque()
         self._last: _Entry | None = None
         self._budget = budget
+        self.pushes = 0
         self.configure(capacity, filter_, discard_oldest=discard_oldest)
 
     def __len__(self) -> int:
@@ -90,6 +91,7 @@ class ObjectQueue:
         return _Entry(value, value, size)
 
     def _push(self, entry: _Entry) -> None:
+        self.pushes += 1
         last, self._last = self._last, entry
         if last is not None and not last.queued:
             self._budget.give_back(last.size)

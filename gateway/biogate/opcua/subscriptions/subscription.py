@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from biogate.opcua.codec import columns
 from biogate.opcua.subscriptions.item_set import ItemSet
@@ -37,7 +38,11 @@ class Publishing:
 
 
 class Subscription:
-    """Its items, and the messages about them. `queue` is None once its session is gone."""
+    """Its items, and the messages about them.
+
+    `owner` is its session; `queue` is that session's, None once the session is gone or while the
+    subscription is on its way to another one.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class Subscription:
         publishing: Publishing,
         items: ItemSet,
         queue: PublishQueue | None,
+        owner: Any,
         *,
         enabled: bool,
         now_s: float,
@@ -56,6 +62,7 @@ class Subscription:
         self.publishing = publishing
         self.items = items
         self.queue = queue
+        self.owner = owner
         self.enabled = enabled
         self.state = State.NORMAL
         self.next_s = now_s + publishing.interval_ms / 1000
@@ -83,6 +90,7 @@ class Subscription:
         else:
             self._lifetime -= 1
         self._handle(Event.TIMER, now_s)
+        self.items.settle()
 
     def on_publish(self, now_s: float) -> None:
         """The session's queue holds a Publish request that this subscription may want."""
@@ -95,8 +103,9 @@ class Subscription:
 
     @property
     def unfinished(self) -> bool:
-        """True when it stopped in the middle of what it may say at once."""
-        return self._more and self.enabled and bool(self.queue)
+        """True when it stopped in the middle of what it may say at once, or found requests that
+        have been waiting when it came to its session."""
+        return bool(self.queue) and (self.state is State.LATE or (self._more and self.enabled))
 
     @property
     def expired(self) -> bool:
@@ -158,6 +167,11 @@ class Subscription:
         self._sent_bytes -= len(message or b"")
         return message is not None
 
+    def forget_messages(self) -> None:
+        """Keep no message any longer: whoever asks for them may not see what is in them."""
+        self._sent_messages.clear()
+        self._sent_bytes = 0
+
     def message(self, sequence: int) -> bytes | None:
         """An unacknowledged NotificationMessage, encoded; None when it is not there."""
         return self._sent_messages.get(sequence)
@@ -214,8 +228,7 @@ class Subscription:
                 return
             self.statistics.data_changes += taken.number
             now = self._wall_clock()
-            changes = columns.data_change_notification(taken.number, *taken.parts)
-            message = columns.notification_message(self._next_sequence, now, changes)
+            message = columns.notification_message(self._next_sequence, now, taken.changes)
             self._keep(message)
             self._answer(queue.pop(), message, now)
             if taken.cut:

@@ -376,7 +376,7 @@ async def test_one_bad_item_takes_no_other_with_it(bench, client):
         ("pH", 1, -1.0, S.BadDeadbandFilterInvalid),
         ("pH", 1, float("nan"), S.BadDeadbandFilterInvalid),
         ("pH", 7, 1.0, S.BadDeadbandFilterInvalid),
-        ("pH", 2, 10.0, S.BadMonitoredItemFilterUnsupported),
+        ("pH", 2, 10.0, S.BadFilterNotAllowed),
         ("Gas", 1, 0.5, S.BadFilterNotAllowed),
         ("Pump", 1, 0.5, S.BadFilterNotAllowed),
     ],

@@ -50,6 +50,8 @@ class Access:
     epoch: int = 0
     verdicts: dict[int, int] = field(default_factory=dict)
     sources: dict[int, NumberSource | ObjectSource] = field(default_factory=dict)
+    spans: dict[int, float] = field(default_factory=dict)
+    same_user: bool = True
 
     def key(self, owner: Any) -> object:
         return self.epoch
@@ -57,8 +59,20 @@ class Access:
     def verdict(self, owner: Any, item: MonitoredItem) -> int:
         return self.verdicts.get(item.id, 0)
 
-    def source(self, owner: Any, item: MonitoredItem) -> NumberSource | ObjectSource | None:
+    def source(
+        self, subscription: Subscription, item: MonitoredItem
+    ) -> NumberSource | ObjectSource | None:
         return self.sources.pop(item.id, None)
+
+    def may_take_over(self, owner: Any, before: Any) -> bool:
+        return self.same_user
+
+    @property
+    def range_stamp(self) -> object:
+        return self.spans
+
+    def span(self, node_id: ua.NodeId) -> float | None:
+        return self.spans.get(node_id.Identifier)
 
 
 @dataclass(eq=False)
@@ -200,14 +214,14 @@ class Server:
         discard_oldest: bool = True,
         mode: int = REPORTING,
     ) -> MonitoredItem:
-        item = self.manager.add_item(
-            subscription,
+        item = self.manager.items.add(
+            subscription.items,
             ua.ReadValueId(ua.NodeId(handle, 2), ua.AttributeIds.Value),
             source,
             Settings(handle, interval_ms, filter_, timestamps, queue_size, discard_oldest),
             mode,
         )
-        self.manager.start([item])
+        self.manager.items.start([item])
         return item
 
 

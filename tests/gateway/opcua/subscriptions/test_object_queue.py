@@ -167,11 +167,11 @@ def test_the_bytes_that_are_counted_are_those_of_the_values_that_are_held(steps,
 def test_queues_of_objects_share_a_number_of_places(server, client):
     subscription = server.subscribe(client)
     source = ObjectSource(lambda: value("x"))
-    left = server.manager.queue_places_left(source)
+    left = server.manager.items.places_left(source)
     items = [server.monitor(subscription, source, queue_size=40) for _ in range(2)]
-    assert server.manager.queue_places_left(source) == left - 80
-    server.manager.modify_item(items[0], replace(items[0].settings, queue_size=10))
-    assert server.manager.queue_places_left(source) == left - 50
+    assert server.manager.items.places_left(source) == left - 80
+    server.manager.items.modify(items[0], replace(items[0].settings, queue_size=10))
+    assert server.manager.items.places_left(source) == left - 50
     server.manager.delete(client, subscription.id)
-    assert server.manager.queue_places_left(source) == left
-    assert server.manager.queue_places_left(NumberSource(0, 11)) > left
+    assert server.manager.items.places_left(source) == left
+    assert server.manager.items.places_left(NumberSource(0, 11)) > left

@@ -20,7 +20,7 @@ FLOAT, DOUBLE = 10, 11
 
 
 def queued(server, item):
-    rows = server.manager._store.take(np.array([item.slot]), 1000)
+    rows = server.manager.items._store.take(np.array([item.slot]), 1000)
     return list(zip(rows.value.tolist(), rows.status.tolist(), strict=True))
 
 
@@ -72,7 +72,7 @@ def test_an_item_that_starts_again_hears_nothing_from_its_pause(server, subscrip
     server.advance(1.0)
     assert values(server, item) == []
     server.update((tag, 2.0))
-    server.manager.set_mode(subscription, [item], 2)
+    server.manager.items.set_mode(subscription.items, [item], 2)
     server.advance(1.0)
     assert values(server, item) == [2.0]
 
@@ -130,7 +130,7 @@ def test_when_the_journal_ran_over_the_present_values_come_and_the_loss_is_told(
         server.advance(0.25)
     assert values(server, items[0])[-1] == 5.0
     assert values(server, items[1])[1:] == [float(v) for v in range(10, 20)]
-    assert server.manager.sampler.lost_rows == 11
+    assert server.manager.items.sampler.lost_rows == 11
     assert [record.lost_rows for record in caplog.records] == [11]
 
 
@@ -175,8 +175,8 @@ def test_a_group_without_items_costs_nothing(server, client):
         for ms in (0.0, 100.0)
     ]
     for item in items:
-        server.manager.remove_item(subscription, item)
-    assert server.manager.sampler.next_deadline_s == float("inf")
+        server.manager.items.remove(subscription.items, item)
+    assert server.manager.items.sampler.next_deadline_s == float("inf")
 
 
 def test_a_right_that_ends_ends_the_item_with_its_status(server, client):
@@ -195,8 +195,8 @@ def test_a_right_that_ends_ends_the_item_with_its_status(server, client):
     ((value, code),) = queued(server, item)
     assert math.isnan(value)
     assert code == ua.StatusCodes.BadUserAccessDenied
-    server.manager.set_mode(subscription, [item], 0)
-    server.manager.set_mode(subscription, [item], 2)
+    server.manager.items.set_mode(subscription.items, [item], 0)
+    server.manager.items.set_mode(subscription.items, [item], 2)
     assert values(server, item) == []
 
 

@@ -404,7 +404,7 @@ def test_a_session_that_closes_takes_its_subscriptions_along(server, client):
     server.manager.owner_closed(client, delete_subscriptions=True)
     assert client.refusals == [(1, ua.StatusCodes.BadSessionClosed)]
     assert server.manager.next_deadline_s == float("inf")
-    assert server.manager._store.places == 0
+    assert server.manager.items._store.places == 0
 
 
 def test_subscriptions_that_are_left_behind_live_until_their_lifetime_ends(server, client):

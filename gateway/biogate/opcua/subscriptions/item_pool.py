@@ -1,0 +1,276 @@
+"""The monitored items of all subscriptions: their number, their queues, and their sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from biogate.opcua.byte_budget import ByteBudget
+from biogate.opcua.errors import StatusError
+from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.subscriptions.item_set import ItemSet
+from biogate.opcua.subscriptions.limits import SubscriptionLimits
+from biogate.opcua.subscriptions.monitored_item import (
+    REPORTING,
+    MonitoredItem,
+    NumberSource,
+    ObjectSource,
+    Settings,
+)
+from biogate.opcua.subscriptions.object_queue import ObjectQueue
+from biogate.opcua.subscriptions.rings import RingStore, Samples
+from biogate.opcua.subscriptions.sampling import SampledTags, Sampler
+
+_RESENT_TOGETHER = 500
+
+
+class ItemPool:
+    """Makes, changes and ends items. `clock` is monotonic seconds, `wall_clock` FILETIME ticks.
+
+    `give_way` ends a subscription that nobody uses and is False when there is none.
+    """
+
+    def __init__(
+        self,
+        limits: SubscriptionLimits,
+        tags: SampledTags,
+        give_way: Callable[[], bool],
+        clock: Callable[[], float],
+        wall_clock: Callable[[], int],
+        work_clock: Callable[[], float],
+    ) -> None:
+        self._limits = limits
+        self._give_way = give_way
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._store = RingStore()
+        self._object_places = 0
+        self._object_bytes = ByteBudget(limits.max_object_bytes)
+        self.sampler = Sampler(tags, self._store, wall_clock, work_clock)
+        self._last_item = 0
+        self._count = 0
+        self._links = 0
+        self._percent: dict[MonitoredItem, None] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def new_set(self) -> ItemSet:
+        """The items of a new subscription: none yet."""
+        return ItemSet(self._store, self.sampler.sharing)
+
+    def places_left(self, source: NumberSource | ObjectSource) -> int:
+        """How many more values the queues of numbers, or those of all else, may hold."""
+        if isinstance(source, NumberSource):
+            return self._limits.max_queued_values - self._store.places
+        return self._limits.max_queued_objects - self._object_places
+
+    def make_room(self, source: NumberSource | ObjectSource, places: int) -> int:
+        """Like `places_left`, after subscriptions that nobody uses have given way to so many."""
+        while self.places_left(source) < places and self._give_way():
+            pass
+        return self.places_left(source)
+
+    def add(
+        self,
+        items: ItemSet,
+        read: ua.ReadValueId,
+        source: NumberSource | ObjectSource,
+        settings: Settings,
+        mode: int,
+    ) -> MonitoredItem:
+        """A new item, not sampled before `start`. Raises StatusError Bad_TooManyMonitoredItems."""
+        limits = self._limits.published
+        while self._count >= limits.max_monitored_items and self._give_way():
+            pass
+        if (
+            self._count >= limits.max_monitored_items
+            or len(items) >= limits.max_monitored_items_per_subscription
+        ):
+            raise StatusError(StatusCodes.BadTooManyMonitoredItems)
+        self._last_item += 1
+        self._count += 1
+        item = MonitoredItem(self._last_item, read, source, settings, mode)
+        self._make_queue(item)
+        items.add(item)
+        self._note_percent(item)
+        return item
+
+    def start(self, items: Sequence[MonitoredItem]) -> None:
+        """Sample the items whose mode asks for it; their present values are queued."""
+        sampled = [item for item in items if item.sampled]
+        if sampled:
+            self.sampler.add(sampled, self._clock())
+
+    def modify(self, item: MonitoredItem, settings: Settings) -> None:
+        """New settings; queued values stay. A new filter starts from the present value."""
+        self.sampler.unshare(item)
+        resample = settings.sampling_interval_ms != item.settings.sampling_interval_ms
+        if resample:
+            self.sampler.remove(item)
+        item.settings = settings
+        self._note_percent(item)
+        if item.queue is not None:
+            self._object_places += settings.queue_size - item.queue.capacity
+            item.queue.configure(
+                settings.queue_size, settings.filter, discard_oldest=settings.discard_oldest
+            )
+        elif isinstance(item.source, NumberSource):
+            self._store.configure(item.slot, item.ring_settings(item.source))
+        if resample and item.sampled:
+            self.sampler.resume(item, self._clock())
+
+    def set_mode(self, item_set: ItemSet, items: Sequence[MonitoredItem], mode: int) -> None:
+        """Set the MonitoringMode; disabling empties the queue, enabling queues the present value
+        (Part 4, 5.13.4)."""
+        started = []
+        for item in items:
+            before = item.sampled
+            item.mode = mode
+            item.released = False
+            if before and not item.sampled:
+                self.sampler.remove(item)
+                self._clear(item)
+            elif item.sampled and not before:
+                started.append(item)
+        item_set.rearrange()
+        self.start(started)
+
+    def remove(self, item_set: ItemSet, item: MonitoredItem) -> None:
+        """Delete an item, its queue and its links."""
+        self.sampler.remove(item)
+        self._links -= item_set.triggers.forget(item)
+        item_set.remove(item)
+        self._drop_queue(item)
+        self._percent.pop(item, None)
+        self._count -= 1
+
+    def rebind(
+        self, item_set: ItemSet, item: MonitoredItem, source: NumberSource | ObjectSource
+    ) -> None:
+        """Sample the item from another source; what waited in its queue is let go."""
+        self.sampler.remove(item)
+        self._drop_queue(item)
+        item.source = source
+        self._make_queue(item)
+        item_set.triggers.watch(item)
+        item_set.rearrange()
+        self.start([item])
+
+    def resend(self, item_set: ItemSet) -> Iterator[None]:
+        """Queue the present values of reporting items that have none queued, some at a time
+        (Part 4, 5.14.7.2; Part 5, 9.2)."""
+        items = [item for item in item_set if item.mode == REPORTING]
+        for first in range(0, len(items), _RESENT_TOGETHER):
+            some = items[first : first + _RESENT_TOGETHER]
+            for item in some:
+                self.sampler.unshare(item)
+            silent = [item for item in some if item.sampled and not item_set.holds(item)]
+            self.sampler.queue_present(silent)
+            yield
+
+    # -- links ----------------------------------------------------------------------------------
+
+    def link(self, item_set: ItemSet, trigger: MonitoredItem, item: MonitoredItem) -> None:
+        """Let `item` report when `trigger` does. Raises StatusError Bad_OutOfMemory when there are
+        too many links."""
+        triggers = item_set.triggers
+        if triggers.linked(trigger, item):
+            return
+        limits = self._limits
+        if self._links >= limits.max_links or len(triggers) >= limits.max_links_per_subscription:
+            raise StatusError(StatusCodes.BadOutOfMemory)
+        item_set.rearrange()
+        triggers.add(trigger, item)
+        self._links += 1
+
+    def unlink(self, item_set: ItemSet, trigger: MonitoredItem, item: MonitoredItem) -> None:
+        """Raises StatusError Bad_MonitoredItemIdInvalid for items that are not linked."""
+        if not item_set.triggers.linked(trigger, item):
+            raise StatusError(StatusCodes.BadMonitoredItemIdInvalid)
+        item_set.triggers.remove(trigger, item)
+        self._links -= 1
+
+    # -- percent deadbands ----------------------------------------------------------------------
+
+    def renew_deadbands(self, span: Callable[[ua.NodeId], float | None]) -> None:
+        """Take the present spans of EURanges into account; without one, every change passes."""
+        for item in list(self._percent):
+            filter_ = item.settings.filter.over(span(item.read.NodeId) or 0.0)
+            if filter_ != item.settings.filter:
+                self.modify(item, replace(item.settings, filter=filter_))
+
+    @property
+    def has_percent(self) -> bool:
+        """True when some item has a percent deadband."""
+        return bool(self._percent)
+
+    def _note_percent(self, item: MonitoredItem) -> None:
+        if item.settings.filter.percent is None:
+            self._percent.pop(item, None)
+        else:
+            self._percent[item] = None
+
+    # -- queues ---------------------------------------------------------------------------------
+
+    def _make_queue(self, item: MonitoredItem) -> None:
+        settings = item.settings
+        if isinstance(item.source, NumberSource):
+            item.slot = self._store.add(item.ring_settings(item.source))
+        else:
+            self._object_places += settings.queue_size
+            item.queue = ObjectQueue(
+                settings.queue_size,
+                settings.filter,
+                self._object_bytes,
+                discard_oldest=settings.discard_oldest,
+            )
+
+    def _drop_queue(self, item: MonitoredItem) -> None:
+        if item.queue is None:
+            self._store.remove(item.slot)
+        else:
+            self._object_places -= item.queue.capacity
+            item.queue.clear()
+        item.slot, item.queue = -1, None
+
+    def _clear(self, item: MonitoredItem) -> None:
+        if item.queue is None:
+            self._store.clear(item.slot)
+        else:
+            item.queue.clear()
+
+    # -- rights ---------------------------------------------------------------------------------
+
+    def end(self, item: MonitoredItem, status: int) -> None:
+        """Say why, once, and sample no more; nothing that waited in the queue gets out."""
+        self.sampler.remove(item)
+        self._clear(item)
+        was_sampled, item.ended = item.sampled, True
+        if not was_sampled:
+            return
+        now = self._wall_clock()
+        if item.queue is None:
+            last = Samples(
+                np.array([np.nan]),
+                np.array([status], np.uint32),
+                np.array([now], np.int64),
+                np.array([now], np.int64),
+            )
+            self._store.push(np.array([item.slot]), last)
+        else:
+            code: Any = ua.StatusCode(ua.UInt32(status))
+            item.queue.push(ua.DataValue(ua.Variant(), code, _ticks(now), _ticks(now)))
+
+    def revive(self, item: MonitoredItem) -> None:
+        """Sample an item again that had ended."""
+        item.ended = False
+        self.start([item])
+
+
+def _ticks(now: int) -> Any:
+    """asyncua's DataValue wants a datetime; our writer takes FILETIME ticks in its place."""
+    return now
