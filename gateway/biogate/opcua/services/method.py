@@ -12,7 +12,7 @@ from biogate.opcua.services.context import RequestContext, Service
 from biogate.opcua.services.limits import check_count
 from biogate.opcua.services.results import ResultList
 from biogate.opcua.space.arguments import check_argument, input_arguments
-from biogate.opcua.space.methods import MethodCall, MethodHandler
+from biogate.opcua.space.methods import InvalidArgumentsError, MethodCall, MethodHandler
 from biogate.opcua.stack import StatusCodes, ua
 from biogate_security.policy import Action
 
@@ -36,6 +36,8 @@ async def _call_one(ctx: RequestContext, item: ua.CallMethodRequest) -> ua.CallM
         if refused is not None:
             return refused
         outputs = await _run(ctx, item, handler)
+    except InvalidArgumentsError as error:
+        return _invalid(error.results)
     except StatusError as error:
         return _result(error.status)
     return ua.CallMethodResult(OutputArguments=list(outputs))
@@ -72,8 +74,10 @@ def _check_arguments(ctx: RequestContext, item: ua.CallMethodRequest) -> ua.Call
         check_argument(ctx.server.space, argument, value)
         for argument, value in zip(declared, given, strict=True)
     ]
-    if not any(results):
-        return None
+    return _invalid(results) if any(results) else None
+
+
+def _invalid(results: Sequence[int]) -> ua.CallMethodResult:
     refused = _result(StatusCodes.BadInvalidArgument)
     refused.InputArgumentResults = [ua.StatusCode(ua.UInt32(status)) for status in results]
     return refused

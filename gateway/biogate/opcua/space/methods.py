@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from biogate.opcua.errors import StatusError
 from biogate.opcua.space.ids import (
     HAS_COMPONENT,
     HAS_INTERFACE,
@@ -13,7 +14,7 @@ from biogate.opcua.space.ids import (
     HAS_TYPE_DEFINITION,
 )
 from biogate.opcua.space.types import TypeTree
-from biogate.opcua.stack import ua
+from biogate.opcua.stack import StatusCodes, ua
 from biogate_nodesets.model import Node
 
 
@@ -28,6 +29,17 @@ class MethodCall:
     object_id: ua.NodeId
     method_id: ua.NodeId
     arguments: Sequence[ua.Variant]
+
+
+class InvalidArgumentsError(StatusError):
+    """What a handler raises for arguments that fit their types and yet cannot be.
+
+    `results` has a StatusCode per InputArgument; the call's own is Bad_InvalidArgument.
+    """
+
+    def __init__(self, *results: int) -> None:
+        super().__init__(StatusCodes.BadInvalidArgument)
+        self.results = results
 
 
 Outputs = Sequence[ua.Variant]
@@ -49,8 +61,8 @@ class MethodTable:
     def bind(self, owner: ua.NodeId, method: ua.NodeId, handler: MethodHandler) -> None:
         """Run `handler` for `method` on the Object `owner`, or on every Object of type `owner`.
 
-        The handler raises StatusError for a result other than Good. Raises ValueError when the
-        Method is not a component of `owner`.
+        The handler raises StatusError, or InvalidArgumentsError, for a result other than Good.
+        Raises ValueError when the Method is not a component of `owner`.
         """
         if method not in self._components(owner):
             raise ValueError(f"{method.to_string()} is no Method of {owner.to_string()}")

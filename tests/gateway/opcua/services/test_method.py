@@ -10,6 +10,7 @@ from asyncua import ua
 
 from biogate.opcua.errors import StatusError
 from biogate.opcua.front_end import Limits
+from biogate.opcua.space.methods import InvalidArgumentsError, MethodCall
 from biogate_security.policy import Action
 
 S = ua.StatusCodes
@@ -130,6 +131,21 @@ async def test_a_function_refuses_with_the_status_that_it_names(
     monkeypatch.setitem(methods._handlers, (nid("Reactor"), nid("Stop")), refuse)
     (result,) = (await call(client, start(method="Stop"))).Results
     assert result.StatusCode.value == S.BadInvalidState
+
+
+async def test_a_function_says_which_argument_cannot_be(
+    client: Any, plant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5.12.2.4: an argument of the right type and out of range."""
+
+    def refuse(call: MethodCall) -> list[ua.Variant]:
+        raise InvalidArgumentsError(S.BadOutOfRange, S.Good)
+
+    handlers = plant.space.methods._handlers
+    monkeypatch.setitem(handlers, (nid("Reactor"), nid("Start")), refuse)
+    (result,) = (await call(client, start(SPEED, STEPS))).Results
+    assert result.StatusCode.value == S.BadInvalidArgument
+    assert [s.value for s in result.InputArgumentResults] == [S.BadOutOfRange, S.Good]
 
 
 async def test_empty_requests_and_requests_over_the_limit(make_bench: Callable[..., Any]) -> None:
