@@ -176,6 +176,10 @@ def _capabilities(limits: Limits) -> Mapping[int, ua.Variant]:
         ids.Server_ServerCapabilities_MaxMonitoredItemsQueueSize: (
             limits.max_monitored_items_queue_size
         ),
+        ids.Server_ServerCapabilities_MaxSelectClauseParameters: (
+            limits.max_select_clause_parameters
+        ),
+        ids.Server_ServerCapabilities_MaxWhereClauseParameters: limits.max_where_clause_parameters,
     }
     counts = {
         ids.Server_ServerCapabilities_MaxBrowseContinuationPoints: (

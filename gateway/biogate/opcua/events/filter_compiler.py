@@ -1,0 +1,198 @@
+"""ContentFilterElements checked, and made into a ContentFilter (Part 4, 7.7.1 to 7.7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from biogate.opcua.errors import StatusError
+from biogate.opcua.events.content_filter import ContentFilter, Element, Operand
+from biogate.opcua.events.event import BASE_EVENT, Event
+from biogate.opcua.events.fields import EventField, EventTypes
+from biogate.opcua.events.like import MAX_PATTERN
+from biogate.opcua.events.operators import FALSE, OPERATORS, TRUE, Operands
+from biogate.opcua.events.typed import T, Typed, cast, typed
+from biogate.opcua.space.ids import HIERARCHICAL
+from biogate.opcua.stack import StatusCodes, ua
+
+# The classes that are decoded; `ua` may show refined ones under the same names.
+_decoded = ua.uaprotocol_auto
+_O = ua.FilterOperator
+_OF_ONE = {_O.OfType: 1, _O.Cast: 2}
+_UNSUPPORTED = (_O.InView, _O.RelatedTo)
+_NODE_IDS = (T.NodeId, T.ExpandedNodeId)
+_NO_LITERALS = (T.Variant, T.DataValue, T.DiagnosticInfo)
+_MAX_LITERAL = 4096
+
+
+class FilterCompiler:
+    """Goes through the elements of one filter.
+
+    `results` says of each element and operand what is wrong with it. `limit` is how many operands
+    all elements may have together.
+    """
+
+    def __init__(self, types: EventTypes, limit: int) -> None:
+        self._types = types
+        self._left = limit
+        self.results: list[ua.ContentFilterElementResult] = []
+
+    def compile(self, requested: Sequence[Any]) -> ContentFilter | None:
+        """The filter; None when something is wrong."""
+        elements = [self._element(requested, index) for index in range(len(requested))]
+        sound = [element for element in elements if element is not None]
+        if len(sound) < len(elements):
+            return None
+        return ContentFilter(self._types.space.types, sound)
+
+    def _element(self, requested: Sequence[Any], index: int) -> Element | None:
+        operator, operands = requested[index].FilterOperator, requested[index].FilterOperands or ()
+        statuses: list[int] = []
+        try:
+            self._check_operator(operator, len(operands))
+            count = len(requested)
+            compiled = [self._operand(operand, index, count, statuses) for operand in operands]
+            if any(statuses):
+                raise StatusError(StatusCodes.BadFilterOperandInvalid)
+            self._check_types(operator, compiled, statuses)
+        except StatusError as error:
+            self._add(error.status, statuses)
+            return None
+        self._add(StatusCodes.Good, statuses)
+        return Element(self._evaluation(operator), compiled)
+
+    def _add(self, status: int, operands: Sequence[int]) -> None:
+        self.results.append(
+            ua.ContentFilterElementResult(
+                StatusCode=_code(status), OperandStatusCodes=[_code(s) for s in operands]
+            )
+        )
+
+    # -- operators ------------------------------------------------------------------------------
+
+    def _check_operator(self, operator: int, count: int) -> None:
+        """Raises StatusError with the element's status."""
+        self._left -= max(1, count)
+        if self._left < 0:
+            raise StatusError(StatusCodes.BadTooManyOperations)
+        if operator in _UNSUPPORTED:
+            raise StatusError(StatusCodes.BadFilterOperatorUnsupported)
+        if operator in _OF_ONE:
+            fewest = most = _OF_ONE[_O(operator)]
+        elif operator in OPERATORS:
+            fewest, most, _ = OPERATORS[operator]
+        else:
+            raise StatusError(StatusCodes.BadFilterOperatorInvalid)
+        if not fewest <= count <= most:
+            raise StatusError(StatusCodes.BadFilterOperandCountMismatch)
+
+    def _check_types(self, operator: int, operands: Sequence[Operand], statuses: list[int]) -> None:
+        """OfType and Cast want a type that there is. Raises StatusError."""
+        if operator not in _OF_ONE:
+            return
+        operand = operands[-1]
+        if isinstance(operand, int | EventField):
+            return
+        if operand is None or operand.type not in _NODE_IDS:
+            statuses[-1] = StatusCodes.BadFilterLiteralInvalid
+        elif operator == _O.OfType and self._types.space.get(operand.value) is None:
+            statuses[-1] = StatusCodes.BadNodeIdUnknown
+        elif operator == _O.OfType and not self._is_event_type(operand.value):
+            statuses[-1] = StatusCodes.BadTypeDefinitionInvalid
+        if any(statuses):
+            raise StatusError(StatusCodes.BadFilterOperandInvalid)
+
+    def _is_event_type(self, type_id: ua.NodeId) -> bool:
+        return self._types.space.types.is_subtype(type_id, BASE_EVENT)
+
+    def _evaluation(self, operator: int) -> Callable[[Operands, Event], Typed | None]:
+        if operator == _O.OfType:
+            return self._of_type
+        if operator == _O.Cast:
+            return self._cast
+        evaluate = OPERATORS[operator].evaluate
+        return lambda operands, _event: evaluate(operands)
+
+    def _of_type(self, operands: Operands, event: Event) -> Typed | None:
+        wanted = operands[0]
+        if wanted is None:
+            return None
+        if wanted.type not in _NODE_IDS:
+            return FALSE
+        return TRUE if self._types.space.types.is_subtype(event.type, wanted.value) else FALSE
+
+    def _cast(self, operands: Operands, _event: Event) -> Typed | None:
+        """NULL for whatever goes wrong (7.7.3)."""
+        value, data_type = operands
+        if value is None or data_type is None or data_type.type not in _NODE_IDS:
+            return None
+        target = self._types.space.types.built_in(data_type.value)
+        return None if target is None else cast(value, target)
+
+    # -- operands -------------------------------------------------------------------------------
+
+    def _operand(self, operand: Any, index: int, count: int, statuses: list[int]) -> Operand:
+        """The operand, and its status at the end of `statuses`."""
+        compile_ = _OPERANDS.get(type(operand))
+        try:
+            if compile_ is None:
+                raise StatusError(StatusCodes.BadFilterOperandInvalid)
+            compiled = compile_(self, operand, index, count)
+        except StatusError as error:
+            statuses.append(error.status)
+            return None
+        statuses.append(StatusCodes.Good)
+        return compiled
+
+    def _element_operand(self, operand: Any, index: int, count: int) -> Operand:
+        if operand.Index >= count:
+            raise StatusError(StatusCodes.BadFilterElementInvalid)
+        if operand.Index <= index:
+            raise StatusError(StatusCodes.BadFilterOperandInvalid)
+        return int(operand.Index)
+
+    def _literal(self, operand: Any, _index: int, _count: int) -> Operand:
+        variant = operand.Value
+        if variant.VariantType in _NO_LITERALS or variant.Dimensions is not None:
+            raise StatusError(StatusCodes.BadFilterLiteralInvalid)
+        elements = variant.Value if isinstance(variant.Value, list) else [variant.Value]
+        if len(elements) > MAX_PATTERN or any(map(_is_large, elements)):
+            raise StatusError(StatusCodes.BadFilterLiteralInvalid)
+        return typed(variant)
+
+    def _simple_attribute(self, operand: Any, _index: int, _count: int) -> Operand:
+        return self._types.field(
+            operand.TypeDefinitionId,
+            operand.BrowsePath or (),
+            operand.AttributeId,
+            operand.IndexRange,
+        )
+
+    def _attribute(self, operand: Any, _index: int, _count: int) -> Operand:
+        """As a SimpleAttributeOperand, where its path leads forward and down as theirs do."""
+        steps = operand.BrowsePath.Elements or ()
+        if any(step.IsInverse or not self._is_hierarchical(step.ReferenceTypeId) for step in steps):
+            raise StatusError(StatusCodes.BadFilterOperandInvalid)
+        names = [step.TargetName for step in steps]
+        return self._types.field(operand.NodeId, names, operand.AttributeId, operand.IndexRange)
+
+    def _is_hierarchical(self, type_id: ua.NodeId) -> bool:
+        return type_id.is_null() or self._types.space.types.is_subtype(type_id, HIERARCHICAL)
+
+
+_OPERANDS: Mapping[type, Callable[[FilterCompiler, Any, int, int], Operand]] = {
+    _decoded.ElementOperand: FilterCompiler._element_operand,
+    _decoded.LiteralOperand: FilterCompiler._literal,
+    _decoded.SimpleAttributeOperand: FilterCompiler._simple_attribute,
+    _decoded.AttributeOperand: FilterCompiler._attribute,
+}
+
+
+def _is_large(value: Any) -> bool:
+    """Whether a literal is longer than any sound one: it is kept, and looked at for every event."""
+    text = value.Text if isinstance(value, ua.LocalizedText) else value
+    return isinstance(text, str | bytes) and len(text) > _MAX_LITERAL
+
+
+def _code(status: int) -> ua.StatusCode:
+    return ua.StatusCode(ua.UInt32(status))
