@@ -1,7 +1,8 @@
 """The way of a command: policy, limits, audit record, device (docs/architecture.md, 13).
 
 Every write of a device's signal, from an OPC UA client or from the embedding program, passes
-through `CommandService.write`. If its audit record cannot be stored, it does not happen.
+through `CommandService.write`, that of a variable without a device through `write_stored`.
+If the audit record cannot be stored, it does not happen.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import asyncio
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from biogate.opcua.ports import UnfitValue
+from biogate.declared.routes import StoredRoute, one_write, stored_text
+from biogate.opcua.ports import StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.stack import StatusCodes, status_name
+from biogate.records import Records
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_adapters.filetime import TICKS_PER_SECOND, now_ticks
 from biogate_adapters.status import is_bad
@@ -57,13 +60,17 @@ class CommandService:
         audit: AuditSink,
         *,
         read_text: Callable[[int], str],
+        store: Callable[[StoredWrites], None],
         clock: Callable[[], int] = now_ticks,
     ) -> None:
+        """`read_text` gives a tag's present value for records, `store` sets stored values."""
         self._policy = policy
-        self._audit = audit
+        self._records = Records(audit, clock)
         self._read_text = read_text
+        self._store = store
         self._clock = clock
         self._routes: dict[int, WriteRoute] = {}
+        self._stored: dict[int, StoredRoute] = {}
         self._running: set[asyncio.Task[int]] = set()
         self._budgets: defaultdict[str, LogBudget] = defaultdict(LogBudget)
         self.counters: Counter[str] = Counter()
@@ -71,6 +78,10 @@ class CommandService:
     def add_route(self, tag: int, route: WriteRoute) -> None:
         """Make `tag` writable through `route`."""
         self._routes[tag] = route
+
+    def add_stored(self, tag: int, route: StoredRoute) -> None:
+        """Make the variable without a device behind `tag` writable."""
+        self._stored[tag] = route
 
     async def write(
         self,
@@ -95,111 +106,142 @@ class CommandService:
         resource = Resource(node_id, "Value", route.tag_name, route.device, is_setpoint=True)
         decision = self._policy.decide(subject, Action.WRITE, resource, self._clock())
         entry = replace(
-            _entry(subject, resource, decision, self._clock()),
+            self._records.entry("write", subject, resource, decision),
             old=self._read_text(tag),
             new=repr(value),
             client_audit_entry_id=client_audit_entry_id,
         )
         refused = self._refuse(decision, route, value)
         if refused is not None:
-            await self._store_refusal(entry, refused)
+            await self._records.refusal(entry, refused)
             return refused
         assert not isinstance(value, UnfitValue)  # that is refused above
-        return await self._carry_out(route, entry, value)
-
-    async def _carry_out(self, route: WriteRoute, entry: AuditRecord, value: float | str) -> int:
         try:
-            await self._audit.record(entry)
+            await self._records.intention(entry)
         except AuditUnavailableError as error:
-            self._failed("audit_unavailable", route, value, str(error))
+            self._failed("audit_unavailable", route.tag_name, value, str(error))
             return StatusCodes.BadResourceUnavailable
-        # Shielded: once recorded, a write runs to its recorded outcome even if the client that
-        # asked for it has gone.
-        task = asyncio.create_task(self._perform(route, entry, value))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        return await self._finish(self._perform(route, entry, value))
+
+    async def write_stored(
+        self,
+        subject: Subject,
+        tag: int,
+        node_id: str,
+        write: StoredValue | UnfitValue,
+        *,
+        client_audit_entry_id: str = "",
+    ) -> int:
+        """Set a variable without a device and return the StatusCode for the client.
+
+        As `write`, but the outcome is certain once it is recorded: there is one record, not two,
+        and none where the site declares the variable unaudited.
+        """
+        route = self._stored.get(tag)
+        if route is None:
+            return StatusCodes.BadNotWritable
+        resource = Resource(node_id, "Value", route.tag_name, is_setpoint=True)
+        decision = self._policy.decide(subject, Action.WRITE, resource, self._clock())
+        entry = replace(
+            self._records.entry("write", subject, resource, decision),
+            old=self._read_text(tag),
+            new=repr(write) if isinstance(write, UnfitValue) else stored_text(write),
+            client_audit_entry_id=client_audit_entry_id,
+        )
+        refused = self._refuse_stored(decision, route, write)
+        if refused is not None:
+            await self._records.refusal(entry, refused)
+            return refused
+        assert not isinstance(write, UnfitValue)  # that is refused above
+        record = entry if decision.audited else None
+        return await self._finish(self._store_one(tag, route, record, write))
+
+    def write_unaudited(self, writes: StoredWrites) -> None:
+        """Set variables without a device that are declared unaudited, all in one go."""
+        self._store(writes)
+        self.counters["written"] += len(writes.tag)
 
     async def drain(self) -> None:
         """Wait until the writes under way have their recorded outcome."""
         await asyncio.gather(*self._running)
 
+    async def _finish(self, work: Coroutine[Any, Any, int]) -> int:
+        """Shielded: once recorded, a write runs to its end even if who asked for it has gone."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
     async def _perform(self, route: WriteRoute, entry: AuditRecord, value: float | str) -> int:
         result = await route.writer.write(route.signal.index, value)
-        await self._store_outcome(entry, result)
+        await self._records.outcome(entry, result.status)
         self._count(route, value, result)
         return result.status
+
+    async def _store_one(
+        self, tag: int, route: StoredRoute, entry: AuditRecord | None, write: StoredValue
+    ) -> int:
+        try:
+            if entry is not None:
+                await self._records.intention(entry)
+        except AuditUnavailableError as error:
+            self._failed("audit_unavailable", route.tag_name, stored_text(write), str(error))
+            return StatusCodes.BadResourceUnavailable
+        self.write_unaudited(one_write(tag, write))
+        if route.effect is not None:
+            route.effect(write.value)
+        return StatusCodes.Good
 
     def _refuse(
         self, decision: Decision, route: WriteRoute, value: float | str | UnfitValue
     ) -> int | None:
-        if not decision.allow:
-            self._failed("denied", route, value, decision.reason)
-            return StatusCodes.BadUserAccessDenied
-        if isinstance(value, UnfitValue):
-            self._failed("unfit", route, value, f"not a value for it: {status_name(value.status)}")
-            return value.status
-        if isinstance(value, str):
-            return None
+        refused = self._refuse_any(decision, route.tag_name, value)
+        if refused is not None or isinstance(value, str | UnfitValue):
+            return refused
         low = -math.inf if route.low is None else route.low
         high = math.inf if route.high is None else route.high
         if not math.isfinite(value) or not low <= value <= high:
-            self._failed("out_of_range", route, value, f"allowed is {low:g} to {high:g}")
+            reason = f"allowed is {low:g} to {high:g}"
+            self._failed("out_of_range", route.tag_name, value, reason)
             return StatusCodes.BadOutOfRange
         return None
 
-    async def _store_refusal(self, entry: AuditRecord, refused: int) -> None:
-        try:
-            await self._audit.record(replace(entry, event="write-refused", outcome=refused))
-        except AuditUnavailableError:
-            _log.exception("a refused write could not be recorded", extra={"tag": entry.tag})
+    def _refuse_stored(
+        self, decision: Decision, route: StoredRoute, write: StoredValue | UnfitValue
+    ) -> int | None:
+        refused = self._refuse_any(decision, route.tag_name, write)
+        if refused is not None or isinstance(write, UnfitValue):
+            return refused
+        if route.takes(write):
+            return None
+        self._failed("out_of_range", route.tag_name, stored_text(write), route.allowed)
+        return StatusCodes.BadOutOfRange
 
-    async def _store_outcome(self, entry: AuditRecord, result: WriteResult) -> None:
-        try:
-            await self._audit.record(
-                replace(entry, event="write-outcome", time=self._clock(), outcome=result.status)
-            )
-        except AuditUnavailableError:
-            _log.exception(
-                "the outcome of a write could not be recorded (its intention was)",
-                extra={"tag": entry.tag, "outcome": status_name(result.status)},
-            )
+    def _refuse_any(self, decision: Decision, tag: str, value: object) -> int | None:
+        """What holds for every write: the policy, and that the value is one at all."""
+        if not decision.allow:
+            self._failed("denied", tag, value, decision.reason)
+            return StatusCodes.BadUserAccessDenied
+        if isinstance(value, UnfitValue):
+            self._failed("unfit", tag, value, f"not a value for it: {status_name(value.status)}")
+            return value.status
+        return None
 
     def _count(self, route: WriteRoute, value: float | str, result: WriteResult) -> None:
         if is_bad(result.status):
-            self._failed("device_failed", route, value, result.message)
+            self._failed("device_failed", route.tag_name, value, result.message)
             return
         self.counters["written"] += 1
         _log.info("written", extra={"tag": route.tag_name, "value": value})
 
-    def _failed(
-        self, kind: str, route: WriteRoute, value: float | str | UnfitValue, reason: str
-    ) -> None:
+    def _failed(self, kind: str, tag: str, value: object, reason: str) -> None:
         self.counters[kind] += 1
         left_out = self._budgets[kind].spend(self._clock() / TICKS_PER_SECOND)
         if left_out is None:
             return
+        if isinstance(value, StoredValue):
+            value = stored_text(value)
         shown = value[:_SHOWN_CHARACTERS] if isinstance(value, str) else value
-        context = {"tag": route.tag_name, "value": shown, "kind": kind, "reason": reason}
+        context = {"tag": tag, "value": shown, "kind": kind, "reason": reason}
         message = "write failed" if kind == "device_failed" else "write refused"
         _log.warning(message, extra={**context, "lines_left_out": left_out})
-
-
-def _entry(subject: Subject, resource: Resource, decision: Decision, now: int) -> AuditRecord:
-    """Who asked for what, and why they may or may not."""
-    return AuditRecord(
-        event="write",
-        time=now,
-        user=subject.user,
-        roles=tuple(sorted(subject.roles)),
-        session_id=subject.session_id,
-        application_uri=subject.application_uri,
-        certificate_sha256=subject.certificate_sha256,
-        address=subject.address,
-        zone=subject.zone,
-        node_id=resource.node_id,
-        tag=resource.tag,
-        attribute=resource.attribute,
-        rule=decision.rule,
-        reason=decision.reason,
-    )

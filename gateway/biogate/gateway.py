@@ -20,16 +20,19 @@ from biogate.bioreactor import build_address_space, software_revision
 from biogate.commands import CommandService, WriteRoute
 from biogate.computed import ComputedTags, Function
 from biogate.data_folder import DEFAULT_DATA
+from biogate.declared.routes import apply_stored, plain_value
 from biogate.devices import Devices
 from biogate.diagnostics import Diagnostics, count
 from biogate.opcua.config import FrontEndConfig
 from biogate.opcua.front_end import FrontEnd
+from biogate.opcua.ports import StoredWrites
 from biogate.opcua.stack import status_name
 from biogate.site import Site, SitePlan, load_site, plan_site
 from biogate.storage import Storage, model_of
 from biogate.tags import TagInfo, TagTable, TagValue
 from biogate.updates import TagUpdates
 from biogate_adapters import status
+from biogate_adapters.filetime import now_ticks
 from biogate_security.policy import Subject
 from biogate_security.role_policy import RolePolicy
 
@@ -147,7 +150,9 @@ class Gateway:
         built = build_address_space(model, self._plan, self._table)
         self._variables = built.variables
         policy = RolePolicy(anonymous=self.site.opcua.anonymous)
-        commands = CommandService(policy, storage.audit, read_text=self._read_text)
+        commands = CommandService(
+            policy, storage.audit, read_text=self._read_text, store=self._store
+        )
         self._add_routes(commands)
         front_end = FrontEnd(
             self._front_end_config(),
@@ -211,7 +216,10 @@ class Gateway:
         self._stack.callback(task.cancel)
 
     def _read_text(self, tag: int) -> str:
-        return repr(self._table.read(self._table.info(tag).name).value)
+        return repr(plain_value(self._table.read(self._table.info(tag).name).value))
+
+    def _store(self, writes: StoredWrites) -> None:
+        apply_stored(self._table, writes, now_ticks())
 
     @property
     def endpoint_url(self) -> str:

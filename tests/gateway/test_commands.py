@@ -7,9 +7,11 @@ import math
 from dataclasses import dataclass, field
 
 import pytest
+from asyncua import ua
 
 from biogate.commands import CommandService, WriteRoute
-from biogate.opcua.ports import UnfitValue
+from biogate.declared.routes import StoredRoute
+from biogate.opcua.ports import StoredValue, StoredWrites, UnfitValue
 from biogate_adapters import status
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_security.audit import AuditRecord, AuditUnavailableError
@@ -40,6 +42,11 @@ class Journal:
     device: WriteResult = field(default_factory=lambda: WriteResult(status.GOOD, 800.0))
     gate: asyncio.Event | None = None
     recorded: asyncio.Event = field(default_factory=asyncio.Event)
+    stored: list[StoredWrites] = field(default_factory=list)
+
+    def store(self, writes: StoredWrites) -> None:
+        self.stored.append(writes)
+        self.events.append(("stored", writes.tag.tolist(), writes.value.tolist()))
 
     async def record(self, record: AuditRecord) -> int:
         if self.fails:
@@ -62,7 +69,10 @@ def journal() -> Journal:
 
 @pytest.fixture
 def service(journal: Journal) -> CommandService:
-    service = CommandService(OperatorsWrite(), journal, read_text=lambda tag: "600.0")
+    service = CommandService(
+        OperatorsWrite(), journal, read_text=lambda tag: "600.0", store=journal.store
+    )
+    service.add_stored(8, StoredRoute("skid.limit", low=0.0, high=100.0))
     service.add_route(7, WriteRoute("RC101.agitator_setpoint", "RC101", SETPOINT, journal, 0, 1500))
     return service
 
@@ -155,3 +165,56 @@ async def test_a_client_that_goes_away_does_not_leave_a_write_without_an_outcome
         await asked
     await service.drain()
     assert [event[0] for event in journal.events] == ["write", "device", "write-outcome"]
+
+
+async def test_a_variable_without_a_device_is_recorded_and_then_set(
+    service: CommandService, journal: Journal
+) -> None:
+    """The outcome is certain, so there is one record."""
+    write = StoredValue(42.0, status.GOOD, 5)
+    assert await service.write_stored(OPERATOR, 8, "n", write) == status.GOOD
+    assert journal.events == [("write", "ada", "600.0", "42.0", 0), ("stored", [8], [42.0])]
+    (columns,) = journal.stored
+    assert (columns.status.tolist(), columns.source_time.tolist()) == ([status.GOOD], [5])
+
+
+@pytest.mark.parametrize(
+    ("subject", "write", "answer"),
+    [
+        (ANONYMOUS, StoredValue(42.0, status.GOOD, 5), BAD_USER_ACCESS_DENIED),
+        (OPERATOR, UnfitValue(BAD_TYPE_MISMATCH, "String 'x'"), BAD_TYPE_MISMATCH),
+        (OPERATOR, StoredValue(100.1, status.GOOD, 5), status.BAD_OUT_OF_RANGE),
+        (OPERATOR, StoredValue(math.nan, status.GOOD, 5), status.BAD_OUT_OF_RANGE),
+        (
+            OPERATOR,
+            StoredValue(math.nan, status.GOOD, 5, ua.Variant([[1, 2], [3, 101]])),
+            status.BAD_OUT_OF_RANGE,
+        ),
+    ],
+)
+async def test_a_value_that_a_variable_does_not_take_is_recorded_and_not_set(
+    service: CommandService, journal: Journal, subject: Subject, write: object, answer: int
+) -> None:
+    assert await service.write_stored(subject, 8, "n", write) == answer
+    assert journal.stored == []
+    ((event, *_, outcome),) = journal.events
+    assert (event, outcome) == ("write-refused", answer)
+
+
+async def test_without_a_stored_record_a_variable_keeps_its_value(
+    service: CommandService, journal: Journal
+) -> None:
+    journal.fails = True
+    write = StoredValue(42.0, status.GOOD, 5)
+    assert await service.write_stored(OPERATOR, 8, "n", write) == BAD_RESOURCE_UNAVAILABLE
+    assert journal.stored == []
+
+
+async def test_a_bad_status_without_a_value_is_within_any_limits(service: CommandService) -> None:
+    write = StoredValue(math.nan, status.BAD, 5)
+    assert await service.write_stored(OPERATOR, 8, "n", write) == status.GOOD
+
+
+async def test_a_variable_that_is_not_declared_writable_is_not(service: CommandService) -> None:
+    write = StoredValue(1.0, status.GOOD, 5)
+    assert await service.write_stored(OPERATOR, 99, "n", write) == status.BAD_NOT_WRITABLE
