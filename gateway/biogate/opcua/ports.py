@@ -21,9 +21,13 @@ Snapshot = tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.int64], NDA
 class TagReader(Protocol):
     """Reads tags by index; the tag table satisfies it."""
 
-    def snapshot(self, indices: Sequence[int] | NDArray[np.int32]) -> Snapshot:
+    def snapshot(self, indices: Sequence[int] | NDArray[np.signedinteger[Any]]) -> Snapshot:
         """Value (float64, NaN where there is none), StatusCode (uint32), SourceTimestamp and
         ServerTimestamp (int64 FILETIME ticks, 0 where there is none) of each index."""
+        ...
+
+    def number_at(self, index: int) -> tuple[float, int, int, int]:
+        """One row of `snapshot`, as Python numbers."""
         ...
 
     def object_at(self, index: int) -> Any:

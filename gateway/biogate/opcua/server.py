@@ -96,6 +96,8 @@ class Dispatcher:
         ctx = RequestContext(
             self._server, handle, channel, request_id, ua.RequestHeader(), self._server.wall_clock()
         )
+        if short is not None:
+            ctx.usual_message = message
         try:
             service = self._service_for(message)
             ctx.service = service.name
@@ -124,6 +126,7 @@ class Dispatcher:
         server = self._server
         server.connections.detach(session)
         server.queue.session_closed(session)
+        server.read_plans.forget(session)
         for service_set in server.service_sets:
             service_set.session_closed(session, delete_subscriptions=delete_subscriptions)
 

@@ -256,7 +256,7 @@ class TagTable:
         for row in np.flatnonzero(~columns.number[index]).tolist():
             self._objects[int(index[row])] = batch.objects.get(row)
 
-    def snapshot(self, indices: NDArray[np.int32] | Sequence[int]) -> Snapshot:
+    def snapshot(self, indices: NDArray[np.signedinteger[Any]] | Sequence[int]) -> Snapshot:
         """Copies of the columns at `indices`."""
         columns = self._columns
         return Snapshot(
@@ -264,6 +264,16 @@ class TagTable:
             columns.status[indices],
             columns.source_time[indices],
             columns.server_time[indices],
+        )
+
+    def number_at(self, index: int) -> tuple[float, int, int, int]:
+        """One row of `snapshot`, as Python numbers."""
+        columns = self._columns
+        return (
+            columns.value.item(index),
+            columns.status.item(index),
+            columns.source_time.item(index),
+            columns.server_time.item(index),
         )
 
     def object_at(self, index: int) -> Any:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from biogate.opcua.codec import encode_message
 from biogate.opcua.codec.structures import encoding_id
+from biogate.opcua.lanes.header import OPAQUE_TOKEN, PARAMETERS, REQUEST_HEAD
 from biogate.opcua.services.context import Deferred, response_room, service_name
 from biogate.opcua.stack import ua
 
@@ -27,12 +28,6 @@ if TYPE_CHECKING:
     from biogate.opcua.session import Session
     from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle
 
-_request_head = Struct("<4s7s32sqIIiIHB")
-PARAMETERS = _request_head.size
-"""Where the parameters of a request begin that has a LaneRequest."""
-
-_OPAQUE_TOKEN = b"\x05\0\0\x20\0\0\0"
-"""What an AuthenticationToken of ours begins with: an opaque NodeId of 32 bytes."""
 _type_id = Struct("<BBH")
 _FOUR_BYTE_NODE_ID = 1
 
@@ -99,9 +94,9 @@ class Lanes:
         found = self._lanes.get(message[:4])
         if found is None or len(message) < PARAMETERS:
             return None
-        head = _request_head.unpack_from(message)
+        head = REQUEST_HEAD.unpack_from(message)
         _, token, secret, _, request_handle, _, audit_length, hint_ms, no_type, no_body = head
-        if token != _OPAQUE_TOKEN or audit_length > 0 or no_type or no_body or audit_length < -1:
+        if token != OPAQUE_TOKEN or audit_length > 0 or no_type or no_body or audit_length < -1:
             return None
         session = self._find(secret)
         if session is None or session.channel is not channel or not session.active:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
-from biogate.opcua.codec import EncodeError, encode_data_value
 from biogate.opcua.errors import ServiceError
+from biogate.opcua.lanes.read_plan import plan_read
 from biogate.opcua.services.context import RequestContext, Result, Service
 from biogate.opcua.services.limits import check_count
-from biogate.opcua.services.read_value import data_value, read_in_turns
+from biogate.opcua.services.read_value import Answer, encode_item, find_answers, take_values
 from biogate.opcua.services.results import ResultList
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.turns import Work
-
-_log = logging.getLogger(__name__)
 
 
 def checked_timestamps(value: int) -> ua.TimestampsToReturn:
@@ -46,26 +43,29 @@ def _read(
     ctx: RequestContext, items: Sequence[ua.ReadValueId], timestamps: ua.TimestampsToReturn
 ) -> Work[ResultList]:
     results = ctx.results(ua.ReadResponse)
-    values = yield from read_in_turns(ctx.server, ctx.rights, items, timestamps)
+    key = ctx.rights.key
+    answers = yield from find_answers(ctx.server, ctx.rights, items)
+    values = take_values(ctx.server, items, answers, timestamps)
     for item, value in zip(items, values, strict=True):
-        results.add_encoded(_encoded(ctx, item, value))
+        results.add_encoded(encode_item(ctx.server, item, value))
         yield
+    _learn(ctx, key, items, answers, timestamps)
     return results
 
 
-def _encoded(ctx: RequestContext, item: ua.ReadValueId, value: ua.DataValue) -> bytes:
-    """The value, or Bad_EncodingError in its place; logged once, until it works again."""
-    failing, key = ctx.server.failing, ("encode", item.NodeId)
-    try:
-        encoded = encode_data_value(value)
-    except EncodeError as error:
-        if key not in failing:
-            failing.add(key)
-            context = {"node": item.NodeId.to_string(), "error": str(error)}
-            _log.error("a value cannot be encoded", extra=context)
-        return encode_data_value(data_value(None, StatusCodes.BadEncodingError))
-    failing.discard(key)
-    return encoded
+def _learn(
+    ctx: RequestContext,
+    key: tuple[int, int, int],
+    items: Sequence[ua.ReadValueId],
+    answers: Sequence[Answer],
+    timestamps: ua.TimestampsToReturn,
+) -> None:
+    """Leave a plan for the lane, if nothing has changed while the items were looked at."""
+    parameters = ctx.usual_parameters
+    if parameters and ctx.rights.key == key:
+        plan = plan_read(parameters, key, items, answers, timestamps)
+        if plan is not None:
+            ctx.server.read_plans.learn(ctx.session, plan)
 
 
 SERVICES = (Service(ua.ReadRequest, read),)

@@ -9,14 +9,18 @@ by raising ServiceError.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from weakref import WeakValueDictionary
 
 from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.errors import ServiceError
+from biogate.opcua.lanes.header import PARAMETERS
+from biogate.opcua.lanes.plan_store import PlanStore
 from biogate.opcua.services.results import ResultList
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.statistics import ServerStatistics
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from biogate.opcua.connections import Connections
     from biogate.opcua.endpoints import Endpoints
     from biogate.opcua.events import EventHub
+    from biogate.opcua.lanes.read_plan import ReadPlan
     from biogate.opcua.ports import Authenticator, CommandPort, Pki, TagReader
     from biogate.opcua.request_queue import RequestQueue
     from biogate.opcua.session import Session, SessionManager
@@ -113,7 +118,7 @@ class ServiceSet(Protocol):
         ...
 
     def session_closed(self, session: Session, *, delete_subscriptions: bool) -> None:
-        """A session ended, by CloseSession or its timeout (then with True)."""
+        """A session ended, by CloseSession or its timeout (then with False)."""
         ...
 
     def connection_closed(self, handle: ConnectionHandle) -> None:
@@ -132,8 +137,10 @@ class ServerContext:
 
     `clock` is monotonic seconds; `wall_clock` and `started_ticks` are FILETIME ticks.
     `failing` holds what could not be done with a node's value when it was last tried,
+    `read_plans` what the fast lane of Read knows,
     `refusal_lines` bounds the log lines about what strangers ask for, `results_held` the results
-    of requests that are not finished.
+    of requests that are not finished. `stored_turns`: tag → whose turn it is to write a stored
+    Variable.
     """
 
     config: FrontEndConfig
@@ -157,6 +164,10 @@ class ServerContext:
     results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))
     refusal_lines: LogBudget = field(default_factory=LogBudget)
     failing: set[tuple[str, ua.NodeId]] = field(default_factory=set)
+    read_plans: PlanStore[ReadPlan] = field(default_factory=PlanStore)
+    stored_turns: WeakValueDictionary[int, asyncio.Lock] = field(
+        default_factory=WeakValueDictionary
+    )
 
 
 def response_room(server: ServerContext, handle: ConnectionHandle, session: Session | None) -> int:
@@ -167,7 +178,10 @@ def response_room(server: ServerContext, handle: ConnectionHandle, session: Sess
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request: where it came from and for whom. Times are FILETIME ticks."""
+    """One request: where it came from and for whom. Times are FILETIME ticks.
+
+    `usual_message` are the bytes of a request that a lane may answer when it comes again.
+    """
 
     server: ServerContext
     handle: ConnectionHandle
@@ -178,6 +192,7 @@ class RequestContext:
     service: str = ""
     optional_session: Session | None = None
     bytes_held: int = 0
+    usual_message: bytes = b""
 
     @property
     def session(self) -> Session:
@@ -195,6 +210,11 @@ class RequestContext:
     def rights(self) -> RightsView:
         """What the session's user may do."""
         return self.session.rights
+
+    @property
+    def usual_parameters(self) -> bytes:
+        """The request's bytes behind a header of the usual shape; none for another one."""
+        return self.usual_message[PARAMETERS:]
 
     def response_header(self, status: int = StatusCodes.Good) -> ua.ResponseHeader:
         """The header of this request's response, stamped with the present time."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
+from biogate.opcua.codec import EncodeError, encode_data_value
 from biogate.opcua.codec.encoded import EncodedVariant
 from biogate.opcua.codec.fields import from_status
 from biogate.opcua.codec.limits import DecodeLimits
@@ -34,6 +36,17 @@ _CONSTANT_LIMITS = DecodeLimits(
     max_array_length=1 << 24,
     max_elements=1 << 24,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An item that `check_read` refused: its status stays while `rights.key` does."""
+
+    status: int
+
+
+Answer = TagSource | Refusal | ua.DataValue
+"""What an item was found to be: a tag to be read, or what there is to say of it at once."""
 
 
 def check_read(rights: RightsView, item: ua.ReadValueId) -> Node:
@@ -73,14 +86,34 @@ def read_in_turns(
     timestamps: ua.TimestampsToReturn,
 ) -> Work[Iterator[ua.DataValue]]:
     """Like `read_items`, a step for each item; the values are made as they are taken."""
+    answers = yield from find_answers(server, rights, items)
+    return take_values(server, items, answers, timestamps)
+
+
+def find_answers(
+    server: ServerContext, rights: RightsView, items: Sequence[ua.ReadValueId]
+) -> Work[list[Answer]]:
+    """What each item is, a step for each."""
     answers = []
     for item in items:
         answers.append(_answer(server, rights, item))
         yield
+    return answers
+
+
+def take_values(
+    server: ServerContext,
+    items: Sequence[ua.ReadValueId],
+    answers: Sequence[Answer],
+    timestamps: ua.TimestampsToReturn,
+) -> Iterator[ua.DataValue]:
+    """The values as they are now, made as they are taken."""
     tags = _read_tags(server, [answer for answer in answers if isinstance(answer, TagSource)])
     now = server.wall_clock()
     return (
-        _finish(item, next(tags) if isinstance(answer, TagSource) else answer, timestamps, now)
+        _finish(
+            item, next(tags) if isinstance(answer, TagSource) else _made(answer), timestamps, now
+        )
         for item, answer in zip(items, answers, strict=True)
     )
 
@@ -97,11 +130,16 @@ def _check_encoding(item: ua.ReadValueId) -> None:
     raise StatusError(StatusCodes.BadDataEncodingInvalid)
 
 
-def _answer(
-    server: ServerContext, rights: RightsView, item: ua.ReadValueId
-) -> ua.DataValue | TagSource:
+def _made(answer: Refusal | ua.DataValue) -> ua.DataValue:
+    return data_value(None, answer.status) if isinstance(answer, Refusal) else answer
+
+
+def _answer(server: ServerContext, rights: RightsView, item: ua.ReadValueId) -> Answer:
     try:
         node = check_read(rights, item)
+    except StatusError as error:
+        return Refusal(error.status)
+    try:
         if item.AttributeId == VALUE:
             return _value(server, node)
         variant = read_attribute(node, item.AttributeId, server.space, rights)
@@ -167,6 +205,21 @@ def data_value(
         SourceTimestamp=cast(Any, source_time),
         ServerTimestamp=cast(Any, server_time),
     )
+
+
+def encode_item(server: ServerContext, item: ua.ReadValueId, value: ua.DataValue) -> bytes:
+    """The value, or Bad_EncodingError in its place; logged once, until it works again."""
+    failing, key = server.failing, ("encode", item.NodeId)
+    try:
+        encoded = encode_data_value(value)
+    except EncodeError as error:
+        if key not in failing:
+            failing.add(key)
+            context = {"node": item.NodeId.to_string(), "error": str(error)}
+            _log.error("a value cannot be encoded", extra=context)
+        return encode_data_value(data_value(None, StatusCodes.BadEncodingError))
+    failing.discard(key)
+    return encoded
 
 
 def _finish(

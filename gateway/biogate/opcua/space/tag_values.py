@@ -29,12 +29,20 @@ def project(
     """
     if projection not in NUMBERS:
         return _project_object(projection, value, held), status
-    if math.isnan(value) and (is_bad(status) or projection not in _FLOATING):
-        return None, status
+    number, status = project_number(projection, value, status)
+    return None if number is None else ua.Variant(number, projection), status
+
+
+def project_number(
+    projection: ua.VariantType, value: float, status: int
+) -> tuple[float | int | bool | None, int]:
+    """`project` for one of `NUMBERS`, without a Variant around the number."""
+    if math.isnan(value):
+        if is_bad(status):
+            return None, status
+        return (value, status) if projection in _FLOATING else (None, StatusCodes.BadOutOfRange)
     number = _number(projection, value)
-    if number is None:
-        return None, StatusCodes.BadOutOfRange
-    return ua.Variant(number, projection), status
+    return number, StatusCodes.BadOutOfRange if number is None else status
 
 
 def _number(projection: ua.VariantType, value: float) -> float | int | bool | None:

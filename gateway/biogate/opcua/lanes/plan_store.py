@@ -1,0 +1,135 @@
+"""Requests that were answered before, recognised by their bytes: comparing is all that it takes.
+
+What was learned from a request is a *plan*: how to answer the same bytes without decoding them.
+Short ones are found by hash, long ones by comparison with those of the same length.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from biogate.opcua.lanes.header import PARAMETERS
+
+if TYPE_CHECKING:
+    from biogate.opcua.session import Session
+
+_SHORT = 256
+_SAME_LENGTH = 8
+_OWN_BYTES = 2 << 20
+_ALL_BYTES = 32 << 20
+
+
+class Plan(Protocol):
+    """`parameters`: the bytes of the request behind its header. `key`: the `rights.key` that the
+    plan was made under, without which it is void. `size`: the bytes that it takes in memory."""
+
+    @property
+    def parameters(self) -> bytes: ...
+
+    @property
+    def key(self) -> tuple[int, int, int]: ...
+
+    @property
+    def size(self) -> int: ...
+
+
+P = TypeVar("P", bound=Plan)
+
+
+class PlanStore(Generic[P]):
+    """The plans of all sessions for one kind of request.
+
+    A session keeps those that it used last, up to `own_bytes`; all sessions together have
+    `all_bytes`, and whoever has most gives up plans first.
+    """
+
+    def __init__(self, own_bytes: int = _OWN_BYTES, all_bytes: int = _ALL_BYTES) -> None:
+        self._own_bytes = own_bytes
+        self._all_bytes = all_bytes
+        self._of: dict[Session, _Plans[P]] = {}
+
+    @property
+    def size(self) -> int:
+        """The bytes that all plans take."""
+        return sum(plans.size for plans in self._of.values())
+
+    def find(self, session: Session, message: bytes) -> P | None:
+        """The plan for a request with a header of the usual shape, if it still holds."""
+        plans = self._of.get(session)
+        if plans is None:
+            return None
+        plan = plans.find(message)
+        if plan is None:
+            return None
+        if plan.key != session.rights.key:
+            plans.drop(plan)
+            return None
+        return plan
+
+    def learn(self, session: Session, plan: P) -> None:
+        """Remember a plan; one that is too large alone is not."""
+        if plan.size > self._own_bytes or session.closed:
+            return
+        plans = self._of.setdefault(session, _Plans())
+        plans.add(plan)
+        plans.shrink(self._own_bytes)
+        while (excess := self.size - self._all_bytes) > 0:
+            largest = max(self._of.values(), key=lambda other: other.size)
+            largest.shrink(largest.size - excess)
+
+    def forget(self, session: Session) -> None:
+        """The session has ended."""
+        self._of.pop(session, None)
+
+
+class _Plans(Generic[P]):
+    """One session's, least recently used first."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._order: OrderedDict[P, None] = OrderedDict()
+        self._short: dict[bytes, P] = {}
+        self._long: dict[int, list[P]] = {}
+
+    def find(self, message: bytes) -> P | None:
+        length = len(message) - PARAMETERS
+        if length <= _SHORT:
+            plan = self._short.get(message[PARAMETERS:])
+        else:
+            same_length = self._long.get(length, ())
+            plan = next((p for p in same_length if message.endswith(p.parameters)), None)
+        if plan is not None:
+            self._order.move_to_end(plan)
+        return plan
+
+    def add(self, plan: P) -> None:
+        known = self.find(bytes(PARAMETERS) + plan.parameters)
+        if known is not None:
+            self.drop(known)
+        length = len(plan.parameters)
+        if length <= _SHORT:
+            self._short[plan.parameters] = plan
+        else:
+            same_length = self._long.setdefault(length, [])
+            if len(same_length) == _SAME_LENGTH:
+                self.drop(same_length[0])
+            same_length.append(plan)
+        self._order[plan] = None
+        self.size += plan.size
+
+    def drop(self, plan: P) -> None:
+        self.size -= plan.size
+        del self._order[plan]
+        length = len(plan.parameters)
+        if length <= _SHORT:
+            del self._short[plan.parameters]
+            return
+        self._long[length].remove(plan)
+        if not self._long[length]:
+            del self._long[length]
+
+    def shrink(self, size: int) -> None:
+        """Drop plans until they take no more than `size` bytes."""
+        while self.size > max(size, 0):
+            self.drop(next(iter(self._order)))
