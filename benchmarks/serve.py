@@ -18,29 +18,20 @@ import signal
 import tempfile
 from pathlib import Path
 
+from benchmarks.layout import parser
 from benchmarks.served.front_end import bench_front_end
 from benchmarks.served.pki import OpenPki
-from benchmarks.served.space import NAMESPACE, BenchSpace
+from benchmarks.served.space import BenchSpace
 from biogate.opcua.front_end import FrontEnd
+from biogate.opcua.transport.listener import ListenError
 
 _GC_THRESHOLDS = (50_000, 20, 50)  # those of `biogate run`
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    result = argparse.ArgumentParser(
-        prog="python -m benchmarks.serve",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = result.add_argument
-    add("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one (default)")
-    add("--vars", type=int, default=1000, help=f"Doubles s=Var0, ... in {NAMESPACE} (1000)")
-    add("--sim-hz", type=float, default=10.0, help="changes of each variable a second; 0: none")
-    add("--tree", action="store_true", help="add 100 folders of 99 variables, s=Tree.F0.V0, ...")
-    add("--cert", type=Path, help="own certificate, DER or PEM; default: one made for this run")
-    add("--key", type=Path, help="its private key, DER or PEM")
-    add("--profile", type=Path, help="write a cProfile of the serving to this file at the end")
+def _parser() -> argparse.ArgumentParser:
+    result = parser("python -m benchmarks.serve", __doc__)
+    result.add_argument("--cert", type=Path, help="own certificate, DER or PEM; default: a new one")
+    result.add_argument("--key", type=Path, help="its private key, DER or PEM")
     return result
 
 
@@ -87,7 +78,7 @@ def _run(arguments: argparse.Namespace, pki: OpenPki) -> None:
 
 def main() -> None:
     """Serve as the command line says."""
-    commands = parser()
+    commands = _parser()
     arguments = commands.parse_args()
     if (arguments.cert is None) != (arguments.key is None):
         commands.error("--cert and --key go together: give both or neither")
@@ -98,7 +89,10 @@ def main() -> None:
             pki = OpenPki.made_in(Path(folder))
         else:
             pki = OpenPki.read(arguments.cert, arguments.key)
-        _run(arguments, pki)
+        try:
+            _run(arguments, pki)
+        except ListenError as error:
+            commands.exit(1, f"benchmarks.serve: {error}\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.served.pki import APPLICATION_URI, OpenPki
+from benchmarks.layout import APPLICATION_URI
+from benchmarks.served.pki import OpenPki
 from benchmarks.served.space import BenchSpace
 from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.front_end import FrontEnd

@@ -8,10 +8,9 @@ from typing import Any, Self
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from benchmarks.layout import APPLICATION_URI
 from biogate_security.own_certificate import ApplicationIdentity
 from biogate_security.pki import Pki
-
-APPLICATION_URI = "urn:benchmark"
 
 
 class OpenPki:

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.served.pki import APPLICATION_URI
+from benchmarks.layout import (
+    APPLICATION_URI,
+    FOLDERS,
+    NAMESPACE,
+    VARIABLES_PER_FOLDER,
+    slices,
+)
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import ObjectIds, node_id, ua
@@ -17,11 +23,7 @@ from biogate_adapters.filetime import now_ticks
 from biogate_nodesets.cache import load_model
 from biogate_nodesets.model import Node
 
-NAMESPACE = "urn:bench:vars"
 NODESETS = Path("biogate-data/nodesets")
-SLICES = 10
-FOLDERS = 100
-VARIABLES_PER_FOLDER = 99
 _READ_WRITE = 3
 
 
@@ -49,24 +51,24 @@ class BenchSpace:
     async def keep_changing(self, sim_hz: float) -> None:
         """Give every variable its next number `sim_hz` times a second, a tenth of them at a time.
 
-        The numbers count up by one, so that a client sees what it has missed. A process that gets
-        no time for a slice catches up with it.
+        Var7 starts at 7 and counts up by one, so that a client sees what it has missed. A process
+        that gets no time for a slice catches up with it.
         """
-        slices = np.array_split(np.arange(self.variables), SLICES)
+        parts = [np.array(part, np.int32) for part in slices(self.variables)]
         loop = asyncio.get_running_loop()
         next_s, number = loop.time(), 0.0
         while True:
             number += 1
-            for rows in slices:
+            for rows in parts:
                 self._apply(rows, number)
-                next_s += 1 / sim_hz / SLICES
+                next_s += 1 / sim_hz / len(parts)
                 await asyncio.sleep(max(0.0, next_s - loop.time()))
 
     def _apply(self, rows: np.ndarray, number: float) -> None:
         now, count = now_ticks(), len(rows)
         self.table.apply(
             rows.astype(np.int32),
-            np.full(count, number),
+            rows + number,
             np.zeros(count, np.uint32),
             np.full(count, now),
             now,

@@ -1,0 +1,1 @@
+"""Other servers with the same address space, each a process of its own."""
