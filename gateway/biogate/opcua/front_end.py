@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from biogate.opcua.space.rights import Rights
 from biogate.opcua.space.server_object import ServerState, bind_server_object
 from biogate.opcua.stack import ua
 from biogate.opcua.subscriptions.sampling import SampledTags
+from biogate.opcua.timekeeper import TimeKeeper
 from biogate.opcua.transport.config import TransportConfig
 from biogate.opcua.transport.listener import Listener
 from biogate_adapters.filetime import now_ticks
@@ -44,6 +44,8 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 _STOP_GRACE_S = 0.5
+_TICK_S = 0.1
+"""How finely the timeouts of sessions run."""
 _SERVICES = (
     *discovery.SERVICES,
     *session.SERVICES,
@@ -75,7 +77,7 @@ class FrontEnd:
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
         self.subscriptions = SubscriptionServices(tags)
-        self.events = EventHub(space, wall_clock)
+        self.events = EventHub(space, wall_clock, config.limits)
         self.state = ServerState(config, wall_clock(), wall_clock)
         self.context = ServerContext(
             config=config,
@@ -106,7 +108,7 @@ class FrontEnd:
             max_message_size=config.limits.max_message_size,
         )
         self.listener = Listener(config.host, config.port, transport, self.dispatcher, clock=clock)
-        self._timer: asyncio.Task[None] | None = None
+        self._timer: TimeKeeper | None = None
 
     @property
     def endpoint_url(self) -> str:
@@ -124,14 +126,22 @@ class FrontEnd:
         context.endpoints = Endpoints(
             context.config, self.listener.port, context.pki.certificate_der
         )
-        self._timer = asyncio.create_task(self._keep_time())
+        self._timer = TimeKeeper(
+            context.clock,
+            lambda: self.subscriptions.next_deadline_s,
+            self.subscriptions.tick,
+            self.tick,
+            look_s=context.config.tick_interval_ms / 1000.0,
+            tick_s=_TICK_S,
+        )
+        self._timer.start()
         _log.info("OPC UA endpoint ready", extra={"url": self.endpoint_url})
 
     async def stop(self) -> None:
         """Stop within a second: requests under way get half of it. Safe to call twice."""
         if self._timer is None:
             return
-        self._timer.cancel()
+        self._timer.stop()
         self._timer = None
         self.state.state = ua.ServerState.Shutdown
         await self.context.queue.stop(_STOP_GRACE_S)
@@ -149,16 +159,3 @@ class FrontEnd:
 
     def _session_closed(self, closed: Session, delete_subscriptions: bool) -> None:
         self.dispatcher.session_closed(closed, delete_subscriptions)
-
-    async def _keep_time(self) -> None:
-        interval_s = self.context.config.tick_interval_ms / 1000.0
-        failing = False
-        while True:
-            await asyncio.sleep(interval_s)
-            try:
-                self.tick()
-                failing = False
-            except Exception:  # noqa: BLE001  one line, not a hundred a second
-                if not failing:
-                    _log.exception("a tick of the OPC UA front end failed")
-                failing = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from biogate.opcua.space.methods import MethodTable
+from biogate.opcua.space.notifiers import Notifiers
 from biogate.opcua.space.types import TypeTree
 from biogate.opcua.space.values import StaticSource, ValueSource
 from biogate.opcua.stack import ua
@@ -15,7 +16,7 @@ class AddressSpace:
     """Nodes by NodeId and the source of each Variable's value.
 
     `epoch` grows with every change of nodes; whatever was made from an older one is stale.
-    `types` is the type hierarchy, `methods` what Methods run.
+    `types` is the type hierarchy, `methods` what Methods run, `notifiers` where events are heard.
     """
 
     def __init__(self, model: Model) -> None:
@@ -23,6 +24,7 @@ class AddressSpace:
         self._sources: dict[ua.NodeId, ValueSource] = {}
         self.types = TypeTree(model)
         self.methods = MethodTable(model.nodes, self.types)
+        self.notifiers = Notifiers(model.nodes, self.types)
         self.epoch = 1
 
     @property
@@ -80,6 +82,12 @@ class AddressSpace:
             other = self._model.nodes.get(node_id)
             if other is not None:
                 other.references = [r for r in other.references if r.target not in gone]
+        self.notifiers.forget(gone)
+        self.epoch += 1
+
+    def add_notifier(self, node_id: ua.NodeId) -> None:
+        """Let clients subscribe to events of an Object. Raises KeyError when there is none."""
+        self.notifiers.declare(node_id)
         self.epoch += 1
 
     def bind(self, node_id: ua.NodeId, source: ValueSource) -> None:

@@ -21,6 +21,8 @@ _READ = 0x01
 _WRITE = 0x02
 _SERVED = 0x0300 | _READ  # CurrentRead, NonatomicRead, NonatomicWrite
 _WRITE_FULL_ARRAY_ONLY = 0x0400
+_SUBSCRIBE_TO_EVENTS = 0x01
+_WRITE_STATUS_AND_TIME = 0x60
 
 _ALL = frozenset(ua.NodeClass) - {ua.NodeClass.Unspecified}
 _VARIABLE = frozenset({ua.NodeClass.Variable})
@@ -75,7 +77,7 @@ def access_level(node: Node, space: AddressSpace) -> int:
     level = node.access_level & _SERVED
     source = space.source(node.node_id)
     if isinstance(source, TagSource) and source.writable:
-        level |= _WRITE | _WRITE_FULL_ARRAY_ONLY
+        level |= _WRITE | (_WRITE_STATUS_AND_TIME if source.stored else _WRITE_FULL_ARRAY_ONLY)
     return level
 
 
@@ -85,7 +87,7 @@ def user_access_level(node: Node, space: AddressSpace, rights: RightsView) -> in
     if level & _READ and not rights.may(Action.READ, node):
         level &= ~_READ
     if level & _WRITE and not rights.may(Action.WRITE, node):
-        level &= ~_WRITE
+        level &= ~(_WRITE | _WRITE_STATUS_AND_TIME)
     return level
 
 
@@ -127,6 +129,10 @@ def _wire_permissions(permissions: Iterable[RolePermission]) -> list[ua.RolePerm
     ]
 
 
+def _event_notifier(node: Node, space: AddressSpace, _rights: RightsView) -> object:
+    return _SUBSCRIBE_TO_EVENTS if node.node_id in space.notifiers else 0
+
+
 def _field(name: str) -> Getter:
     return lambda node, _space, _rights: getattr(node, name)
 
@@ -145,8 +151,7 @@ _TABLE: dict[int, _Attribute] = {
     AttributeIds.Symmetric: _Attribute(_REFERENCE_TYPE, _T.Boolean, _field("symmetric")),
     AttributeIds.InverseName: _Attribute(_REFERENCE_TYPE, _T.LocalizedText, _field("inverse_name")),
     AttributeIds.ContainsNoLoops: _Attribute(_VIEW, _T.Boolean, _field("contains_no_loops")),
-    # No events are raised, whatever a nodeset says.
-    AttributeIds.EventNotifier: _Attribute(_NOTIFIER, _T.Byte, lambda n, s, r: 0),
+    AttributeIds.EventNotifier: _Attribute(_NOTIFIER, _T.Byte, _event_notifier),
     AttributeIds.DataType: _Attribute(_VALUED, _T.NodeId, _field("data_type")),
     AttributeIds.ValueRank: _Attribute(_VALUED, _T.Int32, _field("value_rank")),
     AttributeIds.ArrayDimensions: _Attribute(_VALUED, _T.UInt32, _dimensions),

@@ -1,0 +1,103 @@
+"""The queue of one monitored item for events (Part 4, 5.13.1.5 and 7.22.3)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from biogate.opcua.byte_budget import ByteBudget
+
+
+class _Entry(NamedTuple):
+    fields: bytes
+    is_overflow: bool = False
+
+
+class EventQueue:
+    """Encoded events in order. `pushes` counts those that were queued, `lost` the others.
+
+    When the first event is lost, an EventQueueOverflowEvent comes to the beginning of the queue
+    (`discard_oldest`) or to its end. It takes none of the `capacity` places, is never discarded,
+    and there is one at a time. `budget` is for the bytes of all queues.
+    """
+
+    def __init__(self, capacity: int, budget: ByteBudget, *, discard_oldest: bool) -> None:
+        self.capacity = capacity
+        self.discard_oldest = discard_oldest
+        self.pushes = 0
+        self.lost = 0
+        self._budget = budget
+        self._entries: deque[_Entry] = deque()
+        self._has_overflow = False
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def _events(self) -> int:
+        return len(self._entries) - self._has_overflow
+
+    def configure(
+        self, capacity: int, overflow: Callable[[], bytes], *, discard_oldest: bool
+    ) -> None:
+        """New settings; a queue that gets smaller loses what its discard policy says."""
+        self.capacity = capacity
+        self.discard_oldest = discard_oldest
+        while self._events > capacity:
+            self._discard()
+            self.lose(overflow)
+
+    def push(self, fields: bytes, overflow: Callable[[], bytes]) -> None:
+        """Queue an event; `overflow` makes the one that says that events are lost."""
+        self.pushes += 1
+        if not self._budget.take(len(fields)):
+            self.lose(overflow)
+            return
+        lost = self._events == self.capacity
+        if lost:
+            self._discard()
+        last_is_overflow = bool(self._entries) and self._entries[-1].is_overflow
+        if lost and last_is_overflow:
+            self._entries.insert(len(self._entries) - 1, _Entry(fields))
+        else:
+            self._entries.append(_Entry(fields))
+        if lost:
+            self.lose(overflow)
+
+    def lose(self, overflow: Callable[[], bytes], count: int = 1) -> None:
+        """Say, once, that events are lost."""
+        self.lost += count
+        if self._has_overflow:
+            return
+        self._has_overflow = True
+        entry = _Entry(overflow(), is_overflow=True)
+        if self.discard_oldest:
+            self._entries.appendleft(entry)
+        else:
+            self._entries.append(entry)
+
+    def _discard(self) -> None:
+        """Lose the oldest event, or the newest."""
+        place, next_place = (0, 1) if self.discard_oldest else (-1, -2)
+        if self._entries[place].is_overflow:
+            place = next_place
+        self._budget.give_back(len(self._entries[place].fields))
+        del self._entries[place]
+
+    def peek(self) -> bytes:
+        """The first event. Raises IndexError when there is none."""
+        return self._entries[0].fields
+
+    def take(self) -> None:
+        """Take the first event out. Raises IndexError when there is none."""
+        entry = self._entries.popleft()
+        if entry.is_overflow:
+            self._has_overflow = False
+        else:
+            self._budget.give_back(len(entry.fields))
+
+    def clear(self) -> None:
+        """Empty the queue."""
+        while self._entries:
+            self.take()
