@@ -15,6 +15,8 @@ class Action(StrEnum):
     SUBSCRIBE = "subscribe"
     WRITE = "write"
     CALL = "call"
+    RECEIVE_EVENTS = "receive events"
+    READ_HISTORY = "read history"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,13 @@ class Rule:
     reason: str
 
 
-VIEW = (Action.BROWSE, Action.READ, Action.SUBSCRIBE)
+VIEW = (
+    Action.BROWSE,
+    Action.READ,
+    Action.SUBSCRIBE,
+    Action.RECEIVE_EVENTS,
+    Action.READ_HISTORY,
+)
 _VIEWERS = (Role.AUTHENTICATED_USER, *ASSIGNABLE_ROLES)
 
 # Roles as Part 3, 4.9.2 suggests them. They are no ladder: a Supervisor calls methods but does

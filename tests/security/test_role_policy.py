@@ -16,7 +16,13 @@ CONFIGURATION = Resource("ns=2;s=limit")
 VARIABLE = Resource("ns=3;s=recipe", tag="skid.recipe", is_setpoint=True)
 METHOD = Resource("ns=2;s=start")
 RESEND_DATA = Resource("i=12873")
-VIEW = {Action.BROWSE, Action.READ, Action.SUBSCRIBE}
+VIEW = {
+    Action.BROWSE,
+    Action.READ,
+    Action.SUBSCRIBE,
+    Action.RECEIVE_EVENTS,
+    Action.READ_HISTORY,
+}
 
 _ids = st.sampled_from(["ns=2;s=feed", "ns=2;s=ph", "i=12873", "i=11492", "i=2253"])
 _resources = st.builds(

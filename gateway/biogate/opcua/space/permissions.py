@@ -13,7 +13,7 @@ from biogate_nodesets.model import Node, RolePermission
 from biogate_security.policy import Action
 
 BROWSE, READ_ROLE_PERMISSIONS, READ, WRITE = 0x01, 0x02, 0x20, 0x40
-RECEIVE_EVENTS, CALL = 0x0800, 0x1000
+READ_HISTORY, RECEIVE_EVENTS, CALL = 0x80, 0x0800, 0x1000
 """PermissionType (Part 3, 8.55)."""
 
 PERMISSION_OF: Mapping[Action, int] = {
@@ -22,6 +22,8 @@ PERMISSION_OF: Mapping[Action, int] = {
     Action.SUBSCRIBE: READ,
     Action.WRITE: WRITE,
     Action.CALL: CALL,
+    Action.RECEIVE_EVENTS: RECEIVE_EVENTS,
+    Action.READ_HISTORY: READ_HISTORY,
 }
 
 _SIGNING, _ENCRYPTION, _TO_BROWSE = 0x01, 0x02, 0x08
