@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from biogate.opcua.codec import columns
 from biogate.opcua.errors import ServiceError, StatusError
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.subscriptions.grid import TOLERANCE_S
 from biogate.opcua.subscriptions.item_pool import ItemPool
 from biogate.opcua.subscriptions.limits import SubscriptionLimits
 from biogate.opcua.subscriptions.monitored_item import MonitoredItem, NumberSource, ObjectSource
@@ -48,6 +49,10 @@ class Access(Protocol):
 
     def may_take_over(self, owner: Any, before: Any) -> bool:
         """Whether a subscription may go from the one session to the other."""
+        ...
+
+    def same_client(self, owner: Any, before: Any) -> bool:
+        """Whether the sessions are of one application."""
         ...
 
     @property
@@ -123,7 +128,8 @@ class SubscriptionManager:
         for client in self._clients.values():
             client.queue.expire(now_s)
         self.items.sampler.tick(now_s)
-        due = [s for s in self._subscriptions.values() if s.next_s <= now_s or s.unfinished]
+        due_s = now_s + TOLERANCE_S
+        due = [s for s in self._subscriptions.values() if s.next_s <= due_s or s.unfinished]
         if due:
             self.items.sampler.sample_changes()
         self._publish(deque(sorted(due, key=self._turn)), now_s)
@@ -133,7 +139,7 @@ class SubscriptionManager:
         self._late.clear()
         while due:
             subscription = due.popleft()
-            if subscription.next_s <= now_s:
+            if subscription.next_s <= now_s + TOLERANCE_S:
                 subscription.on_timer(now_s)
             else:
                 subscription.on_publish(now_s)
@@ -261,6 +267,7 @@ class SubscriptionManager:
         subscription = self._subscriptions.get(subscription_id)
         if subscription is None:
             raise StatusError(StatusCodes.BadSubscriptionIdInvalid)
+        subscription.statistics.transfer_requests += 1
         if subscription.owner is owner:
             subscription.touch()
             raise StatusError(StatusCodes.BadNothingToDo)
@@ -276,6 +283,9 @@ class SubscriptionManager:
             notice = subscription.status_change(StatusCodes.GoodSubscriptionTransferred)
             before.notices.append((subscription.id, notice))
             self._serve(before)
+        same = self._access.same_client(owner, subscription.owner)
+        subscription.statistics.transferred_to_same += same
+        subscription.statistics.transferred_to_other += not same
         subscription.owner = owner
         subscription.touch()
         self._client(owner).subscriptions[subscription.id] = subscription
@@ -287,19 +297,27 @@ class SubscriptionManager:
         What was sent to the old owner and not acknowledged is only kept for one with the same
         rights. `resend`: queue the present values too.
         """
-        ended = 0
-        for item in subscription.items:
-            self._check_item(subscription, item)
-            ended += item.ended
-            yield
-        if ended:
+        unchecked = iter(subscription.items)
+        try:
+            for item in unchecked:
+                self._check_item(subscription, item)
+                yield
+            if resend:
+                yield from self.items.resend(subscription.items)
+        finally:  # also when nobody waits for the rest any longer
+            for item in unchecked:
+                self._check_item(subscription, item)
+            self._attach(owner, subscription)
+
+    def _attach(self, owner: Any, subscription: Subscription) -> None:
+        """Let a subscription speak whose items were checked, if it has not gone on meanwhile."""
+        if subscription.owner is not owner or subscription.state is State.CLOSED:
+            return
+        if any(item.ended for item in subscription.items):
             subscription.forget_messages()
-        if resend:
-            yield from self.items.resend(subscription.items)
-        if subscription.owner is owner and subscription.state is not State.CLOSED:
-            client = self._clients[owner]
-            if not client.gone:
-                subscription.queue = client.queue
+        client = self._clients[owner]
+        if not client.gone:
+            subscription.queue = client.queue
 
     # -- publishing -----------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from biogate.opcua.ports import TagReader
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.subscriptions.grid import TOLERANCE_S, first_instant, next_instant
 from biogate.opcua.subscriptions.members import Members, rounds
 from biogate.opcua.subscriptions.monitored_item import (
     EVERY_CHANGE_MS,
@@ -94,7 +95,7 @@ class Sampler:
     def tick(self, now_s: float) -> None:
         """Sample the groups whose instant has come."""
         for group in (self._changes, *self._intervals.values()):
-            if group and group.next_s <= now_s:
+            if group and group.next_s <= now_s + TOLERANCE_S:
                 group.sample()
                 group.advance(now_s)
         self._poll()
@@ -164,7 +165,7 @@ class Sampler:
         group = self._intervals.get(interval_ms)
         if group is None:
             group = self._intervals[interval_ms] = _IntervalGroup(self, interval_ms / 1000)
-            group.advance(now_s)
+            group.next_s = first_instant(now_s, group.interval_s)
         return group
 
     def queue_present(self, items: Sequence[MonitoredItem]) -> None:
@@ -226,9 +227,7 @@ class _Group(ABC):
 
     def advance(self, now_s: float) -> None:
         """Set the next instant; instants that went by are not made up for."""
-        self.next_s = max(self.next_s + self.interval_s, now_s)
-        if self.next_s == now_s:
-            self.next_s = now_s + self.interval_s
+        self.next_s = next_instant(self.next_s, now_s, self.interval_s)
 
     @abstractmethod
     def sample(self) -> None:
@@ -284,7 +283,7 @@ class _ChangeGroup(_Group):
     def start(self, now_s: float) -> None:
         """Begin with what comes from now on."""
         self.cursor.skip()
-        self.next_s = now_s + self.interval_s
+        self.next_s = first_instant(now_s, self.interval_s)
 
     def add(self, item: MonitoredItem) -> None:
         super().add(item)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from biogate.opcua.codec import columns
+from biogate.opcua.subscriptions.grid import first_instant, next_instant
 from biogate.opcua.subscriptions.item_set import ItemSet
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
 from biogate.opcua.subscriptions.states import Action, Event, Situation, State, transition
@@ -65,7 +66,7 @@ class Subscription:
         self.owner = owner
         self.enabled = enabled
         self.state = State.NORMAL
-        self.next_s = now_s + publishing.interval_ms / 1000
+        self.next_s = first_instant(now_s, publishing.interval_ms / 1000)
         self.last_served_s = now_s
         self._wall_clock = wall_clock
         self._max_retransmissions = max_retransmissions
@@ -83,8 +84,7 @@ class Subscription:
 
     def on_timer(self, now_s: float) -> None:
         """The publishing timer has expired. Late by several intervals, it counts once."""
-        interval_s = self.publishing.interval_ms / 1000
-        self.next_s += interval_s * (1 + max(0.0, (now_s - self.next_s) // interval_s))
+        self.next_s = next_instant(self.next_s, now_s, self.publishing.interval_ms / 1000)
         if self.queue:
             self.touch()
         else:
@@ -134,7 +134,7 @@ class Subscription:
     def modify(self, publishing: Publishing, now_s: float) -> None:
         """New parameters; the timer starts again when the interval is another (row 18)."""
         if publishing.interval_ms != self.publishing.interval_ms:
-            self.next_s = now_s + publishing.interval_ms / 1000
+            self.next_s = first_instant(now_s, publishing.interval_ms / 1000)
         self.publishing = publishing
         self._keep_alive = min(self._keep_alive, publishing.max_keep_alive_count)
         self.statistics.modified += 1
