@@ -10,6 +10,7 @@ from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.connections import Connections
 from biogate.opcua.endpoints import Endpoints, offered
 from biogate.opcua.events import EventHub
+from biogate.opcua.lanes.publish import PublishLane
 from biogate.opcua.lanes.read import read
 from biogate.opcua.ports import Authenticator, CommandPort, Identity, Pki, TagReader
 from biogate.opcua.request_queue import RequestQueue
@@ -98,7 +99,12 @@ class FrontEnd:
             events=self.events,
         )
         self.dispatcher = Dispatcher(
-            self.context, (*_SERVICES, *self.subscriptions.services), {ua.ReadRequest: read}
+            self.context,
+            (*_SERVICES, *self.subscriptions.services),
+            {
+                ua.ReadRequest: read,
+                ua.PublishRequest: PublishLane(lambda: self.subscriptions.manager),
+            },
         )
         transport = TransportConfig(
             endpoints=frozenset(offered(config)),

@@ -34,6 +34,7 @@ class PublishQueue:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._parked: deque[ParkedPublish] = deque()
+        self._earliest_s = float("inf")
 
     def __len__(self) -> int:
         return len(self._parked)
@@ -41,6 +42,8 @@ class PublishQueue:
     def add(self, request: ParkedPublish) -> None:
         """Park a request; when there are too many, the oldest is refused."""
         self._parked.append(request)
+        if request.expires_s is not None:
+            self._earliest_s = min(self._earliest_s, request.expires_s)
         if len(self._parked) > self._limit:
             self._parked.popleft().refuse(StatusCodes.BadTooManyPublishRequests)
 
@@ -55,7 +58,8 @@ class PublishQueue:
     def refuse(self, status: int, which: Callable[[ParkedPublish], bool]) -> int:
         """Refuse the requests that `which` picks; how many there were."""
         refused = [request for request in self._parked if which(request)]
-        self._parked = deque(request for request in self._parked if request not in refused)
+        if refused:
+            self._parked = deque(request for request in self._parked if request not in refused)
         for request in refused:
             request.refuse(status)
         return len(refused)
@@ -66,6 +70,10 @@ class PublishQueue:
 
     def expire(self, now_s: float) -> None:
         """Refuse requests whose client has stopped waiting."""
+        if now_s < self._earliest_s:
+            return
         self.refuse(
             StatusCodes.BadTimeout, lambda r: r.expires_s is not None and r.expires_s <= now_s
         )
+        left = (r.expires_s for r in self._parked if r.expires_s is not None)
+        self._earliest_s = min(left, default=float("inf"))

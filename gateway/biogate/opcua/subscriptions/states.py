@@ -8,6 +8,7 @@ keep-alive at the n-th publishing cycle without notifications, for n = 1 too.
 from __future__ import annotations
 
 from enum import Enum
+from itertools import product
 from typing import NamedTuple
 
 
@@ -101,9 +102,20 @@ TABLE: tuple[Row, ...] = (
 )
 
 
-def transition(state: State, event: Event, situation: Situation) -> Row | None:
-    """The row that applies; None when the event changes nothing."""
+def _row(state: State, event: Event, situation: Situation) -> Row | None:
     for row in TABLE:
         if row.state is state and row.event is event and row.fits(situation):
             return row
     return None
+
+
+_SITUATIONS = [Situation(*flags) for flags in product((False, True), repeat=5)]
+_ROWS = {
+    event: {state: {one: _row(state, event, one) for one in _SITUATIONS} for state in State}
+    for event in Event
+}
+
+
+def transition(state: State, event: Event, situation: Situation) -> Row | None:
+    """The row that applies; None when the event changes nothing."""
+    return _ROWS[event][state][situation]
