@@ -24,6 +24,7 @@ from biogate.opcua.stack import ua
 DEFAULT_LIMITS = DecodeLimits()
 
 _NUMBERS_PER_ELEMENT = 16
+_LAST_PICOSECONDS = 9999  # in units of ten: a hundred nanoseconds are the next tick
 
 _new: Callable[[Any], Any] = object.__new__
 _int32_at = Struct("<i").unpack_from
@@ -261,17 +262,24 @@ class Reader:
         return value
 
     def data_value(self) -> ua.DataValue:
-        """Value, StatusCode, source time, its picoseconds, server time, its picoseconds."""
+        """Value, StatusCode, source time, its picoseconds, server time, its picoseconds.
+
+        Picoseconds without their time are dropped, those above 9,999 cut to that (5.2.2.17).
+        """
         mask = self._mask(0x3F, "DataValue")
         value = _new(ua.DataValue)
         value.Encoding = 0
         value.Value = self.variant() if mask & 0x01 else ua.Variant()
         value.StatusCode = self.status_code() if mask & 0x02 else to_status(0)
         value.SourceTimestamp = self.date_time() if mask & 0x04 else None
-        value.SourcePicoseconds = self.number("H", 2) if mask & 0x10 else None
+        value.SourcePicoseconds = self._picoseconds(mask & 0x04) if mask & 0x10 else None
         value.ServerTimestamp = self.date_time() if mask & 0x08 else None
-        value.ServerPicoseconds = self.number("H", 2) if mask & 0x20 else None
+        value.ServerPicoseconds = self._picoseconds(mask & 0x08) if mask & 0x20 else None
         return value  # type: ignore[no-any-return]
+
+    def _picoseconds(self, has_time: int) -> int | None:
+        count: int = self.number("H", 2)
+        return min(count, _LAST_PICOSECONDS) if has_time else None
 
     def diagnostic_info(self) -> ua.DiagnosticInfo:
         mask = self._mask(0x7F, "DiagnosticInfo")

@@ -14,7 +14,7 @@ from biogate.opcua.codec.encoded import EncodedVariant
 from biogate.opcua.codec.fields import from_guid, from_status
 from biogate.opcua.codec.limits import EncodeError
 from biogate.opcua.codec.structures import codec_of, encoding_id
-from biogate.opcua.stack import ua
+from biogate.opcua.stack import node_id, ua
 
 _NULL_LENGTH = b"\xff\xff\xff\xff"
 _length = Struct("<i").pack
@@ -110,10 +110,15 @@ class Writer:
         self._identifier(value)
 
     def expanded_node_id(self, value: ua.NodeId | None) -> None:
+        """With a NamespaceUri the NamespaceIndex is 0 on the wire (5.2.2.10)."""
         start = len(self.buffer)
-        self._identifier(value)
         if not isinstance(value, ua.ExpandedNodeId):
+            self._identifier(value)
             return
+        if value.NamespaceUri and value.NamespaceIndex:
+            self._identifier(node_id(value.Identifier, 0))
+        else:
+            self._identifier(value)
         if value.NamespaceUri:
             self.buffer[start] |= 0x80
             self.string(value.NamespaceUri)
@@ -168,7 +173,7 @@ class Writer:
     def data_value(self, value: ua.DataValue) -> None:
         """Value, StatusCode, source time, its picoseconds, server time, its picoseconds.
 
-        A Null value and a Good status are left out, as 5.2.2.17 has it.
+        A Null value, a Good status, no time and no picoseconds are left out, as 5.2.2.17 has it.
         """
         buffer = self.buffer
         start = len(buffer)
@@ -183,18 +188,20 @@ class Writer:
         if status:
             mask |= 0x02
             buffer += _status(status)
-        if value.SourceTimestamp is not None:
+        source = to_ticks(value.SourceTimestamp)
+        if source:
             mask |= 0x04
-            buffer += _ticks(to_ticks(value.SourceTimestamp))
-        if value.SourcePicoseconds is not None:
-            mask |= 0x10
-            buffer += _picoseconds(value.SourcePicoseconds)
-        if value.ServerTimestamp is not None:
+            buffer += _ticks(source)
+            if value.SourcePicoseconds:
+                mask |= 0x10
+                buffer += _picoseconds(value.SourcePicoseconds)
+        server = to_ticks(value.ServerTimestamp)
+        if server:
             mask |= 0x08
-            buffer += _ticks(to_ticks(value.ServerTimestamp))
-        if value.ServerPicoseconds is not None:
-            mask |= 0x20
-            buffer += _picoseconds(value.ServerPicoseconds)
+            buffer += _ticks(server)
+            if value.ServerPicoseconds:
+                mask |= 0x20
+                buffer += _picoseconds(value.ServerPicoseconds)
         buffer[start] = mask
 
     def diagnostic_info(self, value: ua.DiagnosticInfo) -> None:
@@ -234,6 +241,8 @@ class Writer:
         flat = _flatten(content)
         if dimensions is not None and math.prod(dimensions) != len(flat or ()):
             raise EncodeError(f"{len(flat or ())} elements in an array of dimensions {dimensions}")
+        if dimensions is not None and (len(dimensions) < 2 or min(dimensions) <= 0):
+            dimensions = None  # 5.2.2.16: one array, or an empty one
         self.buffer.append(type_id | 0x80 | (0 if dimensions is None else 0x40))
         if type_id in _NUMBERS:
             self.numbers(_NUMBERS[type_id], flat)
@@ -248,6 +257,8 @@ class Writer:
 
 def _flatten(content: Any) -> Any:
     while content and isinstance(content[0], list | tuple):
+        if len({len(part) for part in content}) > 1:
+            raise EncodeError("the rows of a matrix have different lengths")
         content = [element for part in content for element in part]
     return content
 

@@ -112,6 +112,64 @@ def test_the_locale_of_a_diagnostic_info_has_the_fourth_bit():
     assert (both.Locale, both.LocalizedText) == (7, 9)
 
 
+# Part 6, 5.2.2.17: no time, no picoseconds; ten picoseconds 10,000 times are the next tick.
+@pytest.mark.parametrize(
+    ("text", "picoseconds", "again"),
+    [
+        ("10 07 00", None, "00"),
+        ("14 01 00 00 00 00 00 00 00 ff ff", 9999, "14 01 00 00 00 00 00 00 00 0f 27"),
+        ("14 01 00 00 00 00 00 00 00 00 00", 0, "04 01 00 00 00 00 00 00 00"),
+        ("14 00 00 00 00 00 00 00 00 07 00", 7, "00"),
+    ],
+)
+def test_picoseconds_belong_to_a_time(text, picoseconds, again):
+    decoded = read("data_value", text)
+    assert decoded.SourcePicoseconds == picoseconds
+    assert written("data_value", decoded) == again
+
+
+# Part 6, 5.2.2.16: dimensions are there for two or more, none of them empty.
+@pytest.mark.parametrize(
+    ("value", "dimensions", "text"),
+    [
+        ([1, 2], [2], "83 02 00 00 00 01 02"),
+        ([], [0, 3], "83 00 00 00 00"),
+        ([[], []], [2, 0], "83 00 00 00 00"),
+        (None, [0, 0], "83 ff ff ff ff"),
+        ([[1], [2]], [2, 1], "c3 02 00 00 00 01 02 02 00 00 00 02 00 00 00 01 00 00 00"),
+    ],
+)
+def test_only_a_matrix_has_dimensions(value, dimensions, text):
+    encoded = encode_variant(ua.Variant(value, ua.VariantType.Byte, dimensions, is_array=True))
+    assert encoded.hex(" ") == text
+
+
+# Part 6, 5.2.2.3: a NaN may carry a payload, infinities and the sign of zero are values.
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0b 01 00 00 00 00 00 f8 7f",
+        "0b ef be ad de 00 00 f8 ff",
+        "0b 00 00 00 00 00 00 f0 ff",
+        "0b 00 00 00 00 00 00 00 80",
+        "0b 01 00 00 00 00 00 00 00",
+        "0a 0f 00 c0 7f",
+        "0a 00 00 80 ff",
+        "8b 01 00 00 00 01 00 00 00 00 00 f8 7f",
+    ],
+)
+def test_every_floating_point_number_stays_what_it_is(text):
+    assert encode_variant(decode_variant(bytes.fromhex(text))).hex(" ") == text
+
+
+# Part 6, 5.1.10: a Decimal is an ExtensionObject whose type is the DataType itself, i=50.
+def test_a_decimal_keeps_its_scale_and_digits():
+    text = "16 00 32 01 05 00 00 00 02 00 39 30 00"
+    value = decode_variant(bytes.fromhex(text))
+    assert value.Value.TypeId == node_id(50)
+    assert encode_variant(value).hex(" ") == text
+
+
 def test_a_diagnostic_info_holds_another_one():
     inner = ua.DiagnosticInfo(InnerStatusCode=ua.StatusCode(5))
     outer = ua.DiagnosticInfo(AdditionalInfo="x", InnerDiagnosticInfo=inner)
@@ -301,6 +359,33 @@ def test_an_expanded_node_id_names_its_namespace_and_server():
         written("node_id", value)
 
 
+# Part 6, 5.2.2.10
+@pytest.mark.parametrize("identifier", [5, "five", UUID(int=5), b"5"])
+def test_a_namespace_uri_takes_the_place_of_the_index(identifier):
+    named = ua.ExpandedNodeId(identifier, 3, None, "urn:a")
+    plain = ua.ExpandedNodeId(identifier, 0, None, "urn:a")
+    assert written("expanded_node_id", named) == written("expanded_node_id", plain)
+    assert named.NamespaceIndex == 3
+
+
+# Part 6, 5.2.2.10 and 5.2.2.9: the flags are not part of the encoding of the identifier.
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (ua.ExpandedNodeId(0), "00 00"),
+        (ua.ExpandedNodeId(300, 0, None, None, 2), "41 00 2c 01 02 00 00 00"),
+        (ua.ExpandedNodeId("a", 2, None, None, 0), "03 02 00 01 00 00 00 61"),
+        (
+            ua.ExpandedNodeId("a", 0, None, "u", 1),
+            "c3 00 00 01 00 00 00 61 01 00 00 00 75 01 00 00 00",
+        ),
+    ],
+)
+def test_the_flags_of_an_expanded_node_id(value, text):
+    assert written("expanded_node_id", value) == text
+    assert read("expanded_node_id", text) == value
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -310,6 +395,9 @@ def test_an_expanded_node_id_names_its_namespace_and_server():
         ua.ReadRequest(RequestHeader=ua.RequestHeader(AuditEntryId="\ud800")),
         ua.ReadRequest(RequestHeader=ua.RequestHeader(AdditionalHeader="text")),
         ua.ReadResponse(Results=[ua.DataValue(ua.Variant([1], ua.VariantType.Int32, [2]))]),
+        ua.ReadResponse(
+            Results=[ua.DataValue(ua.Variant([[1, 2], [3], [4, 5, 6]], ua.VariantType.Int32))]
+        ),
         ua.ReadResponse(Results=[ua.DataValue(ua.Variant([ua.Variant(1)], ua.VariantType.Byte))]),
     ],
 )
