@@ -12,21 +12,27 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from biogate.bioreactor import build_address_space, software_revision
 from biogate.commands import CommandService, WriteRoute
 from biogate.computed import ComputedTags, Function
 from biogate.data_folder import DEFAULT_DATA
+from biogate.declared.counters import Counters
+from biogate.declared.methods import DeclaredMethods
 from biogate.declared.routes import apply_stored, plain_value
+from biogate.declared.variables import DeclaredVariables
 from biogate.devices import Devices
 from biogate.diagnostics import Diagnostics, count
 from biogate.opcua.config import FrontEndConfig
+from biogate.opcua.events import Event, EventHub
 from biogate.opcua.front_end import FrontEnd
 from biogate.opcua.ports import StoredWrites
-from biogate.opcua.stack import status_name
+from biogate.opcua.stack import ObjectIds, node_id, status_name, ua
+from biogate.records import Records
 from biogate.site import Site, SitePlan, load_site, plan_site
 from biogate.storage import Storage, model_of
 from biogate.tags import TagInfo, TagTable, TagValue
@@ -47,6 +53,12 @@ class WriteRefusedError(Exception):
     def __init__(self, tag: str, code: int) -> None:
         super().__init__(f"{tag} was not written: {status_name(code)}")
         self.status = code
+
+
+def _raise_event(events: EventHub, message: str, severity: int) -> None:
+    """An event of the Server object, as a declared variable asks for it."""
+    server = node_id(ObjectIds.Server)
+    events.emit(Event(server, severity, ua.LocalizedText(message)))
 
 
 class Gateway:
@@ -80,6 +92,7 @@ class Gateway:
         self._table = TagTable()
         self._computed = ComputedTags(self._table)
         self._devices = Devices(self._plan, self._table, addresses or {})
+        self._declared = DeclaredVariables(self._plan.sections, self._table)
         self._stack = AsyncExitStack()
         self._front_end: FrontEnd | None = None
         self._variables: Mapping[str, tuple[str, ...]] = {}
@@ -147,13 +160,18 @@ class Gateway:
         storage = await Storage.open(self._data, self.site, auto_trust=self._auto_trust)
         self._stack.push_async_callback(storage.close)
         model = await asyncio.to_thread(model_of, self._data, self.site, self._nodesets)
-        built = build_address_space(model, self._plan, self._table)
+        built = build_address_space(model, self._plan, self._table, self._declared)
         self._variables = built.variables
-        policy = RolePolicy(anonymous=self.site.opcua.anonymous)
+        self._store(self._declared.initial(built.space.namespaces, now_ticks()))
+        policy = RolePolicy(self.site.opcua.anonymous, unaudited=self._unaudited())
         commands = CommandService(
             policy, storage.audit, read_text=self._read_text, store=self._store
         )
         self._add_routes(commands)
+        methods = DeclaredMethods(policy, Records(storage.audit, now_ticks))
+        for section in self._plan.sections:
+            namespace = built.space.namespaces.index(section.namespace)
+            methods.bind(built.space, namespace, section.methods)
         front_end = FrontEnd(
             self._front_end_config(),
             space=built.space,
@@ -163,11 +181,16 @@ class Gateway:
             authenticator=storage.users,
             pki=storage.pki,
         )
+        for tag, route in self._declared.routes(partial(_raise_event, front_end.events)):
+            commands.add_stored(tag, route)
         self._stack.push_async_callback(commands.drain)
         self._stack.push_async_callback(self._devices.stop)
         await front_end.start()
         self._stack.push_async_callback(front_end.stop)
         self._devices.start()
+        counters = Counters(self._declared, self._store, now_ticks)
+        counters.start()
+        self._stack.push_async_callback(counters.stop)
         self._follow_computed_tags()
         self.first_password = await storage.make_operator()
         self._front_end, self._commands, self._storage = front_end, commands, storage
@@ -200,6 +223,12 @@ class Gateway:
                         tag,
                         WriteRoute(name, device.plan.name, signal, device.supervisor, low, high),
                     )
+
+    def _unaudited(self) -> Iterator[str]:
+        """NodeIds of the variables and methods that the site declares unaudited."""
+        for variable in self._declared:
+            if not variable.config.audited:
+                yield from self._variables[variable.tag]
 
     def _follow_computed_tags(self) -> None:
         cursor = self._table.journal.cursor()
@@ -239,7 +268,8 @@ class Gateway:
 
     def read(self, tag: str) -> TagValue:
         """A tag's present value, status and times. Raises KeyError for an unknown tag."""
-        return self._table.read(tag)
+        value = self._table.read(tag)
+        return value._replace(value=plain_value(value.value))
 
     async def wait_for_first_values(self, tags: Sequence[str]) -> None:
         """Return once each of `tags` has been read or has failed. Raises KeyError (unknown tag)."""
@@ -249,15 +279,23 @@ class Gateway:
             await cursor.wait()
             cursor.read()
 
-    async def write(self, tag: str, value: float | str, *, subject: Subject = EMBEDDING) -> None:
+    async def write(self, tag: str, value: Any, *, subject: Subject = EMBEDDING) -> None:
         """Write a set-point as `subject` and wait for the device's confirmation.
+
+        Or set a variable without a device; its value is written as in the site file.
 
         Takes the same way as a client's write: policy, limits, audit record, device. Raises
         WriteRefusedError with the StatusCode, KeyError for an unknown tag.
         """
-        if self._commands is None:
+        if self._commands is None or self._front_end is None:
             raise RuntimeError("the gateway is not running: use `async with`, or await start()")
-        code = await self._commands.write(subject, self._table.index(tag), "", value)
+        index = self._table.index(tag)
+        if tag in self._declared:
+            namespaces = self._front_end.context.space.namespaces
+            stored = self._declared.converted(tag, value, namespaces, now_ticks())
+            code = await self._commands.write_stored(subject, index, "", stored)
+        else:
+            code = await self._commands.write(subject, index, "", value)
         if status.is_bad(code):
             raise WriteRefusedError(tag, code)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from biogate.bioreactor.builder import Builder
 from biogate.bioreactor.signals import build_signals
 from biogate.bioreactor.unit import build_unit
+from biogate.builder import Builder
+from biogate.declared.space import build_section
+from biogate.declared.variables import DeclaredVariables
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.site import SitePlan
 from biogate.tags import TagTable
@@ -22,23 +24,37 @@ class BuiltSpace:
     variables: Mapping[str, tuple[str, ...]]
 
 
-def build_address_space(model: Model, plan: SitePlan, table: TagTable) -> BuiltSpace:
-    """Add the site's instances to `model`, in a namespace of their own, and bind them to tags.
+def build_address_space(
+    model: Model, plan: SitePlan, table: TagTable, declared: DeclaredVariables
+) -> BuiltSpace:
+    """Add the site's instances to `model`, in namespaces of their own, and bind them to tags.
 
-    Tags of `table` that belong to no device of the plan are shown as computed tags.
+    Tags of `table` that belong to no device and are not `declared` are shown as computed tags.
     """
-    model.namespaces.append(plan.site.namespace_uri)
-    builder = Builder(model, table, len(model.namespaces) - 1)
-    for unit in plan.units.values():
-        build_unit(builder, unit, f"{plan.site.namespace_uri}:{unit.name}")
     devices = list(plan.devices.values())
-    measured = {device.tag(signal) for device in devices for signal in device.profile.signals}
-    infos = [table.info(table.index(name)) for name in table.names if name not in measured]
-    build_signals(builder, devices, infos)
+    known = {device.tag(signal) for device in devices for signal in device.profile.signals}
+    others = [name for name in table.names if name not in known and name not in declared]
+    builders = []
+    if plan.units or devices or others:
+        builder = _add_namespace(model, plan.site.namespace_uri, table)
+        for unit in plan.units.values():
+            build_unit(builder, unit, f"{plan.site.namespace_uri}:{unit.name}")
+        build_signals(builder, devices, [table.info(table.index(name)) for name in others])
+        builders.append(builder)
+    for section in plan.sections:
+        builders.append(_add_namespace(model, section.namespace, table))
+        build_section(builders[-1], section, declared)
     space = AddressSpace(model)
-    builder.bind(space)
-    shown = {
-        tag: tuple(variable.to_string() for variable in variables)
-        for tag, variables in builder.variables.items()
-    }
-    return BuiltSpace(space, shown)
+    for builder in builders:
+        builder.bind(space)
+    return BuiltSpace(space, {t: v for builder in builders for t, v in _shown(builder)})
+
+
+def _add_namespace(model: Model, uri: str, table: TagTable) -> Builder:
+    model.namespaces.append(uri)
+    return Builder(model, table, len(model.namespaces) - 1)
+
+
+def _shown(builder: Builder) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for tag, variables in builder.variables.items():
+        yield tag, tuple(variable.to_string() for variable in variables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from biogate.bioreactor.builder import (
+from biogate.builder import (
     LADS_URI,
     READ_ONLY,
     READ_WRITE,

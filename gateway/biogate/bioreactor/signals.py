@@ -5,7 +5,7 @@ A commissioning view: what a device says, whether or not a function of a unit is
 
 from __future__ import annotations
 
-from biogate.bioreactor.builder import READ_ONLY, READ_WRITE, Builder, analog_properties
+from biogate.builder import ANALOG_TYPES, READ_ONLY, READ_WRITE, Builder, analog_properties
 from biogate.opcua.stack import ObjectIds, node_id, ua
 from biogate.site import DevicePlan
 from biogate.tags import TagInfo
@@ -13,17 +13,18 @@ from biogate.tags import TagInfo
 _OBJECTS = node_id(ObjectIds.ObjectsFolder)
 _FOLDER = node_id(ObjectIds.FolderType)
 
-# Which of EngineeringUnits and EURange a number has → its VariableType (Part 8, 5.3.2).
-_ANALOG_TYPES = {
-    (True, True): ObjectIds.AnalogUnitRangeType,
-    (True, False): ObjectIds.AnalogUnitType,
-    (False, True): ObjectIds.AnalogItemType,
-    (False, False): ObjectIds.BaseDataVariableType,
-}
-
 
 def build_signals(builder: Builder, devices: list[DevicePlan], computed: list[TagInfo]) -> None:
-    """Add both folders; the second only when there are computed tags."""
+    """Add both folders, each only where there is something for it."""
+    if devices:
+        _build_devices(builder, devices)
+    if computed:
+        parent = _folder(builder, "Computed", "Computed", _OBJECTS, "Tags computed from others")
+        for info in computed:
+            _variable(builder, f"Computed.{info.name}", info.name, parent, info, "")
+
+
+def _build_devices(builder: Builder, devices: list[DevicePlan]) -> None:
     folder = _folder(builder, "Signals", "Signals", _OBJECTS, "Signals of each device, as read")
     for device in devices:
         parent = _folder(
@@ -33,10 +34,6 @@ def build_signals(builder: Builder, devices: list[DevicePlan], computed: list[Ta
             info = builder.table.info(builder.table.index(device.tag(signal)))
             path = f"Signals.{device.name}.{signal.name}"
             _variable(builder, path, signal.name, parent, info, device.name)
-    if computed:
-        parent = _folder(builder, "Computed", "Computed", _OBJECTS, "Tags computed from others")
-        for info in computed:
-            _variable(builder, f"Computed.{info.name}", info.name, parent, info, "")
 
 
 def _folder(
@@ -52,7 +49,7 @@ def _variable(
 ) -> None:
     number = info.is_number and info.data_type != "Boolean"
     properties = analog_properties(info) if number else {}
-    type_number = _ANALOG_TYPES["EngineeringUnits" in properties, "EURange" in properties]
+    type_number = ANALOG_TYPES["EngineeringUnits" in properties, "EURange" in properties]
     if type_number == ObjectIds.BaseDataVariableType:
         properties = {}
     instance = builder.instance(

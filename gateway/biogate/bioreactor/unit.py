@@ -6,7 +6,8 @@ the gateway knows and no transitions, and the Lock methods answer Bad_NotImpleme
 
 from __future__ import annotations
 
-from biogate.bioreactor.builder import (
+from biogate.bioreactor.functions import build_function, no_transitions, running
+from biogate.builder import (
     DI_URI,
     LADS_URI,
     READ_ONLY,
@@ -14,7 +15,6 @@ from biogate.bioreactor.builder import (
     Members,
     software_revision,
 )
-from biogate.bioreactor.functions import build_function, no_transitions, running
 from biogate.opcua.stack import ua
 from biogate.site import UnitPlan
 from biogate_nodesets import MemberSpec

@@ -9,6 +9,7 @@ from biogate.site.model import (
     Site,
     UnitConfig,
 )
+from biogate.site.node_plan import MethodPlan, ObjectPlan, SectionPlan, VariablePlan
 from biogate.site.plan import (
     Binding,
     DevicePlan,
@@ -25,13 +26,17 @@ __all__ = [
     "DevicePlan",
     "FunctionConfig",
     "FunctionPlan",
+    "MethodPlan",
+    "ObjectPlan",
     "OpcUaConfig",
+    "SectionPlan",
     "SignalConfig",
     "Site",
     "SiteError",
     "SitePlan",
     "UnitConfig",
     "UnitPlan",
+    "VariablePlan",
     "load_site",
     "parse_site",
     "plan_site",

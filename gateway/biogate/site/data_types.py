@@ -35,7 +35,7 @@ class BuiltInType:
     zero: Any
     is_number: bool = False
     whole: bool = False
-    limits: tuple[float, float] | None = None
+    limits: tuple[int, int] | None = None
 
 
 def _boolean(value: object) -> bool:

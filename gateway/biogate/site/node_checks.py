@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from biogate.site.data_types import BuiltInType
+from biogate.site.data_types import BuiltInType, node_id_parts
 from biogate.site.method_checks import check_method
 from biogate.site.model import Site
 from biogate.site.node_model import NodeSection, ObjectConfig, VariableConfig
@@ -18,14 +18,16 @@ from biogate.site.node_values import (
     types_of,
 )
 from biogate_adapters.document import Document
-from biogate_adapters.problems import KeyPath
+from biogate_adapters.problems import KeyPath, listed
 
 MAX_VARIABLES = 200_000
+MAX_SEVERITY = 1000
 _OFFICIAL = "http://opcfoundation.org/"
 
 
 def check_nodes(document: Document, site: Site) -> None:
     """Report what is wrong with the nodes that the site declares."""
+    own = {section.namespace for section in site.nodes.values()}
     uris = {site.namespace_uri: "the plant's own nodes", site.application_uri: "the server itself"}
     for name, section in site.nodes.items():
         path: KeyPath = ("nodes", name)
@@ -34,7 +36,7 @@ def check_nodes(document: Document, site: Site) -> None:
                 message = f"{name} is already the name of a {kind}"
                 document.report(path, message, hint="rename one of them", key=True)
         _check_namespace(document, path, section.namespace, uris)
-        _Section(document, path, section).check()
+        _Section(document, path, section, own).check()
 
 
 def _check_namespace(document: Document, path: KeyPath, uri: str, taken: dict[str, str]) -> None:
@@ -50,11 +52,15 @@ def _check_namespace(document: Document, path: KeyPath, uri: str, taken: dict[st
 
 @dataclass(slots=True)
 class _Section:
-    """One section while it is checked; `keys` says where each NodeId was given first."""
+    """One section while it is checked; `keys` says where each NodeId was given first.
+
+    `namespaces` are those of all sections.
+    """
 
     document: Document
     path: KeyPath
     section: NodeSection
+    namespaces: Set[str]
     types: Mapping[str, BuiltInType] = field(init=False)
     keys: dict[str, str] = field(default_factory=dict)
     variables: int = 0
@@ -122,13 +128,25 @@ class _Section:
         if type_ is None:
             return
         try:
-            shape, _ = initial_value(config, type_)
+            shape, value = initial_value(config, type_)
         except ValueFitError as problem:
             where = (*path, *problem.path)
             self.document.report(where, str(problem), allowed=problem.allowed)
             return
+        if config.type == "NodeId":
+            self._check_node_ids((*path, "value"), value)
         for name, message, hint in _misfits(config, type_, shape):
             self.document.report((*path, name), message, hint=hint, key=True)
+
+    def _check_node_ids(self, path: KeyPath, value: object) -> None:
+        if isinstance(value, list):
+            for i, item in enumerate(value):
+                self._check_node_ids((*path, i), item)
+            return
+        uri, _ = node_id_parts(str(value))
+        if uri and uri not in self.namespaces:
+            message = f"{uri} is no namespace of a section"
+            self.document.report(path, message, allowed=listed(sorted(self.namespaces)))
 
 
 def _properties(config: VariableConfig) -> tuple[str, ...]:
@@ -149,6 +167,10 @@ def _misfits(
         yield from _misfits_of_source(config, type_, shape)
     if config.raises_event is not None and not (single_number and type_.whole):
         yield "raises_event", "the severity of an event is a whole number", "choose type: UInt16"
+    if config.raises_event is not None and config.write_range is not None:
+        low, high = config.write_range
+        if low < 0 or high > MAX_SEVERITY:
+            yield "write_range", "a severity is 1 to 1000, and 0 raises no event", "[0, 1000]"
     if config.writable:
         return
     for key in ("write_range", "raises_event"):

@@ -61,7 +61,7 @@ class VariableConfig(Strict):
     writable: bool = False
     """True: clients may write it, as their roles allow."""
     write_range: Range | None = None
-    """Values that may be written [low, high]; the engineering range where absent."""
+    """Values that may be written [low, high]; any where absent, also outside of `range`."""
     audited: bool = True
     """False: writes leave no audit record. For test rigs and benchmarks."""
     historized: bool = False

@@ -49,11 +49,6 @@ class VariablePlan:
     value: Any
     number: int | None
 
-    @property
-    def write_limits(self) -> tuple[float, float] | None:
-        """Values that may be written, both included; None for no limit."""
-        return self.config.write_range or self.config.range
-
 
 @dataclass(frozen=True, slots=True)
 class ArgumentPlan:

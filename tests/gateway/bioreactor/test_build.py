@@ -10,6 +10,7 @@ import pytest
 from asyncua import ua
 
 from biogate.bioreactor import BuiltSpace, build_address_space
+from biogate.declared.variables import DeclaredVariables
 from biogate.devices import tag_info
 from biogate.opcua.codec import decode_variant
 from biogate.opcua.space.values import CallSource, TagSource
@@ -49,7 +50,7 @@ def table(plan: SitePlan) -> TagTable:
 @pytest.fixture(scope="module")
 def built(plan: SitePlan, table: TagTable, nodeset_cache: Path) -> BuiltSpace:
     model = load_model(cache=nodeset_cache, application_uri="urn:test")
-    return build_address_space(model, plan, table)
+    return build_address_space(model, plan, table, DeclaredVariables(plan.sections, table))
 
 
 @pytest.fixture(scope="module")

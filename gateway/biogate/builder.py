@@ -1,4 +1,4 @@
-"""What the builders of this package share: where instances go, and how tags become Variables."""
+"""What builders of nodes share: where instances go, and how tags become Variables."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ DI_URI = "http://opcfoundation.org/UA/DI/"
 LADS_URI = "http://opcfoundation.org/UA/LADS/"
 
 READ_ONLY, READ_WRITE = 1, 3
+
+# Which of EngineeringUnits and EURange a number has → its VariableType (Part 8, 5.3.2).
+ANALOG_TYPES = {
+    (True, True): ObjectIds.AnalogUnitRangeType,
+    (True, False): ObjectIds.AnalogUnitType,
+    (False, True): ObjectIds.AnalogItemType,
+    (False, False): ObjectIds.BaseDataVariableType,
+}
 
 Members = Mapping[str, MemberSpec | ua.Variant]
 
@@ -74,9 +82,13 @@ class Builder:
         self, variable: ua.NodeId, tag: str, device: str, projection: ua.VariantType, *, write: bool
     ) -> None:
         """Let a Variable show a tag, and carry writes to it where `write`."""
-        source = TagSource(self.table.index(tag), projection, tag, device, writable=write)
+        index = self.table.index(tag)
+        self.bind_tag(variable, TagSource(index, projection, tag, device, writable=write))
+
+    def bind_tag(self, variable: ua.NodeId, source: TagSource) -> None:
+        """Let a Variable show what `source` says."""
         self._sources[variable] = source
-        self.variables.setdefault(tag, []).append(variable)
+        self.variables.setdefault(source.name, []).append(variable)
 
     def follow(self, variable: ua.NodeId, tag: str, value: ua.Variant) -> None:
         """Let a Variable hold a constant for as long as `tag` is not Bad, with the tag's times."""
