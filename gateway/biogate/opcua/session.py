@@ -150,9 +150,9 @@ class SessionManager:
         session.last_seen_s = self._clock()
 
     def drop(self, session: Session) -> None:
-        """End a session against its client's will."""
+        """End a session against its client's will, which may go on with its subscriptions."""
         self.dropped += not session.closed
-        self.close(session, delete_subscriptions=True)
+        self.close(session, delete_subscriptions=False)
 
     def close(self, session: Session, *, delete_subscriptions: bool) -> None:
         """End a session. Closing it twice does nothing."""
@@ -164,11 +164,14 @@ class SessionManager:
         self._on_closed(session, delete_subscriptions)
 
     def tick(self) -> list[Session]:
-        """Close the sessions whose timeout has passed, and return them."""
+        """Close the sessions whose timeout has passed, and return them.
+
+        Their subscriptions live until their own lifetime ends (Part 4, 5.14.1.1).
+        """
         now = self._clock()
         expired = [s for s in self if now - s.last_seen_s > s.timeout_s]
         for session in expired:
-            self.close(session, delete_subscriptions=True)
+            self.close(session, delete_subscriptions=False)
         self.timed_out += len(expired)
         return expired
 
