@@ -176,6 +176,7 @@ _FOUR_BYTE_NODE_ID = 1
 _BYTE_STRING_BODY = 1
 _DATA_CHANGE_NOTIFICATION = 811
 _STATUS_CHANGE_NOTIFICATION = 820
+_EVENT_NOTIFICATION_LIST = 916
 _PUBLISH_RESPONSE = 829
 _REPUBLISH_RESPONSE = 835
 _NO_DIAGNOSTICS = struct.pack("<i", 0)
@@ -188,6 +189,13 @@ def data_change_notification(count: int, *items: bytes) -> bytes:
     """An ExtensionObject of DataChangeNotification with `count` encoded notifications."""
     body = b"".join((_COUNT.pack(count), *items, _NO_DIAGNOSTICS))
     return _extension_object(_DATA_CHANGE_NOTIFICATION, body)
+
+
+def event_notification_list(events: Sequence[bytes]) -> bytes:
+    """An ExtensionObject of EventNotificationList with encoded EventFieldLists."""
+    return _extension_object(
+        _EVENT_NOTIFICATION_LIST, b"".join((_COUNT.pack(len(events)), *events))
+    )
 
 
 def status_change_notification(status: int) -> bytes:

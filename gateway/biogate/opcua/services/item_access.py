@@ -9,7 +9,7 @@ from biogate.opcua.services.item_source import check_item, item_source
 from biogate.opcua.session import Session
 from biogate.opcua.space.attributes import VALUE
 from biogate.opcua.stack import StatusCodes, ua
-from biogate.opcua.subscriptions.monitored_item import MonitoredItem, NumberSource, ObjectSource
+from biogate.opcua.subscriptions.monitored_item import MonitoredItem, ObjectSource, Source
 from biogate.opcua.subscriptions.sampling import SampledTags
 from biogate.opcua.subscriptions.subscription import Subscription
 
@@ -36,7 +36,7 @@ class ItemAccess:
 
     def source(
         self, subscription: Subscription, item: MonitoredItem
-    ) -> NumberSource | ObjectSource | None:
+    ) -> Source | None:
         """Only a Value can get another source; an object source reads whatever is there."""
         if item.read.AttributeId != VALUE:
             return None
@@ -53,7 +53,10 @@ class ItemAccess:
         if new.user is not None or old.user is not None:
             return new.user == old.user
         signed = _NO_SECURITY not in (new.security_mode, old.security_mode)
-        return signed and new.application_uri == old.application_uri
+        return signed and self.same_client(owner, before)
+
+    def same_client(self, owner: Session, before: Session) -> bool:
+        return owner.subject.application_uri == before.subject.application_uri
 
     @property
     def range_stamp(self) -> object:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from biogate.opcua.codec.columns import WIRE_TYPES
 from biogate.opcua.errors import StatusError
 from biogate.opcua.services.context import ServerContext
+from biogate.opcua.services.event_item import check_event_item, event_source
 from biogate.opcua.services.read_value import check_read, read_items
 from biogate.opcua.space.attributes import VALUE, read_attribute
 from biogate.opcua.space.ids import NUMBER
@@ -14,7 +15,7 @@ from biogate.opcua.space.rights import RightsView
 from biogate.opcua.space.tag_values import project
 from biogate.opcua.space.values import CallSource, TagSource
 from biogate.opcua.stack import AttributeIds, StatusCodes, ua
-from biogate.opcua.subscriptions.monitored_item import NumberSource, ObjectSource
+from biogate.opcua.subscriptions.monitored_item import NumberSource, ObjectSource, Source
 from biogate.opcua.subscriptions.sampling import SampledTags
 from biogate.opcua.subscriptions.subscription import Subscription
 from biogate_nodesets.model import Node
@@ -29,10 +30,11 @@ def check_item(server: ServerContext, rights: RightsView, read: ua.ReadValueId) 
     Raises StatusError with the operation's status.
     """
     node = check_read(rights, read)
+    if read.AttributeId == AttributeIds.EventNotifier:
+        check_event_item(server, rights, node)
+        return node
     if not rights.may(Action.SUBSCRIBE, node):
         raise StatusError(rights.refusal(Action.SUBSCRIBE, node))
-    if read.AttributeId == AttributeIds.EventNotifier:
-        raise StatusError(StatusCodes.BadMonitoredItemFilterUnsupported)
     if read.AttributeId != VALUE and (
         read_attribute(node, read.AttributeId, server.space, rights) is None
     ):
@@ -48,12 +50,14 @@ def is_number(server: ServerContext, node: Node) -> bool:
 
 def item_source(
     server: ServerContext, tags: SampledTags, subscription: Subscription, read: ua.ReadValueId
-) -> NumberSource | ObjectSource:
+) -> Source:
     """What a permitted item is sampled from; read with the rights of the subscription's owner.
 
     A tag that is a number goes by column; everything else is read as an object, and only when
     what is known of it says that it may have changed.
     """
+    if read.AttributeId == AttributeIds.EventNotifier:
+        return event_source(server, subscription, read)
     source = server.space.source(read.NodeId) if read.AttributeId == VALUE else None
 
     def read_now() -> ua.DataValue:

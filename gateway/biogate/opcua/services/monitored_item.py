@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from biogate.opcua.errors import ServiceError, StatusError
 from biogate.opcua.services.attribute import checked_timestamps
 from biogate.opcua.services.context import RequestContext, Result, ServerContext, Service
+from biogate.opcua.services.event_item import event_settings, filter_result
 from biogate.opcua.services.item_source import check_item, is_number, item_source
 from biogate.opcua.services.limits import check_count
 from biogate.opcua.services.results import ResultList
@@ -17,10 +18,11 @@ from biogate.opcua.subscriptions.filters import data_filter
 from biogate.opcua.subscriptions.limits import revise_queue_size, revise_sampling_interval
 from biogate.opcua.subscriptions.manager import SubscriptionManager
 from biogate.opcua.subscriptions.monitored_item import (
+    EventSource,
     MonitoredItem,
     NumberSource,
-    ObjectSource,
     Settings,
+    Source,
 )
 from biogate.opcua.subscriptions.sampling import SampledTags
 from biogate.opcua.subscriptions.states import State
@@ -28,6 +30,7 @@ from biogate.opcua.subscriptions.subscription import Subscription
 from biogate.opcua.turns import Work
 
 T = TypeVar("T")
+R = TypeVar("R")
 _MODES = tuple(ua.MonitoringMode)
 _BATCH = 50
 """Items that are created together, and sampled from the same moment."""
@@ -70,7 +73,7 @@ class MonitoredItemServices:
                 try:
                     item = self._create(ctx, subscription, wanted, timestamps)
                 except StatusError as error:
-                    results.add(ua.MonitoredItemCreateResult(StatusCode=_code(error.status)))
+                    results.add(_refused(ua.MonitoredItemCreateResult, error))
                 else:
                     created.append(item)
                     results.add(_create_result(item))
@@ -119,7 +122,7 @@ class MonitoredItemServices:
                     item = _item(subscription, wanted.MonitoredItemId)
                     self._modify(ctx, subscription, item, wanted.RequestedParameters, timestamps)
                 except StatusError as error:
-                    results.add(ua.MonitoredItemModifyResult(StatusCode=_code(error.status)))
+                    results.add(_refused(ua.MonitoredItemModifyResult, error))
                 else:
                     results.add(_modify_result(item))
             yield
@@ -185,7 +188,7 @@ class MonitoredItemServices:
         ctx: RequestContext,
         subscription: Subscription,
         read: ua.ReadValueId,
-        source: NumberSource | ObjectSource,
+        source: Source,
         requested: ua.MonitoringParameters,
         timestamps: int,
         *,
@@ -193,6 +196,13 @@ class MonitoredItemServices:
     ) -> Settings:
         """The revised parameters. Raises StatusError for a filter that cannot be."""
         manager = self._manager(ctx.server)
+        if isinstance(source, EventSource):
+            return event_settings(
+                ctx.server,
+                requested,
+                timestamps,
+                lambda size: manager.items.make_room(source, size - old_size) + old_size,
+            )
         node = ctx.server.space.get(read.NodeId)
         size = min(requested.QueueSize, ctx.server.config.limits.max_monitored_items_queue_size)
         places = manager.items.make_room(source, size - old_size) + old_size
@@ -257,11 +267,16 @@ def _found(
     return items, results
 
 
+def _refused(result: Callable[..., R], error: StatusError) -> R:
+    return result(StatusCode=_code(error.status), FilterResult=filter_result(error))
+
+
 def _create_result(item: MonitoredItem) -> ua.MonitoredItemCreateResult:
     return ua.MonitoredItemCreateResult(
         MonitoredItemId=ua.UInt32(item.id),
         RevisedSamplingInterval=ua.Double(item.settings.sampling_interval_ms),
         RevisedQueueSize=ua.UInt32(item.settings.queue_size),
+        FilterResult=filter_result(item.settings),
     )
 
 
@@ -269,4 +284,5 @@ def _modify_result(item: MonitoredItem) -> ua.MonitoredItemModifyResult:
     return ua.MonitoredItemModifyResult(
         RevisedSamplingInterval=ua.Double(item.settings.sampling_interval_ms),
         RevisedQueueSize=ua.UInt32(item.settings.queue_size),
+        FilterResult=filter_result(item.settings),
     )

@@ -17,6 +17,8 @@ from biogate.opcua.services.context import (
 from biogate.opcua.services.item_access import ItemAccess
 from biogate.opcua.services.limits import check_count
 from biogate.opcua.services.monitored_item import MonitoredItemServices
+from biogate.opcua.services.transfer import TransferService
+from biogate.opcua.services.triggering import TriggeringService
 from biogate.opcua.session import Session
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.subscriptions.limits import SubscriptionLimits, revise_publishing
@@ -40,7 +42,9 @@ class SubscriptionServices:
             Service(ua.DeleteSubscriptionsRequest, self.delete),
             Service(ua.PublishRequest, self.publish),
             Service(ua.RepublishRequest, self.republish),
+            *TransferService(self._manager).services,
             *MonitoredItemServices(tags, self._manager).services,
+            *TriggeringService(self._manager).services,
         )
 
     # -- ServiceSet -----------------------------------------------------------------------------
@@ -52,6 +56,11 @@ class SubscriptionServices:
         self._made.check_access()
         if self._made.next_deadline_s <= now_s:
             self._made.tick(now_s)
+
+    @property
+    def manager(self) -> SubscriptionManager | None:
+        """What holds the subscriptions; None before the first one is asked for."""
+        return self._made
 
     @property
     def next_deadline_s(self) -> float:
@@ -80,23 +89,33 @@ class SubscriptionServices:
         Raises StatusError Bad_SubscriptionIdInvalid, or Bad_UserAccessDenied for a subscription
         of another session.
         """
-        for owner, subscription in self._made.subscriptions() if self._made else ():
-            if subscription.id == subscription_id:
-                if owner is not session:
-                    raise StatusError(StatusCodes.BadUserAccessDenied)
-                items = list(subscription.items)
-                return [i.id for i in items], [i.settings.client_handle for i in items]
-        raise StatusError(StatusCodes.BadSubscriptionIdInvalid)
+        items = list(self._of_session(session, subscription_id).items)
+        return [i.id for i in items], [i.settings.client_handle for i in items]
+
+    def resend(self, session: Session, subscription_id: int) -> Iterator[None]:
+        """Queue the present values of reporting items, some at a time, for ResendData (9.2).
+
+        Raises StatusError like `monitored_items`, at once.
+        """
+        subscription = self._of_session(session, subscription_id)
+        assert self._made is not None
+        return self._made.items.resend(subscription.items)
 
     def all(self) -> Iterator[tuple[Session, Subscription]]:
         """Every subscription with its session, those of closed sessions too."""
         return self._made.subscriptions() if self._made else iter(())
+
+    def _of_session(self, session: Session, subscription_id: int) -> Subscription:
+        if self._made is None:
+            raise StatusError(StatusCodes.BadSubscriptionIdInvalid)
+        return self._made.of_session(session, subscription_id)
 
     def _manager(self, server: ServerContext) -> SubscriptionManager:
         if self._made is None:
             self._made = SubscriptionManager(
                 SubscriptionLimits(server.config.limits),
                 self._tags,
+                server.events.journal,
                 ItemAccess(server, self._tags),
                 server.clock,
                 server.wall_clock,

@@ -10,15 +10,20 @@ import numpy as np
 
 from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.errors import StatusError
+from biogate.opcua.events.delivery import EventDelivery, overflow_of
+from biogate.opcua.events.journal import EventJournal
+from biogate.opcua.events.queue import EventQueue
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.subscriptions.filters import DataFilter
 from biogate.opcua.subscriptions.item_set import ItemSet
 from biogate.opcua.subscriptions.limits import SubscriptionLimits
 from biogate.opcua.subscriptions.monitored_item import (
     REPORTING,
+    EventSource,
     MonitoredItem,
     NumberSource,
-    ObjectSource,
     Settings,
+    Source,
 )
 from biogate.opcua.subscriptions.object_queue import ObjectQueue
 from biogate.opcua.subscriptions.rings import RingStore, Samples
@@ -37,6 +42,7 @@ class ItemPool:
         self,
         limits: SubscriptionLimits,
         tags: SampledTags,
+        journal: EventJournal,
         give_way: Callable[[], bool],
         clock: Callable[[], float],
         wall_clock: Callable[[], int],
@@ -50,6 +56,7 @@ class ItemPool:
         self._object_places = 0
         self._object_bytes = ByteBudget(limits.max_object_bytes)
         self.sampler = Sampler(tags, self._store, wall_clock, work_clock)
+        self.events = EventDelivery(journal, wall_clock, work_clock)
         self._last_item = 0
         self._count = 0
         self._links = 0
@@ -62,13 +69,13 @@ class ItemPool:
         """The items of a new subscription: none yet."""
         return ItemSet(self._store, self.sampler.sharing)
 
-    def places_left(self, source: NumberSource | ObjectSource) -> int:
+    def places_left(self, source: Source) -> int:
         """How many more values the queues of numbers, or those of all else, may hold."""
         if isinstance(source, NumberSource):
             return self._limits.max_queued_values - self._store.places
         return self._limits.max_queued_objects - self._object_places
 
-    def make_room(self, source: NumberSource | ObjectSource, places: int) -> int:
+    def make_room(self, source: Source, places: int) -> int:
         """Like `places_left`, after subscriptions that nobody uses have given way to so many."""
         while self.places_left(source) < places and self._give_way():
             pass
@@ -78,7 +85,7 @@ class ItemPool:
         self,
         items: ItemSet,
         read: ua.ReadValueId,
-        source: NumberSource | ObjectSource,
+        source: Source,
         settings: Settings,
         mode: int,
     ) -> MonitoredItem:
@@ -102,8 +109,17 @@ class ItemPool:
     def start(self, items: Sequence[MonitoredItem]) -> None:
         """Sample the items whose mode asks for it; their present values are queued."""
         sampled = [item for item in items if item.sampled]
+        self.events.add([item for item in sampled if isinstance(item.source, EventSource)])
+        sampled = [item for item in sampled if not isinstance(item.source, EventSource)]
         if sampled:
             self.sampler.add(sampled, self._clock())
+
+    def _stop(self, item: MonitoredItem) -> None:
+        """Put nothing more into the item's queue."""
+        if isinstance(item.source, EventSource):
+            self.events.remove(item)
+        else:
+            self.sampler.remove(item)
 
     def modify(self, item: MonitoredItem, settings: Settings) -> None:
         """New settings; queued values stay. A new filter starts from the present value."""
@@ -115,9 +131,7 @@ class ItemPool:
         self._note_percent(item)
         if item.queue is not None:
             self._object_places += settings.queue_size - item.queue.capacity
-            item.queue.configure(
-                settings.queue_size, settings.filter, discard_oldest=settings.discard_oldest
-            )
+            self._configure(item, item.queue)
         elif isinstance(item.source, NumberSource):
             self._store.configure(item.slot, item.ring_settings(item.source))
         if resample and item.sampled:
@@ -132,7 +146,7 @@ class ItemPool:
             item.mode = mode
             item.released = False
             if before and not item.sampled:
-                self.sampler.remove(item)
+                self._stop(item)
                 self._clear(item)
             elif item.sampled and not before:
                 started.append(item)
@@ -141,18 +155,16 @@ class ItemPool:
 
     def remove(self, item_set: ItemSet, item: MonitoredItem) -> None:
         """Delete an item, its queue and its links."""
-        self.sampler.remove(item)
+        self._stop(item)
         self._links -= item_set.triggers.forget(item)
         item_set.remove(item)
         self._drop_queue(item)
         self._percent.pop(item, None)
         self._count -= 1
 
-    def rebind(
-        self, item_set: ItemSet, item: MonitoredItem, source: NumberSource | ObjectSource
-    ) -> None:
+    def rebind(self, item_set: ItemSet, item: MonitoredItem, source: Source) -> None:
         """Sample the item from another source; what waited in its queue is let go."""
-        self.sampler.remove(item)
+        self._stop(item)
         self._drop_queue(item)
         item.source = source
         self._make_queue(item)
@@ -199,8 +211,10 @@ class ItemPool:
     def renew_deadbands(self, span: Callable[[ua.NodeId], float | None]) -> None:
         """Take the present spans of EURanges into account; without one, every change passes."""
         for item in list(self._percent):
-            filter_ = item.settings.filter.over(span(item.read.NodeId) or 0.0)
-            if filter_ != item.settings.filter:
+            before = item.settings.filter
+            assert isinstance(before, DataFilter)
+            filter_ = before.over(span(item.read.NodeId) or 0.0)
+            if filter_ != before:
                 self.modify(item, replace(item.settings, filter=filter_))
 
     @property
@@ -209,10 +223,11 @@ class ItemPool:
         return bool(self._percent)
 
     def _note_percent(self, item: MonitoredItem) -> None:
-        if item.settings.filter.percent is None:
-            self._percent.pop(item, None)
-        else:
+        filter_ = item.settings.filter
+        if isinstance(filter_, DataFilter) and filter_.percent is not None:
             self._percent[item] = None
+        else:
+            self._percent.pop(item, None)
 
     # -- queues ---------------------------------------------------------------------------------
 
@@ -222,12 +237,25 @@ class ItemPool:
             item.slot = self._store.add(item.ring_settings(item.source))
         else:
             self._object_places += settings.queue_size
-            item.queue = ObjectQueue(
-                settings.queue_size,
-                settings.filter,
-                self._object_bytes,
-                discard_oldest=settings.discard_oldest,
+            item.queue = self._object_queue(settings)
+
+    def _object_queue(self, settings: Settings) -> ObjectQueue | EventQueue:
+        size, discard_oldest = settings.queue_size, settings.discard_oldest
+        if isinstance(settings.filter, DataFilter):
+            return ObjectQueue(
+                size, settings.filter, self._object_bytes, discard_oldest=discard_oldest
             )
+        return EventQueue(size, self._object_bytes, discard_oldest=discard_oldest)
+
+    def _configure(self, item: MonitoredItem, queue: ObjectQueue | EventQueue) -> None:
+        settings = item.settings
+        size, discard_oldest = settings.queue_size, settings.discard_oldest
+        if isinstance(queue, EventQueue):
+            queue.configure(
+                size, overflow_of(item, self._wall_clock), discard_oldest=discard_oldest
+            )
+        elif isinstance(settings.filter, DataFilter):
+            queue.configure(size, settings.filter, discard_oldest=discard_oldest)
 
     def _drop_queue(self, item: MonitoredItem) -> None:
         if item.queue is None:
@@ -246,8 +274,11 @@ class ItemPool:
     # -- rights ---------------------------------------------------------------------------------
 
     def end(self, item: MonitoredItem, status: int) -> None:
-        """Say why, once, and sample no more; nothing that waited in the queue gets out."""
-        self.sampler.remove(item)
+        """Say why, once, and sample no more; nothing that waited in the queue gets out.
+
+        There is no way to say it among events.
+        """
+        self._stop(item)
         self._clear(item)
         was_sampled, item.ended = item.sampled, True
         if not was_sampled:
@@ -261,7 +292,7 @@ class ItemPool:
                 np.array([now], np.int64),
             )
             self._store.push(np.array([item.slot]), last)
-        else:
+        elif isinstance(item.queue, ObjectQueue):
             code: Any = ua.StatusCode(ua.UInt32(status))
             item.queue.push(ua.DataValue(ua.Variant(), code, _ticks(now), _ticks(now)))
 

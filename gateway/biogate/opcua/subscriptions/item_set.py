@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,12 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from biogate.opcua.codec.columns import data_change_notification, encode_notifications
+from biogate.opcua.codec.columns import (
+    data_change_notification,
+    encode_notifications,
+    event_notification_list,
+)
 from biogate.opcua.codec.limits import EncodeError
+from biogate.opcua.events.event_filter import status_field
+from biogate.opcua.events.queue import EventQueue
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.subscriptions.layout import DataChanges, Feed
 from biogate.opcua.subscriptions.monitored_item import REPORTING, SAMPLING, MonitoredItem
-from biogate.opcua.subscriptions.object_queue import encode_object_notification
+from biogate.opcua.subscriptions.object_queue import ObjectQueue, encode_object_notification
 from biogate.opcua.subscriptions.rings import RingStore
 from biogate.opcua.subscriptions.sharing import Sharing
 from biogate.opcua.subscriptions.triggers import Triggers
@@ -33,11 +40,13 @@ _SETTLING_CYCLES = 2
 
 
 class Taken(NamedTuple):
-    """`number` notifications in the DataChangeNotification `changes`, encoded; `cut` when there
-    were too many objects for one message."""
+    """`changes` of values and `events`, and the encoded notifications of them: a
+    DataChangeNotification, an EventNotificationList, or both; `cut` when there were too many
+    objects for one message."""
 
-    number: int
-    changes: bytes
+    changes: int
+    events: int
+    notifications: list[bytes]
     cut: bool
 
 
@@ -54,6 +63,7 @@ class _Message:
     number: int = 0
     size: int = 0
     parts: list[bytes] = field(default_factory=list)
+    events: list[bytes] = field(default_factory=list)
     shared: DataChanges | None = None
     is_full: bool = False
     is_cut: bool = False
@@ -61,14 +71,19 @@ class _Message:
     @property
     def taken(self) -> Taken:
         """The message as it is."""
+        changes = self.number - len(self.events)
+        notifications = [self._changes(changes)] if changes else []
+        if self.events:
+            notifications.append(event_notification_list(self.events))
+        return Taken(changes, len(self.events), notifications, self.is_cut)
+
+    def _changes(self, number: int) -> bytes:
         shared = self.shared
         if shared is None:
-            changes = data_change_notification(self.number, *self.parts)
-        elif self.parts:
-            changes = data_change_notification(self.number, shared.notifications, *self.parts)
-        else:
-            changes = shared.encoded
-        return Taken(self.number, changes, self.is_cut)
+            return data_change_notification(number, *self.parts)
+        if self.parts:
+            return data_change_notification(number, shared.notifications, *self.parts)
+        return shared.encoded
 
     @property
     def numbers_left(self) -> int:
@@ -92,6 +107,11 @@ class _Message:
         self.size += len(part)
         self.number += number
 
+    def add_event(self, part: bytes) -> None:
+        self.events.append(part)
+        self.size += len(part)
+        self.number += 1
+
 
 class ItemSet:
     """Items by id. Call `rearrange` after an item's mode or the links in `triggers` changed."""
@@ -107,8 +127,9 @@ class ItemSet:
         self._stale = False
         self._slots = np.empty(0, np.int64)
         self._objects: deque[MonitoredItem] = deque()
+        self._events: deque[MonitoredItem] = deque()
         self._first = 0
-        self._numbers_first = True
+        self._kinds = deque((self._take_numbers, self._take_objects, self._take_events))
 
     def __len__(self) -> int:
         return len(self._items)
@@ -157,7 +178,9 @@ class ItemSet:
         if self.triggers:
             self._release()
         self._arrange()
-        return self._numbers_available or any(i.queue for i in self._objects)
+        if self._numbers_available:
+            return True
+        return any(i.queue for i in self._objects) or any(i.queue for i in self._events)
 
     @property
     def _numbers_available(self) -> bool:
@@ -172,11 +195,10 @@ class ItemSet:
         """
         self._arrange()
         message = _Message(limit, room)
-        kinds = (self._take_numbers, self._take_objects)
-        for take in kinds if self._numbers_first else reversed(kinds):
+        for take in self._kinds:
             take(message)
         if message.is_full:
-            self._numbers_first = not self._numbers_first
+            self._kinds.rotate(-1)
         if self._released:
             self._hold_back()
         return message.taken
@@ -227,7 +249,7 @@ class ItemSet:
         objects = size = 0
         for _ in range(len(self._objects)):
             item = self._objects[0]
-            while item.queue and not message.is_cut:
+            while isinstance(item.queue, ObjectQueue) and item.queue and not message.is_cut:
                 part = _encoded(item, item.queue.peek(), message.room)
                 if not message.has_room(len(part)):
                     return
@@ -239,6 +261,17 @@ class ItemSet:
                 break
             self._objects.rotate(-1)
 
+    def _take_events(self, message: _Message) -> None:
+        for _ in range(len(self._events)):
+            item = self._events[0]
+            while isinstance(item.queue, EventQueue) and item.queue:
+                part = _encoded_event(item, item.queue.peek(), message.room)
+                if not message.has_room(len(part)):
+                    return
+                item.queue.take()
+                message.add_event(part)
+            self._events.rotate(-1)
+
     def _arrange(self) -> None:
         if not self._stale:
             return
@@ -246,7 +279,8 @@ class ItemSet:
         reporting = [item for item in self._items.values() if item.reports]
         slots = [item.slot for item in reporting if item.queue is None]
         self._slots = np.array(slots, np.int64)
-        self._objects = deque(item for item in reporting if item.queue is not None)
+        self._objects = deque(item for item in reporting if isinstance(item.queue, ObjectQueue))
+        self._events = deque(item for item in reporting if isinstance(item.queue, EventQueue))
         self._first = 0
 
 
@@ -273,3 +307,23 @@ def _encoded(item: MonitoredItem, value: ua.DataValue, room: int) -> bytes:
         value.ServerTimestamp,
     )
     return encode_object_notification(handle, failed, timestamps)
+
+
+_HANDLE = struct.Struct("<I")
+_COUNT = struct.Struct("<i")
+_UNSENDABLE = status_field(StatusCodes.BadEncodingLimitsExceeded)
+
+
+def _encoded_event(item: MonitoredItem, fields: bytes, room: int) -> bytes:
+    """An EventFieldList (Part 4, 7.25.3), or one that says why its fields are not in it."""
+    handle = _HANDLE.pack(item.settings.client_handle)
+    if len(handle) + len(fields) <= room:
+        item.unsendable = False
+        return handle + fields
+    if not item.unsendable:
+        node = item.read.NodeId.to_string()
+        why = "larger than the client takes"
+        _log.warning("an event cannot be sent", extra={"node": node, "why": why})
+    item.unsendable = True
+    count = fields[: _COUNT.size]
+    return b"".join((handle, count, _UNSENDABLE * int.from_bytes(count, "little")))

@@ -15,11 +15,12 @@ from typing import Any, Protocol
 
 from biogate.opcua.codec import columns
 from biogate.opcua.errors import ServiceError, StatusError
+from biogate.opcua.events.journal import EventJournal
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.subscriptions.grid import TOLERANCE_S
 from biogate.opcua.subscriptions.item_pool import ItemPool
 from biogate.opcua.subscriptions.limits import SubscriptionLimits
-from biogate.opcua.subscriptions.monitored_item import MonitoredItem, NumberSource, ObjectSource
+from biogate.opcua.subscriptions.monitored_item import MonitoredItem, Source
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
 from biogate.opcua.subscriptions.sampling import SLICE_S, SampledTags
 from biogate.opcua.subscriptions.states import State
@@ -41,9 +42,7 @@ class Access(Protocol):
         """Good, or the status that ends the item."""
         ...
 
-    def source(
-        self, subscription: Subscription, item: MonitoredItem
-    ) -> NumberSource | ObjectSource | None:
+    def source(self, subscription: Subscription, item: MonitoredItem) -> Source | None:
         """The item's new source when its node was bound to another one, else None."""
         ...
 
@@ -91,6 +90,7 @@ class SubscriptionManager:
         self,
         limits: SubscriptionLimits,
         tags: SampledTags,
+        journal: EventJournal,
         access: Access,
         clock: Callable[[], float],
         wall_clock: Callable[[], int],
@@ -101,7 +101,9 @@ class SubscriptionManager:
         self._clock = clock
         self._wall_clock = wall_clock
         self._work_clock = work_clock
-        self.items = ItemPool(limits, tags, self._drop_abandoned, clock, wall_clock, work_clock)
+        self.items = ItemPool(
+            limits, tags, journal, self._drop_abandoned, clock, wall_clock, work_clock
+        )
         self._clients: dict[Any, _Client] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._abandoned: dict[Subscription, None] = {}
@@ -114,7 +116,7 @@ class SubscriptionManager:
     @property
     def next_deadline_s(self) -> float:
         """When `tick` next has something to do; infinity when nothing will happen."""
-        if any(s.unfinished for s in self._subscriptions.values()):
+        if self.items.events.pending or any(s.unfinished for s in self._subscriptions.values()):
             return float("-inf")
         timers = (s.next_s for s in self._subscriptions.values())
         return min(self.items.sampler.next_deadline_s, min(timers, default=float("inf")))
@@ -128,6 +130,7 @@ class SubscriptionManager:
         for client in self._clients.values():
             client.queue.expire(now_s)
         self.items.sampler.tick(now_s)
+        self.items.events.tick()
         due_s = now_s + TOLERANCE_S
         due = [s for s in self._subscriptions.values() if s.next_s <= due_s or s.unfinished]
         if due:

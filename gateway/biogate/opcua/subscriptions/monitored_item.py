@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from biogate.opcua.events.event import Event
+from biogate.opcua.events.event_filter import EventFilter
+from biogate.opcua.events.queue import EventQueue
 from biogate.opcua.stack import ua
 from biogate.opcua.subscriptions.filters import DataFilter
 from biogate.opcua.subscriptions.layout import Feed
@@ -43,13 +46,24 @@ class ObjectSource:
     origin: object = None
 
 
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """The events of an Object; `hears` tells whether the item's owner may receive one."""
+
+    notifier: ua.NodeId
+    hears: Callable[[Event], bool]
+
+
+Source = NumberSource | ObjectSource | EventSource
+
+
 @dataclass(slots=True)
 class Settings:
     """What CreateMonitoredItems and ModifyMonitoredItems set; intervals and sizes are revised."""
 
     client_handle: int
     sampling_interval_ms: float
-    filter: DataFilter
+    filter: DataFilter | EventFilter
     timestamps: int
     queue_size: int
     discard_oldest: bool
@@ -68,11 +82,11 @@ class MonitoredItem:
 
     id: int
     read: ua.ReadValueId
-    source: NumberSource | ObjectSource
+    source: Source
     settings: Settings
     mode: int
     slot: int = -1
-    queue: ObjectQueue | None = None
+    queue: ObjectQueue | EventQueue | None = None
     ended: bool = False
     released: bool = False
     failing: bool = False
@@ -92,14 +106,15 @@ class MonitoredItem:
 
     def ring_settings(self, source: NumberSource) -> ItemSettings:
         """The settings as the ring store wants them."""
-        settings = self.settings
+        settings, filter_ = self.settings, self.settings.filter
+        assert isinstance(filter_, DataFilter)
         return ItemSettings(
             source.tag,
             settings.client_handle,
             source.wire,
             settings.timestamps,
-            settings.filter.trigger,
-            settings.filter.deadband,
+            filter_.trigger,
+            filter_.deadband,
             settings.queue_size,
             settings.discard_oldest,
         )

@@ -36,6 +36,7 @@ from biogate.opcua.subscriptions.monitored_item import (
     NumberSource,
     ObjectSource,
 )
+from biogate.opcua.subscriptions.object_queue import ObjectQueue
 from biogate.opcua.subscriptions.projection import DOUBLE, project_columns
 from biogate.opcua.subscriptions.rings import RingStore, Samples
 from biogate.opcua.subscriptions.sharing import Sharing
@@ -177,7 +178,7 @@ class Sampler:
             slots, tags = np.array(numbers).T
             self._store.push(slots, self.shown(slots, self.snapshot(tags)))
         for item in items:
-            if isinstance(item.source, ObjectSource) and item.queue is not None:
+            if isinstance(item.source, ObjectSource) and isinstance(item.queue, ObjectQueue):
                 item.seen_stamp = item.source.stamp() if item.source.stamp else None
                 item.queue.push(_read(item, item.source))
 
@@ -218,7 +219,7 @@ class _Group(ABC):
     def add(self, item: MonitoredItem) -> None:
         if isinstance(item.source, NumberSource):
             self.members.add(item.slot, item.source.tag)
-        else:
+        elif isinstance(item.source, ObjectSource):
             self.objects[item] = item.source
 
     def discard(self, item: MonitoredItem) -> None:
@@ -237,7 +238,7 @@ class _Group(ABC):
         """Read the objects that may have changed, a step for each."""
         try:
             for item, source in list(self.objects.items()):
-                if self.objects.get(item) is source and item.queue is not None:
+                if self.objects.get(item) is source and isinstance(item.queue, ObjectQueue):
                     stamp = source.stamp() if source.stamp else None
                     if stamp is None or stamp != item.seen_stamp:
                         item.seen_stamp = stamp
@@ -331,7 +332,7 @@ class _ChangeGroup(_Group):
     def _sample_objects(self, batch: JournalBatch) -> None:
         for row, tag in enumerate(batch.index.tolist()):
             for item, source in self._tag_objects.get(tag, {}).items():
-                if item.queue is not None and source.show is not None:
+                if isinstance(item.queue, ObjectQueue) and source.show is not None:
                     item.queue.offer(
                         source.show(
                             float(batch.value[row]),
@@ -352,7 +353,7 @@ class _ChangeGroup(_Group):
         slots, rows = self.members.expand(np.arange(len(tags)))
         self.sampler.offer(slots, self.sampler.snapshot(tags).rows(rows))
         for item, source in self.objects.items():
-            if item.queue is not None:
+            if isinstance(item.queue, ObjectQueue):
                 item.queue.offer(_read(item, source))
 
 

@@ -222,13 +222,16 @@ class Subscription:
             room = self._room(queue.peek())
             taken = self.items.take(self.publishing.max_notifications, room)
             self._more = self.items.available
-            if not taken.number:
+            if not taken.notifications:
                 # Whatever was available has gone with its item since: keep the client informed.
                 self._send_keep_alive(queue.pop())
                 return
-            self.statistics.data_changes += taken.number
+            self.statistics.data_changes += taken.changes
+            self.statistics.events += taken.events
             now = self._wall_clock()
-            message = columns.notification_message(self._next_sequence, now, taken.changes)
+            message = columns.notification_message(
+                self._next_sequence, now, *taken.notifications
+            )
             self._keep(message)
             self._answer(queue.pop(), message, now)
             if taken.cut:

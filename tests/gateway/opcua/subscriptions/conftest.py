@@ -13,6 +13,7 @@ from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary
 
 from biogate.opcua.config import Limits
+from biogate.opcua.events.journal import EventJournal
 from biogate.opcua.subscriptions.filters import DEFAULT_FILTER, DataFilter
 from biogate.opcua.subscriptions.limits import SubscriptionLimits
 from biogate.opcua.subscriptions.manager import SubscriptionManager
@@ -66,6 +67,9 @@ class Access:
 
     def may_take_over(self, owner: Any, before: Any) -> bool:
         return self.same_user
+
+    def same_client(self, owner: Any, before: Any) -> bool:
+        return True
 
     @property
     def range_stamp(self) -> object:
@@ -158,8 +162,15 @@ class Server:
         self.worked_s = 0.0
         self.access = Access()
         self.table = TagTable(Journal(journal_rows))
+        self.journal = EventJournal()
         self.manager = SubscriptionManager(
-            limits, self.table, self.access, self.clock, self.clock.wall, lambda: self.worked_s
+            limits,
+            self.table,
+            self.journal,
+            self.access,
+            self.clock,
+            self.clock.wall,
+            lambda: self.worked_s,
         )
 
     def client(self) -> Answers:
