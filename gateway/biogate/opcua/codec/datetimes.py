@@ -8,13 +8,36 @@ _LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 _LATEST_TICKS = int((_LATEST - _EPOCH).total_seconds()) * 10_000_000
 
 
+class ExactDateTime(datetime):
+    """A datetime that also knows the 100 ns ticks beyond its microseconds: `rest`, 0 to 9.
+
+    Arithmetic drops them.
+    """
+
+    rest = 0
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other) and self.rest == getattr(other, "rest", 0)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = datetime.__hash__
+
+
 def from_ticks(ticks: int) -> datetime:
-    """The aware UTC datetime of `ticks`, cut to the microsecond and to what datetime can hold."""
+    """The aware UTC datetime of `ticks`, cut to what datetime can hold: see ExactDateTime."""
     if ticks >= _LATEST_TICKS:
         return _LATEST
     if ticks <= 0:
         return _EPOCH
-    return _EPOCH + timedelta(microseconds=ticks // 10)
+    microseconds, rest = divmod(ticks, 10)
+    moment = _EPOCH + timedelta(microseconds=microseconds)
+    if not rest:
+        return moment
+    exact = ExactDateTime.combine(moment.date(), moment.time(), UTC)
+    exact.rest = rest
+    return exact
 
 
 def to_ticks(moment: datetime | int | None) -> int:
@@ -33,4 +56,6 @@ def to_ticks(moment: datetime | int | None) -> int:
         return MAX_INT64
     delta = moment - _EPOCH
     ticks = (delta.days * 86_400 + delta.seconds) * 10_000_000 + delta.microseconds * 10
+    if isinstance(moment, ExactDateTime):
+        ticks += moment.rest
     return max(0, ticks)
