@@ -5,51 +5,114 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from biogate.opcua.errors import StatusError
+from biogate.opcua.ports import StoredValue, UnfitValue
 from biogate.opcua.services.context import RequestContext, Service
 from biogate.opcua.services.limits import check_count
-from biogate.opcua.services.write_value import SetPointWrite, check_write
+from biogate.opcua.services.stored_write import StoredBatch, stored_value
+from biogate.opcua.services.write_value import set_point_value, shown, unfit, writable
+from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import StatusCodes, ua
+from biogate_nodesets.model import Node
+from biogate_security.policy import Action
 
 _log = logging.getLogger(__name__)
 
 
-async def write(ctx: RequestContext, request: ua.WriteRequest) -> ua.WriteResponse:
-    """Write set-points through the command port (5.11.4).
+@dataclass(frozen=True, slots=True)
+class _Audited:
+    """A write that the command port judges, at its place in the request."""
 
-    Writes to one device go in their order; different devices do not wait for each other.
+    position: int
+    item: ua.WriteValue
+    node: Node
+    source: TagSource
+
+
+async def write(ctx: RequestContext, request: ua.WriteRequest) -> ua.WriteResponse:
+    """Write Values, each with a status of its own.
+
+    Stored Variables that are unaudited take their values at once. All others go through the
+    command port: writes to one device in their order, without waiting for other devices.
     """
     limit = ctx.server.config.limits.max_nodes_per_write
     items = check_count(request.Parameters.NodesToWrite, limit)
     results = [StatusCodes.Good] * len(items)
-    by_device: dict[str, list[tuple[int, SetPointWrite]]] = {}
+    unaudited = StoredBatch(ctx.server.tags, ctx.now_ticks)
+    ways: dict[str | int, list[_Audited]] = {}
     for position, item in enumerate(items):
         try:
-            checked = check_write(ctx.server.space, ctx.rights, item)
+            node, source = writable(ctx.server.space, ctx.rights, item)
+            if source.unaudited:
+                _add_unaudited(ctx, unaudited, node, source, item)
+            else:
+                way = source.tag if source.stored else source.device
+                ways.setdefault(way, []).append(_Audited(position, item, node, source))
         except StatusError as error:
             results[position] = error.status
-        else:
-            by_device.setdefault(checked.device, []).append((position, checked))
-    await asyncio.gather(*(_write_device(ctx, w, results) for w in by_device.values()))
+    if unaudited:
+        ctx.server.commands.write_unaudited(unaudited.columns())
+    await asyncio.gather(*(_write_in_order(ctx, w, results) for w in ways.values()))
     return ua.WriteResponse(Results=[ua.StatusCode(ua.UInt32(status)) for status in results])
 
 
-async def _write_device(
-    ctx: RequestContext, writes: Sequence[tuple[int, SetPointWrite]], results: list[int]
+def _add_unaudited(
+    ctx: RequestContext, batch: StoredBatch, node: Node, source: TagSource, item: ua.WriteValue
 ) -> None:
-    for position, item in writes:
+    if not ctx.rights.may(Action.WRITE, node):
+        ctx.warn("write refused", node=item.NodeId.to_string(), user=ctx.subject.user)
+        raise StatusError(StatusCodes.BadUserAccessDenied)
+    batch.add(ctx.server.space, node, source, item)
+
+
+async def _write_in_order(
+    ctx: RequestContext, writes: Sequence[_Audited], results: list[int]
+) -> None:
+    for write in writes:
         try:
-            results[position] = await ctx.server.commands.write(
-                ctx.subject,
-                item.tag,
-                item.node_id,
-                item.value,
-                client_audit_entry_id=ctx.request_header.AuditEntryId or "",
-            )
+            send = _write_stored if write.source.stored else _write_set_point
+            results[write.position] = await send(ctx, write)
         except Exception:  # noqa: BLE001  the other writes of the request must still happen
-            _log.exception("a write failed", extra={"node": item.node_id, "value": item.value})
-            results[position] = StatusCodes.BadInternalError
+            node, value = write.node.node_id.to_string(), shown(write.item.Value.Value)
+            _log.exception("a write failed", extra={"node": node, "value": value})
+            results[write.position] = StatusCodes.BadInternalError
+
+
+async def _write_set_point(ctx: RequestContext, write: _Audited) -> int:
+    item, source = write.item, write.source
+    value: float | str | UnfitValue
+    try:
+        value = set_point_value(ctx.server.space, write.node, source, item)
+    except StatusError as error:
+        value = unfit(error, item)
+    return await ctx.server.commands.write(
+        ctx.subject,
+        source.tag,
+        write.node.node_id.to_string(),
+        value,
+        client_audit_entry_id=ctx.request_header.AuditEntryId or "",
+    )
+
+
+async def _write_stored(ctx: RequestContext, write: _Audited) -> int:
+    """One at a time for each Variable: a part of an array is put into the value it has then."""
+    server, item, source = ctx.server, write.item, write.source
+    async with server.stored_turns.setdefault(source.tag, asyncio.Lock()):
+        value: StoredValue | UnfitValue
+        try:
+            held = server.tags.object_at(source.tag)
+            value = stored_value(server.space, write.node, source, item, held, ctx.now_ticks)
+        except StatusError as error:
+            value = unfit(error, item)
+        return await server.commands.write_stored(
+            ctx.subject,
+            source.tag,
+            write.node.node_id.to_string(),
+            value,
+            client_audit_entry_id=ctx.request_header.AuditEntryId or "",
+        )
 
 
 SERVICES = (Service(ua.WriteRequest, write),)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from biogate.opcua.errors import StatusError
 from biogate.opcua.ports import UnfitValue
 from biogate.opcua.space.address_space import AddressSpace
@@ -31,58 +29,48 @@ _WRITABLE_TYPES = frozenset(
         _T.String,
     }
 )
-
-
 _SHOWN_CHARACTERS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class SetPointWrite:
-    """A write that may go to the command port: its tag, device, node and value."""
+def writable(
+    space: AddressSpace, rights: RightsView, item: ua.WriteValue
+) -> tuple[Node, TagSource]:
+    """The node that `item` names and the tag behind its Value, which may be written by some.
 
-    tag: int
-    device: str
-    node_id: str
-    value: float | str | UnfitValue
-
-
-def check_write(space: AddressSpace, rights: RightsView, item: ua.WriteValue) -> SetPointWrite:
-    """The set-point write that `item` asks for.
-
-    Raises StatusError for what is no set-point (Part 4, 5.11.4.4). Rights are the command
-    port's to judge, since it records every refusal, and they come before the value: one that does
-    not fit goes along as an UnfitValue.
+    Raises StatusError for what nobody can write (Part 4, 5.11.4.4).
     """
-    node = _writable_node(rights, item)
-    source = space.source(node.node_id)
-    if not isinstance(source, TagSource) or not source.writable:
-        raise StatusError(StatusCodes.BadNotWritable)
-    expected = space.types.built_in(node.data_type) if node.data_type else None
-    value = _value(item, expected or source.projection)
-    return SetPointWrite(source.tag, source.device, node.node_id.to_string(), value)
-
-
-def _writable_node(rights: RightsView, item: ua.WriteValue) -> Node:
     node = rights.require_visible(item.NodeId)
     if not has_attribute(node, item.AttributeId):
         raise StatusError(StatusCodes.BadAttributeIdInvalid)
-    if item.AttributeId != VALUE or node.node_class is not ua.NodeClass.Variable:
+    source = space.source(node.node_id)
+    is_value = item.AttributeId == VALUE and node.node_class is ua.NodeClass.Variable
+    if not is_value or not isinstance(source, TagSource) or not source.writable:
         raise StatusError(StatusCodes.BadNotWritable)
-    return node
+    return node, source
 
 
-def _value(item: ua.WriteValue, expected: ua.VariantType) -> float | str | UnfitValue:
-    try:
-        if item.IndexRange:
-            parse_index_range(item.IndexRange)
-            raise StatusError(StatusCodes.BadWriteNotSupported)
-        _check_value_only(item.Value)
-        return _scalar(item.Value.Value, expected)
-    except StatusError as error:
-        return UnfitValue(error.status, _shown(item.Value.Value))
+def set_point_value(
+    space: AddressSpace, node: Node, source: TagSource, item: ua.WriteValue
+) -> float | str:
+    """The value for a device's set-point. Raises StatusError for one that does not fit."""
+    if item.IndexRange:
+        parse_index_range(item.IndexRange)
+        raise StatusError(StatusCodes.BadWriteNotSupported)
+    _check_value_only(item.Value)
+    expected = space.types.built_in(node.data_type) if node.data_type else None
+    return _scalar(item.Value.Value, expected or source.projection)
 
 
-def _shown(variant: ua.Variant | None) -> str:
+def unfit(error: StatusError, item: ua.WriteValue) -> UnfitValue:
+    """What goes to the command port in place of a value that does not fit.
+
+    Rights are the command port's to judge, since it records every refusal, and they come before
+    the value.
+    """
+    return UnfitValue(error.status, shown(item.Value.Value))
+
+
+def shown(variant: ua.Variant | None) -> str:
     """Type and value, or the length of an array: enough to see what was tried."""
     if variant is None:
         return "nothing"

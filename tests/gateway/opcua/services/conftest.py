@@ -19,7 +19,7 @@ from biogate.opcua.front_end import FrontEnd, FrontEndConfig, Limits
 from biogate.opcua.ports import StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.methods import MethodCall
-from biogate.opcua.space.values import TagSource
+from biogate.opcua.space.values import TagSource, stored_projection
 from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate.opcua.transport.policies import NONE_URI
 from biogate.opcua.turns import Turns
@@ -213,6 +213,27 @@ TAGS = (
     TagInfo("pump", "Boolean", writable=True),
     TagInfo("stage", "UInt16", writable=True),
 )
+# Stored Variables: DataType, ValueRank and ArrayDimensions. Those named Plain... are unaudited.
+STORED = (
+    ("PlainDouble", ua.ObjectIds.Double, -1, None),
+    ("PlainOther", ua.ObjectIds.Double, -1, None),
+    ("PlainArray", ua.ObjectIds.Int32, 1, (5,)),
+    ("StoredInt32", ua.ObjectIds.Int32, -1, None),
+    ("StoredBoolean", ua.ObjectIds.Boolean, -1, None),
+    ("StoredInt64", ua.ObjectIds.Int64, -1, None),
+    ("StoredText", ua.ObjectIds.String, -1, None),
+    ("StoredBlob", ua.ObjectIds.ByteString, -1, None),
+    ("StoredArray", ua.ObjectIds.Int32, 1, (5,)),
+    ("StoredMatrix", ua.ObjectIds.Double, 2, (0, 0)),
+    ("StoredTexts", ua.ObjectIds.String, 1, (0,)),
+    ("StoredBytes", ua.ObjectIds.Byte, 1, (0,)),
+    ("StoredAny", ua.ObjectIds.BaseDataType, -2, None),
+    ("StoredNumber", ua.ObjectIds.Number, -1, None),
+    ("StoredState", ua.ObjectIds.ServerState, -1, None),
+    ("StoredRange", ua.ObjectIds.Range, -1, None),
+    ("StoredUnits", ua.ObjectIds.Duration, -3, None),
+    ("StoredTime", ua.ObjectIds.UtcTime, -1, None),
+)
 _ARGUMENTS = [
     ua.Argument("Speed", ua.NodeId(ua.ObjectIds.Double), -1),
     ua.Argument("Steps", ua.NodeId(ua.ObjectIds.UInt16), 1),
@@ -288,6 +309,10 @@ def nodes() -> list[Node]:
             i.BuildInfo,
             value=encode_variant(ua.Variant(ua.BuildInfo(ProductName="x"), T.ExtensionObject)),
         ),
+        *(
+            variable(name, data_type, rank, access_level=3, array_dimensions=dimensions)
+            for name, data_type, rank, dimensions in STORED
+        ),
         *method("Start", _ARGUMENTS),
         *method("Stop", []),
     ]
@@ -313,6 +338,13 @@ def plant(nodeset_cache: Path) -> Plant:
         writable = not name.startswith("pH")
         device = "gas-device" if name == "Gas" else "reactor-device"
         space.bind(nid(name), TagSource(index[tag], projection, tag, device, writable))
+    for name, data_type, rank, _ in STORED:
+        projection = stored_projection(space.types.built_in(ua.NodeId(data_type)), rank)
+        tag = tags.add(TagInfo(name, projection.name))
+        space.bind(
+            nid(name),
+            TagSource(tag, projection, name, "", True, True, name.startswith("Plain")),
+        )
     called: list[MethodCall] = []
 
     async def start(call: MethodCall) -> list[ua.Variant]:

@@ -202,7 +202,7 @@ async def test_a_command_port_that_fails_is_an_internal_error_for_that_item(
     items = [value_of("SetPoint", 1.0, T.Float), value_of("Nowhere", 1.0, T.Float)]
     assert await outcome(client, *items) == [S.BadInternalError, S.BadNodeIdUnknown]
     (record,) = caplog.records
-    assert (record.node, record.value) == ("ns=1;s=SetPoint", 1.0)
+    assert (record.node, record.value) == ("ns=1;s=SetPoint", "Float 1.0")
 
 
 async def test_an_empty_request_and_one_over_the_limit(make_bench: Callable[..., Any]) -> None:
