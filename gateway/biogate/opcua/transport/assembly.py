@@ -73,6 +73,8 @@ class MessageAssembler:
         if chunk_type == CONTINUED:
             self._keep(request_id, body)
             return None
+        if not self._parts:
+            return body
         message = b"".join((*self._parts, body))
         self.clear()
         return message

@@ -126,12 +126,18 @@ def padding(size: int, block: int, *, wide: bool) -> bytes:
 
 
 def without_padding(plain: bytes, *, wide: bool) -> bytes:
-    end = len(plain) - wide
+    """What is in front of the padding that ends `plain`. Raises CryptographyError."""
+    return plain[: padding_start(plain, len(plain), wide=wide)]
+
+
+def padding_start(plain: bytes, stop: int, *, wide: bool) -> int:
+    """Where the padding begins that ends at `stop`. Raises CryptographyError."""
+    end = stop - wide
     if end < 1:
         raise CryptographyError
-    high = plain[-1] if wide else 0
+    high = plain[stop - 1] if wide else 0
     low = plain[end - 1]
     start = end - 1 - (high << 8 | low)
     if start < 0 or plain[start:end] != bytes((low,)) * (end - start):
         raise CryptographyError
-    return plain[:start]
+    return start

@@ -37,7 +37,10 @@ class TransportConfig:
     are to be sent. Channels without security open even if no endpoint offers them, for discovery
     (Part 4, 5.5.4), unless `discovery` is False. Until a session is active on it a connection is
     held to the `pre_session` limits. All connections together are served for `slice_s` in each
-    pass of the event loop, measured by `work_clock`. `budget` is for the bytes of incomplete
+    pass of the event loop, measured by `work_clock`. A client that has had
+    more than `write_high_water` bytes to read, and has not caught up after `reading_timeout_s`,
+    is dropped.
+    `budget` is for the bytes of incomplete
     messages that all of them hold, beyond the `pre_session_message_size` that each may.
     """
 
@@ -63,6 +66,7 @@ class TransportConfig:
 
     open_timeout_s: float = 10.0
     message_timeout_s: float = 30.0
+    reading_timeout_s: float = 30.0
 
     max_connections: int = 200
     write_high_water: int = 1 << 20

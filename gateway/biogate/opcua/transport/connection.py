@@ -18,7 +18,7 @@ from biogate.opcua.transport.assembly import MessageAssembler, SequenceCheck
 from biogate.opcua.transport.asymmetric import AsymmetricHeader, Peer
 from biogate.opcua.transport.config import MINIMUM_BUFFER_SIZE, TransportConfig
 from biogate.opcua.transport.events import ChannelOpened, Closed, Event, RequestReceived
-from biogate.opcua.transport.framing import Frame, FrameBuffer, Hello, TransportError
+from biogate.opcua.transport.framing import FrameBuffer, Hello, TransportError
 from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate.opcua.transport.opening import (
     OpenRequest,
@@ -44,8 +44,10 @@ class _State(Enum):
 class ServerConnection:
     """The server's side of one connection.
 
-    `clock` gives monotonic seconds. Feed `receive` and, when `deadline_s` has come, `tick`; both
-    return events. After each call and after `send_response`, `data_to_send` has what to send.
+    `clock` gives monotonic seconds. What is received goes to `feed`; while something is
+    `waiting`, `advance` takes one frame apart. Call `tick` when `deadline_s` has come. After each
+    of these and after `send_response`, `data_to_send` has what to send. `max_response_size` is
+    the largest response that the client takes, in bytes (7.1.2.3); 0 without a channel.
     """
 
     def __init__(
@@ -70,6 +72,8 @@ class ServerConnection:
         self._open_by_s = clock() + config.open_timeout_s
         self._complete_by_s: float | None = None
         self._out: list[bytes] = []
+        self.unsent = 0
+        self.max_response_size = 0
 
     # -- what the outside sees ------------------------------------------------------------------
 
@@ -107,43 +111,49 @@ class ServerConnection:
         ends = self._secure.newest.ends_s if self._secure else self._open_by_s
         return ends if self._complete_by_s is None else min(ends, self._complete_by_s)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something for `advance` to do."""
+        return self._frames.waiting and self._state is not _State.CLOSED
+
     def data_to_send(self) -> bytes:
         """Takes what is to be sent."""
         data = b"".join(self._out)
         self._out.clear()
+        self.unsent = 0
         return data
 
-    def receive(self, data: bytes) -> list[Event]:
-        """Take bytes from the peer; the events that they cause."""
-        events: list[Event] = []
-        if self.closed:
-            return events
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the peer."""
         self._frames.feed(data)
+
+    def advance(self) -> Event | None:
+        """Take the next frame apart, if it is all there; the event that it causes."""
+        transitions = _TRANSITIONS[self._state]
+        event: Event | None = None
         try:
-            while not self.closed:
-                transitions = _TRANSITIONS[self._state]
-                frame = self._frames.next(transitions)
-                if frame is None:
-                    break
-                events += transitions[frame.message_type](self, frame)
+            frame = self._frames.next(transitions)
+            if frame is not None:
+                event = transitions[frame[:3]](self, frame)
         except TransportError as error:
-            events += self.close(error.status, error.reason, str(error))
+            event = self.close(error.status, error.reason, str(error))
         except DecodeError as error:
-            events += self.close(error.status, "malformed message", str(error))
+            event = self.close(error.status, "malformed message", str(error))
         except CryptographyError:
-            events += self.close(
+            event = self.close(
                 StatusCodes.BadSecurityChecksFailed,
                 "security checks failed",
                 "a signature, padding or ciphertext is wrong",
             )
-        self._watch_completion()
-        return events
+        if not self._frames.waiting:
+            self._watch_completion()
+        return event
 
-    def tick(self) -> list[Event]:
+    def tick(self) -> Closed | None:
         """Ends the connection if a deadline has passed."""
         deadline, now = self.deadline_s, self._clock()
         if deadline is None or now < deadline:
-            return []
+            return None
         if self._complete_by_s is not None and now >= self._complete_by_s:
             return self.close(StatusCodes.BadTimeout, "message not completed in time")
         if self._secure is None:
@@ -152,21 +162,23 @@ class ServerConnection:
             StatusCodes.BadSecureChannelTokenUnknown, "security token expired and not renewed"
         )
 
-    def close(self, status: int, reason: str, detail: str = "") -> list[Event]:
-        """Ends the connection with an ERR message. Returns the Closed event, none if closed."""
+    def close(self, status: int, reason: str, detail: str = "") -> Closed | None:
+        """Ends the connection with an ERR message. Returns the event, None if it has ended."""
         if self.closed:
-            return []
+            return None
         self._out.append(framing.error(status, reason))
         return self._end(status, detail or reason)
 
-    def lost(self) -> list[Event]:
-        """The socket is gone without a word. Returns the Closed event, none if closed."""
-        return [] if self.closed else self._end(StatusCodes.BadConnectionClosed, "connection lost")
+    def lost(self) -> Closed | None:
+        """The socket is gone without a word. Returns the event, None if it has ended."""
+        if self.closed:
+            return None
+        return self._end(StatusCodes.BadConnectionClosed, "connection lost")
 
-    def _end(self, status: int, detail: str) -> list[Event]:
+    def _end(self, status: int, detail: str) -> Closed:
         self._state = _State.CLOSED
         self._assembler.clear()
-        return [Closed(status, detail)]
+        return Closed(status, detail)
 
     def _watch_completion(self) -> None:
         if not (self._frames.partial or self._assembler.partial):
@@ -176,10 +188,10 @@ class ServerConnection:
 
     # -- Hello ----------------------------------------------------------------------------------
 
-    def _on_hello(self, frame: Frame) -> list[Event]:
+    def _on_hello(self, frame: bytes) -> Event | None:
         config = self._config
         try:
-            hello = Hello.decode(frame.data, config.max_endpoint_url_length)
+            hello = Hello.decode(frame, config.max_endpoint_url_length)
         except DecodeError as error:
             if error.status != StatusCodes.BadEncodingLimitsExceeded:
                 raise
@@ -202,12 +214,12 @@ class ServerConnection:
             )
         )
         self._state = _State.OPENING
-        return []
+        return None
 
     # -- OpenSecureChannel ----------------------------------------------------------------------
 
-    def _on_open(self, frame: Frame) -> list[Event]:
-        header = AsymmetricHeader.read(frame.data)
+    def _on_open(self, frame: bytes) -> Event | None:
+        header = AsymmetricHeader.read(frame)
         _expect_channel(header.channel_id, 0)
         policy = select_policy(self._config, header.policy_uri)
         peer = identify_peer(self._config, policy, header)
@@ -226,15 +238,16 @@ class ServerConnection:
             discovery_only=not offered,
             client_chain=header.sender_certificate if peer else b"",
         )
-        secure = SecureChannel(info, policy, peer)
+        secure = SecureChannel(info, policy, peer, self._send_size)
         self._out.append(issue_token(self._config, secure, opened, self._clock()))
         self._secure = secure
+        self.max_response_size = self._largest_response(secure.max_body)
         self._state = _State.OPEN
-        return [ChannelOpened(info)]
+        return ChannelOpened(info)
 
-    def _on_renew(self, frame: Frame) -> list[Event]:
+    def _on_renew(self, frame: bytes) -> Event | None:
         secure = self._require_channel()
-        header = AsymmetricHeader.read(frame.data)
+        header = AsymmetricHeader.read(frame)
         _expect_channel(header.channel_id, secure.info.channel_id)
         if header.policy_uri != secure.info.security_policy_uri:
             raise TransportError(StatusCodes.BadSecurityPolicyRejected, "policy has changed")
@@ -248,16 +261,16 @@ class ServerConnection:
         if parameters.SecurityMode != secure.info.security_mode:
             raise TransportError(StatusCodes.BadSecurityModeRejected, "mode has changed")
         self._out.append(issue_token(self._config, secure, opened, self._clock()))
-        return [ChannelOpened(secure.info, renewed=True)]
+        return ChannelOpened(secure.info, renewed=True)
 
     def _read_open(
         self,
         policy: SecurityPolicy | None,
         peer: Peer | None,
         header: AsymmetricHeader,
-        frame: Frame,
+        frame: bytes,
     ) -> OpenRequest:
-        opened = read_request(self._config, policy, peer, header, frame.data)
+        opened = read_request(self._config, policy, peer, header, frame)
         self._sequence.accept(opened.chunk.sequence_number)
         return opened
 
@@ -268,30 +281,26 @@ class ServerConnection:
             raise TransportError(StatusCodes.BadTcpSecureChannelUnknown, "no secure channel")
         return self._secure
 
-    def _on_message(self, frame: Frame) -> list[Event]:
+    def _on_message(self, frame: bytes) -> Event | None:
         secure = self._require_channel()
-        chunk = secure.unseal(frame.data, self._clock())
-        self._sequence.accept(chunk.sequence_number)
-        message = self._assembler.add(frame.chunk_type, chunk.request_id, chunk.body)
+        sequence_number, request_id, body = secure.unseal(frame, self._clock())
+        self._sequence.accept(sequence_number)
+        message = self._assembler.add(frame[3:4], request_id, body)
         if message is None:
-            return []
+            return None
         self._complete_by_s = None
-        return [RequestReceived(chunk.request_id, message, secure.info)]
+        return RequestReceived(request_id, message, secure.info)
 
-    def _on_close(self, frame: Frame) -> list[Event]:
-        chunk = self._require_channel().unseal(frame.data, self._clock())
-        self._sequence.accept(chunk.sequence_number)
+    def _on_close(self, frame: bytes) -> Event | None:
+        sequence_number, _, _ = self._require_channel().unseal(frame, self._clock())
+        self._sequence.accept(sequence_number)
         return self._end(StatusCodes.Good, "channel closed by the client")
 
-    @property
-    def max_response_size(self) -> int:
-        """The largest response that the client takes, in bytes (7.1.2.3); 0 without a channel."""
-        secure, hello = self._secure, self._hello
-        if secure is None or hello is None:
-            return 0
-        whole = hello.max_message_size or sys.maxsize
-        chunks = hello.max_chunk_count or sys.maxsize
-        return min(whole, chunks * secure.body_size(self._send_size))
+    def _largest_response(self, max_body: int) -> int:
+        hello = self._hello
+        whole = (hello and hello.max_message_size) or sys.maxsize
+        chunks = (hello and hello.max_chunk_count) or sys.maxsize
+        return min(whole, chunks * max_body)
 
     def send_response(self, request_id: int, body: bytes) -> None:
         """Queue an encoded response; dropped when the connection has ended.
@@ -303,7 +312,8 @@ class ServerConnection:
             return
         if len(body) > self.max_response_size:
             body = _too_large(body, self._config.wall_clock())
-        self._out += secure.seal(framing.MESSAGE, request_id, body, self._send_size, self._clock())
+        self._out += secure.seal(framing.MESSAGE, request_id, body, self._clock())
+        self.unsent += len(body)
 
 
 def _expect_channel(channel_id: int, expected: int) -> None:
@@ -327,7 +337,7 @@ def _too_large(response: bytes, now_ticks: int) -> bytes:
     return encode_message(ua.ServiceFault(ResponseHeader=header))
 
 
-_Transition = Callable[[ServerConnection, Frame], list[Event]]
+_Transition = Callable[[ServerConnection, bytes], Event | None]
 
 _TRANSITIONS: dict[_State, dict[bytes, _Transition]] = {
     _State.HELLO: {framing.HELLO: ServerConnection._on_hello},

@@ -15,7 +15,7 @@ class ChannelOpened:
     renewed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestReceived:
     """A whole request, security taken off."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from struct import Struct
+from typing import NoReturn
 
 from biogate.opcua.codec import DecodeLimits, Reader, Writer
 from biogate.opcua.stack import StatusCodes
@@ -18,7 +19,13 @@ HEADER_SIZE = 8
 
 _header = Struct("<3scI")
 _sizes = Struct("<5I")
-_MINIMUM_SIZES = {HELLO: 32, OPEN: 32, MESSAGE: 24, CLOSE: 24}
+_KINDS = {
+    HELLO: (32, FINAL),
+    OPEN: (32, FINAL),
+    MESSAGE: (24, FINAL + CONTINUED + ABORTED),
+    CLOSE: (24, FINAL),
+}
+"""Message type → least size of a frame, the chunk types that it may have."""
 
 
 class TransportError(Exception):
@@ -33,24 +40,17 @@ class TransportError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One whole frame; `data` includes its header."""
-
-    message_type: bytes
-    chunk_type: bytes
-    data: bytes
-
-
 class FrameBuffer:
     """Cuts a stream of bytes into frames.
 
     A header is judged before what it announces is buffered, so that `limit` bounds the memory.
+    `waiting`: `next` has something to look at.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._data = bytearray()
+        self.waiting = False
+        self._data = b""
         self._pos = 0
 
     @property
@@ -60,51 +60,53 @@ class FrameBuffer:
 
     def feed(self, data: bytes) -> None:
         """Append received bytes."""
-        self._data += data
+        # Most reads are whole frames, which are cut out of what was received without a copy.
+        self._data = self._data[self._pos :] + data if self.partial else data
+        self._pos = 0
+        self.waiting = True
 
-    def next(self, allowed: Collection[bytes]) -> Frame | None:
-        """The next frame, None when it is not all there.
+    def next(self, allowed: Collection[bytes]) -> bytes | None:
+        """The next frame with its header, None when it is not all there.
 
         Raises TransportError when its type is not one of `allowed` or its size is wrong.
         """
-        if len(self._data) - self._pos < HEADER_SIZE:
-            self._cut()
-            return None
-        message_type, chunk_type, size = _header.unpack_from(self._data, self._pos)
-        if message_type not in allowed:
+        start = self._pos
+        left = len(self._data) - start
+        if left >= HEADER_SIZE:
+            kind, chunk_type, size = _header.unpack_from(self._data, start)
+            if kind not in allowed or size > self.limit:
+                self._refuse(kind, size, allowed)
+            least, chunk_types = _KINDS[kind]
+            if size < least or chunk_type not in chunk_types:
+                raise TransportError(
+                    StatusCodes.BadTcpMessageTypeInvalid,
+                    "invalid message header",
+                    f"{kind!r} chunk {chunk_type!r} of {size} bytes",
+                )
+            if size <= left:
+                return self._take(start, start + size)
+        self.waiting = False
+        return None
+
+    def _take(self, start: int, stop: int) -> bytes:
+        frame = self._data[start:stop]
+        self._pos = stop
+        if stop == len(self._data):
+            self._data, self._pos = b"", 0
+            self.waiting = False
+        return frame
+
+    def _refuse(self, kind: bytes, size: int, allowed: Collection[bytes]) -> NoReturn:
+        if kind not in allowed:
             raise TransportError(
                 StatusCodes.BadTcpMessageTypeInvalid,
                 "message type not expected",
-                f"{message_type!r} is not one of {sorted(allowed)}",
+                f"{kind!r} is not one of {sorted(allowed)}",
             )
-        if size > self.limit:
-            raise TransportError(
-                StatusCodes.BadTcpMessageTooLarge,
-                "chunk larger than the receive buffer",
-                f"{message_type!r} of {size} bytes, the limit is {self.limit}",
-            )
-        _check_header(message_type, chunk_type, size)
-        stop = self._pos + size
-        if len(self._data) < stop:
-            self._cut()
-            return None
-        data = bytes(memoryview(self._data)[self._pos : stop])
-        self._pos = stop
-        return Frame(message_type, chunk_type, data)
-
-    def _cut(self) -> None:
-        # Once per read, not per frame: a read may hold thousands of small frames.
-        del self._data[: self._pos]
-        self._pos = 0
-
-
-def _check_header(message_type: bytes, chunk_type: bytes, size: int) -> None:
-    chunk_types = (FINAL, CONTINUED, ABORTED) if message_type == MESSAGE else (FINAL,)
-    if chunk_type not in chunk_types or size < _MINIMUM_SIZES[message_type]:
         raise TransportError(
-            StatusCodes.BadTcpMessageTypeInvalid,
-            "invalid message header",
-            f"{message_type!r} chunk {chunk_type!r} of {size} bytes",
+            StatusCodes.BadTcpMessageTooLarge,
+            "chunk larger than the receive buffer",
+            f"{kind!r} of {size} bytes, the limit is {self.limit}",
         )
 
 

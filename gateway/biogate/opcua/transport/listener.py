@@ -167,19 +167,31 @@ class Listener:
                     extra={"address": connection.address},
                 )
 
+    def failed(self, connection: Stream, error: Exception) -> None:
+        """The transport itself failed at something that a client sent, which is a fault of ours."""
+        left_out = self._budget("failed").spend(self.clock())
+        if left_out is not None:
+            _log.error(
+                "a frame could not be handled: the connection is closed",
+                exc_info=error,
+                extra={"address": connection.address, "lines_left_out": left_out},
+            )
+
     def _warn(self, status: str, detail: str, address: str) -> None:
         """A flood of bad peers makes no flood of lines, nor hides what else goes wrong."""
-        budget = self._budgets.setdefault(status, LogBudget(_LINES_PER_KIND_AND_MINUTE))
-        left_out = budget.spend(self.clock())
+        left_out = self._budget(status).spend(self.clock())
         if left_out is not None:
             context = {"address": address, "status": status, "lines_left_out": left_out}
             _log.warning("OPC UA connection closed: %s", detail, extra=context)
 
+    def _budget(self, kind: str) -> LogBudget:
+        return self._budgets.setdefault(kind, LogBudget(_LINES_PER_KIND_AND_MINUTE))
+
     def _tick(self) -> None:
-        for connection in list(self._connections):
-            connection.tick()
         loop = asyncio.get_running_loop()
         self._ticker = loop.call_later(self.config.tick_interval_s, self._tick)
+        for connection in list(self._connections):
+            connection.tick()
 
 
 _ORDINARY = frozenset(

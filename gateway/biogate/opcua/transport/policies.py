@@ -8,53 +8,32 @@ difference between two failures is how to forge.
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from biogate.opcua.stack import security_policies, ua, uacrypto
+from biogate.opcua.transport.symmetric import AES_BLOCK, CryptographyError, SymmetricKeys
+
+__all__ = [
+    "NONE_URI",
+    "POLICIES",
+    "POLICY_URIS",
+    "SIGN",
+    "SIGN_AND_ENCRYPT",
+    "CryptographyError",
+    "SecurityPolicy",
+    "SymmetricKeys",
+    "decrypt_secret",
+    "leaf_of",
+    "load_certificate",
+    "sign_data",
+    "thumbprint_of",
+    "verify_data",
+]
 
 SIGN = ua.MessageSecurityMode.Sign
 SIGN_AND_ENCRYPT = ua.MessageSecurityMode.SignAndEncrypt
-_AES_BLOCK = 16
-_HMAC_SHA256_SIZE = 32
-
-
-class CryptographyError(Exception):
-    """A signature, a padding, a ciphertext or a key is not what it should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class SymmetricKeys:
-    """One direction of one security token: HMAC-SHA256 and AES-CBC."""
-
-    signing: bytes
-    encrypting: bytes
-    initialization_vector: bytes
-
-    signature_size = _HMAC_SHA256_SIZE
-    block_size = _AES_BLOCK
-
-    def sign(self, data: bytes | bytearray | memoryview) -> bytes:
-        return hmac.digest(self.signing, data, "sha256")
-
-    def verify(self, data: bytes | memoryview, signature: bytes | memoryview) -> None:
-        """Raises CryptographyError."""
-        if not hmac.compare_digest(self.sign(data), signature):
-            raise CryptographyError
-
-    def encrypt(self, data: bytes | bytearray | memoryview) -> bytes:
-        """`data` must fill whole blocks."""
-        cipher = uacrypto.cipher_aes_cbc(self.encrypting, self.initialization_vector)
-        return bytes(uacrypto.cipher_encrypt(cipher, data))
-
-    def decrypt(self, data: bytes | memoryview) -> bytes:
-        """Raises CryptographyError."""
-        if not data or len(data) % _AES_BLOCK:
-            raise CryptographyError
-        cipher = uacrypto.cipher_aes_cbc(self.encrypting, self.initialization_vector)
-        return bytes(uacrypto.cipher_decrypt(cipher, data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +111,7 @@ class SecurityPolicy:
 
     def derive(self, secret: bytes, seed: bytes) -> SymmetricKeys:
         """The keys that P_SHA256 makes of the other side's nonce and one's own (6.7.5)."""
-        sizes = (self.signing_key_length, self.encrypting_key_length, _AES_BLOCK)
+        sizes = (self.signing_key_length, self.encrypting_key_length, AES_BLOCK)
         return SymmetricKeys(*uacrypto.p_sha256(secret, seed, sizes))
 
 

@@ -24,6 +24,10 @@ class Served(Protocol):
         """Do one thing; True when there is more."""
         ...
 
+    def turn_ends(self) -> None:
+        """Somebody else is served now, or nobody: send what there is to send."""
+        ...
+
 
 class Rota:
     """Serves what is `ready`, in turns, for `slice_s` seconds in each pass of the event loop.
@@ -65,9 +69,9 @@ class Rota:
             asyncio.get_running_loop().call_soon(self._next_pass)
         self._serving = True
         try:
-            self._serve_one()
+            self._serve_next(self._ends_s)
             while self._waiting and not self._is_over:
-                self._serve_one()
+                self._serve_next(self._ends_s)
         finally:
             self._serving = False
 
@@ -76,16 +80,28 @@ class Rota:
         """Whether this pass has had its time."""
         return self._ends_s is not None and self._clock() >= self._ends_s
 
-    def _serve_one(self) -> None:
-        self._level_s, _, connection = heappop(self._turns)
+    def _serve_next(self, ends_s: float) -> None:
+        """Serve whose turn it is, until it has had more time than the next one."""
+        connection = heappop(self._turns)[-1]
         self._waiting.discard(connection)
-        started_s = self._clock()
+        before_s, started_s = connection.served_s, self._clock()
+        more = True
         try:
-            more = connection.serve()
+            while more:
+                self._level_s = connection.served_s
+                more = connection.serve()
+                now_s = self._clock()
+                connection.served_s = before_s + now_s - started_s
+                if now_s >= ends_s or self._goes_first(connection):
+                    break
         finally:
-            connection.served_s += self._clock() - started_s
-        if more:
+            connection.turn_ends()
+        if more and connection not in self._waiting:
             self._wait(connection)
+
+    def _goes_first(self, connection: Served) -> bool:
+        """Whether somebody waits who has had less time."""
+        return bool(self._turns) and self._turns[0][0] < connection.served_s
 
     def _next_pass(self) -> None:
         self._ends_s = None

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from struct import Struct
 
 from biogate.opcua.stack import StatusCodes
 from biogate.opcua.transport.asymmetric import (
     SEQUENCE_HEADER,
-    Chunk,
     Peer,
     padding,
-    without_padding,
+    padding_start,
 )
 from biogate.opcua.transport.framing import (
     CONTINUED,
     FINAL,
     HEADER_SIZE,
     TransportError,
-    frame_header,
 )
 from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate.opcua.transport.policies import (
@@ -28,9 +26,13 @@ from biogate.opcua.transport.policies import (
     SecurityPolicy,
     SymmetricKeys,
 )
+from biogate.opcua.transport.symmetric import AES_BLOCK, SIGNATURE_SIZE
 
+_head = Struct("<3scIIIII")
+"""Message type, chunk type, size, SecureChannelId, TokenId, SequenceNumber, RequestId."""
 _channel_and_token = Struct("<II")
-_SYMMETRIC_HEADER_SIZE = HEADER_SIZE + _channel_and_token.size
+_CLEAR = HEADER_SIZE + _channel_and_token.size
+"""So many bytes of a chunk are never encrypted."""
 _OVERLAP = 1.25
 _MAX_TOKENS = 4
 
@@ -39,7 +41,8 @@ _MAX_TOKENS = 4
 class SecurityToken:
     """Keys for one lifetime of a channel; times are monotonic seconds, keys None without security.
 
-    `receiving` are the client's keys, `sending` the server's.
+    `receiving` are the client's keys, `sending` the server's. `expires_s` is the end of its
+    lifetime; `ends_s`, a quarter later, is when messages under it are no longer accepted.
     """
 
     token_id: int
@@ -47,17 +50,28 @@ class SecurityToken:
     lifetime_s: float
     receiving: SymmetricKeys | None
     sending: SymmetricKeys | None
+    expires_s: float = field(init=False)
+    ends_s: float = field(init=False)
 
-    @property
-    def ends_s(self) -> float:
-        """When messages under it are no longer accepted: a quarter past its lifetime."""
-        return self.created_s + _OVERLAP * self.lifetime_s
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "expires_s", self.created_s + self.lifetime_s)
+        object.__setattr__(self, "ends_s", self.created_s + _OVERLAP * self.lifetime_s)
 
 
 class SecureChannel:
-    """An open channel: takes the security off received chunks and puts it on sent ones."""
+    """An open channel: takes the security off received chunks and puts it on sent ones.
 
-    def __init__(self, info: ChannelInfo, policy: SecurityPolicy | None, peer: Peer | None) -> None:
+    Sent chunks are of `chunk_size` bytes at most, so that each carries up to `max_body` bytes of
+    its message.
+    """
+
+    def __init__(
+        self,
+        info: ChannelInfo,
+        policy: SecurityPolicy | None,
+        peer: Peer | None,
+        chunk_size: int,
+    ) -> None:
         self.info = info
         self.policy = policy
         self.peer = peer
@@ -66,6 +80,7 @@ class SecureChannel:
         self._tokens: dict[int, SecurityToken] = {}
         self._sending: SecurityToken | None = None
         self._last_sequence_number = 0
+        self.max_body = self._body_size(chunk_size)
 
     @property
     def newest(self) -> SecurityToken:
@@ -89,8 +104,8 @@ class SecureChannel:
         for old in [t for t in self._tokens if t != self._sending.token_id][: -_MAX_TOKENS + 1]:
             del self._tokens[old]
 
-    def unseal(self, data: bytes, now_s: float) -> Chunk:
-        """A received MSG or CLO chunk.
+    def unseal(self, data: bytes, now_s: float) -> tuple[int, int, bytes]:
+        """SequenceNumber, RequestId and body of a received MSG or CLO chunk.
 
         Raises TransportError for an unknown channel or token, CryptographyError otherwise.
         """
@@ -108,72 +123,96 @@ class SecureChannel:
                 "unknown security token",
                 f"token {token_id} is {'unknown' if token is None else 'over its lifetime'}",
             )
-        chunk = Chunk.of(self._plain(token.receiving, data))
+        keys = token.receiving
+        if keys is None:
+            plain, start, stop = data, _CLEAR, len(data)
+        else:
+            plain, start, stop = self._plain(keys, data)
+        body = start + SEQUENCE_HEADER.size
+        if body > stop:
+            raise CryptographyError
         if self._sending is not None and token_id > self._sending.token_id:
             self._sending = token
-        return chunk
+        return (*SEQUENCE_HEADER.unpack_from(plain, start), plain[body:stop])
 
-    def _plain(self, keys: SymmetricKeys | None, data: bytes) -> bytes:
-        if keys is None:
-            return data[_SYMMETRIC_HEADER_SIZE:]
+    def _plain(self, keys: SymmetricKeys, data: bytes) -> tuple[bytes, int, int]:
+        """What was signed, and where the sequence header and what follows it are therein."""
         if self._encrypted:
-            head = data[:_SYMMETRIC_HEADER_SIZE]
-            data = head + keys.decrypt(memoryview(data)[_SYMMETRIC_HEADER_SIZE:])
-        end = len(data) - keys.signature_size
-        if end < _SYMMETRIC_HEADER_SIZE:
+            plain = keys.decrypt(memoryview(data)[_CLEAR:])
+            end = len(plain) - SIGNATURE_SIZE
+            if end < 0:
+                raise CryptographyError
+            keys.verify(plain[end:], data[:_CLEAR], memoryview(plain)[:end])
+            return plain, 0, padding_start(plain, end, wide=False)
+        end = len(data) - SIGNATURE_SIZE
+        if end < _CLEAR:
             raise CryptographyError
-        keys.verify(memoryview(data)[:end], data[end:])
-        plain = data[_SYMMETRIC_HEADER_SIZE:end]
-        return without_padding(plain, wide=False) if self._encrypted else plain
+        keys.verify(data[end:], memoryview(data)[:end])
+        return data, _CLEAR, end
 
     def next_sequence_number(self) -> int:
         """The number of the next chunk sent; it starts over at 1 after 2^32 - 1."""
         self._last_sequence_number = self._last_sequence_number % 0xFFFF_FFFF + 1
         return self._last_sequence_number
 
-    def body_size(self, chunk_size: int) -> int:
-        """How many bytes of a message fit into a chunk of `chunk_size` bytes."""
-        room = chunk_size - _SYMMETRIC_HEADER_SIZE
-        keys = self.newest.sending
-        if keys is None:
+    def _body_size(self, chunk_size: int) -> int:
+        room = chunk_size - _CLEAR
+        if self.policy is None:
             return room - SEQUENCE_HEADER.size
         if self._encrypted:
-            room = room // keys.block_size * keys.block_size - 1  # the PaddingSize byte
-        return room - SEQUENCE_HEADER.size - keys.signature_size
+            room = room // AES_BLOCK * AES_BLOCK - 1  # the PaddingSize byte
+        return room - SEQUENCE_HEADER.size - SIGNATURE_SIZE
 
     def seal(
-        self, message_type: bytes, request_id: int, body: bytes, chunk_size: int, now_s: float
-    ) -> Iterator[bytes]:
-        """The chunks of a message, none larger than `chunk_size`."""
-        token = self._token_to_send(now_s)
-        size = self.body_size(chunk_size)
-        for start in range(0, len(body) or 1, size):
-            part = body[start : start + size]
+        self, message_type: bytes, request_id: int, body: bytes, now_s: float
+    ) -> Sequence[bytes]:
+        """The chunks of a message; what they consist of, to be sent one behind the other."""
+        token, size = self._token_to_send(now_s), self.max_body
+        if len(body) <= size:
+            return self._sealed(message_type, FINAL, token, request_id, body)
+        parts: list[bytes] = []
+        for start in range(0, len(body), size):
             last = start + size >= len(body)
-            plain = SEQUENCE_HEADER.pack(self.next_sequence_number(), request_id) + part
-            yield self._sealed(message_type, FINAL if last else CONTINUED, token, plain)
+            parts += self._sealed(
+                message_type,
+                FINAL if last else CONTINUED,
+                token,
+                request_id,
+                body[start : start + size],
+            )
+        return parts
 
     def _token_to_send(self, now_s: float) -> SecurityToken:
         token = self._sending or self.newest
-        if now_s >= token.created_s + token.lifetime_s:
+        if now_s >= token.expires_s:
             self._sending = token = self.newest
         return token
 
     def _sealed(
-        self, message_type: bytes, chunk_type: bytes, token: SecurityToken, plain: bytes
-    ) -> bytes:
-        keys = token.sending
-        tail = 0
+        self,
+        message_type: bytes,
+        chunk_type: bytes,
+        token: SecurityToken,
+        request_id: int,
+        body: bytes,
+    ) -> Sequence[bytes]:
+        keys, tail, fill = token.sending, 0, b""
         if keys is not None:
-            tail = keys.signature_size
+            tail = SIGNATURE_SIZE
             if self._encrypted:
-                plain += padding(len(plain) + tail, keys.block_size, wide=False)
-        size = _SYMMETRIC_HEADER_SIZE + len(plain) + tail
-        head = frame_header(message_type, chunk_type, size)
-        head += _channel_and_token.pack(self.info.channel_id, token.token_id)
+                fill = padding(SEQUENCE_HEADER.size + len(body) + tail, AES_BLOCK, wide=False)
+        head = _head.pack(
+            message_type,
+            chunk_type,
+            _head.size + len(body) + len(fill) + tail,
+            self.info.channel_id,
+            token.token_id,
+            self.next_sequence_number(),
+            request_id,
+        )
         if keys is None:
-            return head + plain
-        signature = keys.sign(head + plain)
+            return head, body
+        signature = keys.sign(head, body, fill)
         if self._encrypted:
-            return head + keys.encrypt(plain + signature)
-        return head + plain + signature
+            return head[:_CLEAR], keys.encrypt(b"".join((head[_CLEAR:], body, fill, signature)))
+        return head, body, signature

@@ -7,7 +7,6 @@ for their turn, nothing more is read from it; one that lets too many answers pil
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
 
 from biogate.opcua.stack import StatusCodes
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from biogate.opcua.transport.listener import Listener
 
 
-_PIECE = 16_384
-"""Bytes that are taken apart in one turn: they may hold hundreds of frames."""
+_FLUSH_BYTES = 65_536
+"""So much of what is to be sent is gathered in one turn before it is written."""
 
 
 class Stream(asyncio.Protocol):
@@ -31,8 +30,8 @@ class Stream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._machine = ServerConnection(listener.config, listener.clock)
         self._writable = True
-        self._received = bytearray()
-        self._events: deque[Event] = deque()
+        self._in_turn = False
+        self._stuck_since_s: float | None = None
         self._closed_at_s: float | None = None
         self.opened_channel = False
         self.served_s = 0.0
@@ -52,8 +51,10 @@ class Stream(asyncio.Protocol):
         return self._machine.max_response_size
 
     def respond(self, request_id: int, body: bytes) -> None:
-        self._machine.send_response(request_id, body)
-        self._flush()
+        machine = self._machine
+        machine.send_response(request_id, body)
+        if not self._in_turn or machine.unsent > _FLUSH_BYTES:
+            self._flush()
 
     def set_session_active(self, active: bool) -> None:
         self._machine.session_active = active
@@ -79,12 +80,15 @@ class Stream(asyncio.Protocol):
         return self._machine.closed
 
     def tick(self) -> None:
-        """Deadlines: of the protocol, and for the client to take the last bytes."""
+        """Deadlines: of the protocol, and for the client to read what it was sent."""
         self._end(self._machine.tick())
-        if self._closed_at_s is not None:
-            waited_s = self._listener.clock() - self._closed_at_s
-            if waited_s > self._listener.config.stop_timeout_s:
+        now_s, config = self._listener.clock(), self._listener.config
+        since_s, stuck_s = self._closed_at_s, self._stuck_since_s
+        if since_s is not None:
+            if now_s - since_s > config.stop_timeout_s:
                 self.abort()
+        elif stuck_s is not None and now_s - stuck_s > config.reading_timeout_s:
+            self.drop()
 
     @property
     def unsent(self) -> int:
@@ -93,13 +97,13 @@ class Stream(asyncio.Protocol):
 
     def drop(self) -> None:
         """End the connection of a client that does not read what is sent to it."""
-        events = self._machine.close(
+        event = self._machine.close(
             StatusCodes.BadTcpNotEnoughResources,
             "client does not read",
             f"{self.unsent} bytes wait for a client that does not read them",
         )
         self.abort()
-        self._end(events)
+        self._end(event)
 
     def abort(self) -> None:
         """Drop the socket and what it has not sent."""
@@ -118,77 +122,80 @@ class Stream(asyncio.Protocol):
         self._listener.add(self)
 
     def data_received(self, data: bytes) -> None:
-        self._received += data
+        self._machine.feed(data)
         self._ready()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        goodbye: list[Event] = [event for event in self._events if isinstance(event, Closed)]
-        self._end(goodbye or self._machine.lost())
+        self._end(self._machine.lost())
         self._listener.remove(self)
 
     def pause_writing(self) -> None:
         self._writable = False
+        self._stuck_since_s = self._listener.clock()
         self._set_reading()
 
     def resume_writing(self) -> None:
         self._writable = True
+        self._stuck_since_s = None
         self._ready()
 
     # -- inside ---------------------------------------------------------------------------------
 
     def _ready(self) -> None:
         self._listener.rota.ready(self)
-        self._set_reading()
+        if not self._writable or self._machine.waiting:
+            self._set_reading()  # it was not served, or not to the end
 
     def serve(self) -> bool:
-        """Do one thing: handle a request, or take received bytes apart. True: there is more."""
-        if not (self._writable or self._machine.closed):
+        """Take one frame apart, and handle the request that it ends. True: there is more."""
+        machine = self._machine
+        if not self._writable or not machine.waiting:
             return False
-        if self._events:
-            self._process(self._events.popleft())
-        elif self._received:
-            piece = bytes(self._received[:_PIECE])
-            del self._received[:_PIECE]
-            self._events += self._machine.receive(piece)
-            self._flush()
-        more = bool(self._events or self._received)
-        if not more:
-            self._set_reading()
-        return more
+        self._in_turn = True
+        try:
+            event = machine.advance()
+            if event is not None:
+                self._process(event)
+        except Exception as error:  # noqa: BLE001  logged, and the connection is closed
+            self._listener.failed(self, error)
+            self.close(StatusCodes.BadInternalError, "internal error")
+        return self._writable and machine.waiting
+
+    def turn_ends(self) -> None:
+        self._in_turn = False
+        self._flush()
+        self._set_reading()
 
     def _set_reading(self) -> None:
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._writable and not (self._events or self._received):
+        if self._writable and not self._machine.waiting:
             transport.resume_reading()
         else:
             transport.pause_reading()
 
     def _process(self, event: Event) -> None:
         counters = self._listener.counters
-        match event:
-            case RequestReceived(request_id, message, channel):
-                counters.requests += 1
-                self._listener.deliver(self, channel, request_id, message)
-            case ChannelOpened(renewed=renewed):
-                self.opened_channel = True
-                counters.channels += not renewed
-                counters.renewals += renewed
-            case Closed():
-                self._ended(event)
+        if isinstance(event, RequestReceived):
+            counters.requests += 1
+            self._listener.deliver(self, event.channel, event.request_id, event.message)
+        elif isinstance(event, ChannelOpened):
+            self.opened_channel = True
+            counters.channels += not event.renewed
+            counters.renewals += event.renewed
+        else:
+            self._ended(event)
 
-    def _end(self, events: list[Event]) -> None:
-        """The connection ends now: what was not served yet is forgotten."""
-        self._flush()
-        for event in events:
-            self._process(event)
+    def _end(self, event: Closed | None) -> None:
+        """The connection ends now, if there is an event that says so."""
+        if event is not None:
+            self._ended(event)
 
     def _ended(self, event: Closed) -> None:
+        self._flush()
         self._closed_at_s = self._listener.clock()
-        self._events.clear()
-        self._received.clear()
         self._listener.closed(self, event)
         if self._transport is not None:
             self._transport.close()

@@ -156,7 +156,11 @@ class BareClient:
 
     def send(self, data: bytes) -> list[tuple[bytes, bytes, bytes]]:
         """What the server answers, as frames: message type, chunk type, body."""
-        self.events += self.server.receive(data)
+        self.server.feed(data)
+        while self.server.waiting:
+            event = self.server.advance()
+            if event is not None:
+                self.events.append(event)
         return self.answers()
 
     def answers(self) -> list[tuple[bytes, bytes, bytes]]:

@@ -33,6 +33,9 @@ class Busy:
         self.log.append(self.name)
         return self.left > 0
 
+    def turn_ends(self) -> None:
+        pass
+
 
 async def test_one_that_is_alone_is_served_at_once() -> None:
     work, log = Work(), list[str]()

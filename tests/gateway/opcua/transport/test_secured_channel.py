@@ -84,7 +84,11 @@ class SecuredClient:
         )
 
     def send(self, data: bytes) -> list[Any]:
-        self.events += self.server.receive(data)
+        self.server.feed(data)
+        while self.server.waiting:
+            event = self.server.advance()
+            if event is not None:
+                self.events.append(event)
         return self.answers()
 
     def answers(self) -> list[Any]:
@@ -249,12 +253,14 @@ def test_issuers_behind_the_certificate_reach_the_validator(
 def test_issuers_that_do_not_fit_into_the_answer_are_left_out(secured, server_application):
     client = secured(certificate_chain=server_application.der * 10)
     _, frame = client.open_frame()
-    client.server.receive(frame)
+    client.server.feed(frame)
+    client.server.advance()
     answer = client.server.data_to_send()
     assert len(answer) <= 8192
     assert answer.count(server_application.der) == 1
     short = secured(certificate_chain=server_application.der * 2)
-    short.server.receive(short.open_frame()[1])
+    short.server.feed(short.open_frame()[1])
+    short.server.advance()
     assert short.server.data_to_send().count(server_application.der) == 2
 
 
