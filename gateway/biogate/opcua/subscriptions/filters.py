@@ -12,7 +12,8 @@ from biogate.opcua.stack import StatusCodes, ua
 
 # The classes that are decoded; `ua` may show refined ones under the same names.
 _DATA_CHANGE = ua.uaprotocol_auto.DataChangeFilter
-_UNSUPPORTED = (ua.uaprotocol_auto.EventFilter, ua.uaprotocol_auto.AggregateFilter)
+_EVENT = ua.uaprotocol_auto.EventFilter
+_AGGREGATE = ua.uaprotocol_auto.AggregateFilter
 
 _STATUS_VALUE = 1
 _MOST_PERCENT = 100.0
@@ -44,21 +45,20 @@ def data_filter(
     """The filter of a request (`requested` None: the default). `span`: high - low of the EURange,
     None where there is none.
 
-    Raises StatusError: Bad_FilterNotAllowed for a filter on another attribute than Value, a
-    deadband on something that is not a number or a percent deadband without an EURange;
-    Bad_MonitoredItemFilterUnsupported for event and aggregate filters;
+    Raises StatusError: Bad_FilterNotAllowed for a filter on another attribute than Value, an event
+    filter, a deadband on something that is not a number or a percent deadband without an EURange;
+    Bad_MonitoredItemFilterUnsupported for an aggregate filter;
     Bad_MonitoredItemFilterInvalid for what is no known filter; Bad_DeadbandFilterInvalid for a
     deadband that is negative, not finite, or of more than 100 percent.
     """
     if requested is None or (isinstance(requested, ua.ExtensionObject) and not requested.Body):
         return DEFAULT_FILTER
-    if isinstance(requested, _UNSUPPORTED):
-        supported = StatusCodes.BadMonitoredItemFilterUnsupported
-        raise StatusError(supported if is_value else StatusCodes.BadFilterNotAllowed)
-    if not isinstance(requested, _DATA_CHANGE):
+    if not isinstance(requested, _DATA_CHANGE | _AGGREGATE | _EVENT):
         raise StatusError(StatusCodes.BadMonitoredItemFilterInvalid)
-    if not is_value:
+    if not is_value or isinstance(requested, _EVENT):
         raise StatusError(StatusCodes.BadFilterNotAllowed)
+    if not isinstance(requested, _DATA_CHANGE):
+        raise StatusError(StatusCodes.BadMonitoredItemFilterUnsupported)
     if requested.Trigger not in tuple(ua.DataChangeTrigger):
         raise StatusError(StatusCodes.BadMonitoredItemFilterInvalid)
     return _with_deadband(requested, is_number=is_number, span=span)

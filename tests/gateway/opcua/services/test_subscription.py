@@ -363,7 +363,7 @@ async def test_one_bad_item_takes_no_other_with_it(bench, client):
         S.BadIndexRangeInvalid,
         S.BadDataEncodingInvalid,
         S.BadMonitoringModeInvalid,
-        S.BadMonitoredItemFilterUnsupported,
+        S.BadFilterNotAllowed,
         0,
     ]
     assert sorted(handle for handle, *_ in values(next_message(bench, client))) == [1, 10]
