@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -88,7 +89,7 @@ class Gateway:
         self._data = data
         self._port = site.opcua.port if port is None else port
         self._nodesets = nodesets
-        self._auto_trust = auto_trust
+        self._trusts_any_client = auto_trust or site.opcua.trust_any_client
         self._table = TagTable()
         self._computed = ComputedTags(self._table)
         self._devices = Devices(self._plan, self._table, addresses or {})
@@ -98,8 +99,8 @@ class Gateway:
         self._variables: Mapping[str, tuple[str, ...]] = {}
         self._commands: CommandService | None = None
         self._storage: Storage | None = None
-        self.first_password: str | None = None
-        """The operator account's password, on the start that made the account; else None."""
+        self.first_passwords: Mapping[str, str] = {}
+        """User → password, of the accounts that this start made with a random one."""
 
     @classmethod
     def from_file(
@@ -157,7 +158,7 @@ class Gateway:
         self._front_end = self._commands = self._storage = None
 
     async def _start(self) -> None:
-        storage = await Storage.open(self._data, self.site, auto_trust=self._auto_trust)
+        storage = await Storage.open(self._data, self.site, auto_trust=self._trusts_any_client)
         self._stack.push_async_callback(storage.close)
         model = await asyncio.to_thread(model_of, self._data, self.site, self._nodesets)
         built = build_address_space(model, self._plan, self._table, self._declared)
@@ -185,6 +186,9 @@ class Gateway:
             commands.add_stored(tag, route)
         self._stack.push_async_callback(commands.drain)
         self._stack.push_async_callback(self._devices.stop)
+        for danger in self.site.dangers:
+            _log.warning(danger)
+        await storage.update_accounts(self.site, os.environ)
         await front_end.start()
         self._stack.push_async_callback(front_end.stop)
         self._devices.start()
@@ -192,7 +196,7 @@ class Gateway:
         counters.start()
         self._stack.push_async_callback(counters.stop)
         self._follow_computed_tags()
-        self.first_password = await storage.make_operator()
+        self.first_passwords = await storage.make_accounts(self.site, os.environ)
         self._front_end, self._commands, self._storage = front_end, commands, storage
         # A full collection over the address space would stop the world for 150-300 ms. The
         # little garbage of the start (some 4,000 small objects) stays, rather than stop it now.
@@ -261,6 +265,11 @@ class Gateway:
     def tags(self) -> Iterator[TagInfo]:
         """All tags, in the order in which they were added."""
         return (self._table.info(self._table.index(name)) for name in self._table.names)
+
+    @property
+    def declared_variables(self) -> int:
+        """How many variables without a device the site declares."""
+        return len(self._declared)
 
     def node_ids(self, tag: str) -> tuple[str, ...]:
         """NodeIds (as text) of the Variables that show a tag to OPC UA clients, once started."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
+from biogate.accounts import AccountError, make_accounts, update_accounts
 from biogate.data_folder import nodeset_cache
 from biogate.site import Site
 from biogate_nodesets import Model, load_model
@@ -19,7 +22,7 @@ from biogate_security.pki import Pki
 from biogate_security.user_file import UserStoreError
 from biogate_security.users import UserStore
 
-OPERATOR = "operator"
+T = TypeVar("T")
 
 
 class StorageError(Exception):
@@ -66,16 +69,29 @@ class Storage:
             stack.push_async_callback(users.close)
             return cls(pki, users, audit, stack.pop_all())
 
-    async def make_operator(self) -> str | None:
-        """The operator account's password where this call made the account; else None.
+    async def update_accounts(self, site: Site, environment: Mapping[str, str]) -> None:
+        """Bring the accounts to what the site asks for: call it before anybody can log in.
 
-        The password is told to nobody again: call it when nothing can fail any more. Raises
+        Raises StorageError.
+        """
+        await self._settle(update_accounts(site, self.users, environment))
+
+    async def make_accounts(self, site: Site, environment: Mapping[str, str]) -> dict[str, str]:
+        """Make the accounts that are missing; by name, the passwords that were made for them.
+
+        They are told to nobody again: call it when nothing can fail any more. Raises
         StorageError.
         """
+        return await self._settle(make_accounts(site, self.users, environment))
+
+    @staticmethod
+    async def _settle(work: Coroutine[Any, Any, T]) -> T:
         try:
-            return await self.users.create_operator_if_missing(OPERATOR)
+            return await work
+        except AccountError as error:
+            raise StorageError(str(error)) from error
         except OSError as error:
-            raise StorageError(f"the account {OPERATOR} cannot be stored: {error}") from error
+            raise StorageError(f"the accounts cannot be stored: {error}") from error
 
     async def close(self) -> None:
         """Close the databases and give the folder back."""

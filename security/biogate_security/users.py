@@ -7,7 +7,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from biogate_security.lock_out import BackOff, LockOut
@@ -32,6 +32,16 @@ SOURCE_BACK_OFF = BackOff(free_failures=19, first_s=1.0, longest_s=900.0, forget
 MAX_WAITING = 32
 MINIMUM_LENGTH = 12
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account as it is asked for; `password` None: as it is, or a random one."""
+
+    name: str
+    roles: frozenset[str]
+    password: str | None = field(default=None, repr=False)
+    disabled: bool = False
 
 
 class UserStore:
@@ -88,16 +98,66 @@ class UserStore:
         attempt.add_done_callback(self._attempts.discard)
         return await asyncio.shield(attempt)
 
-    async def create_operator_if_missing(self, name: str = "operator") -> str | None:
-        """Make an operator account with a random password and return that, this once.
+    def check_password(self, password: str) -> None:
+        """Raise PasswordError for a password that may not be set."""
+        self._passwords.check_new(password)
 
-        None when a user of that name exists. Raises OSError when it cannot be stored.
+    async def make_missing(self, accounts: Iterable[Account]) -> dict[str, str]:
+        """Make the accounts that there are not; the random passwords by name, told this once.
+
+        An account with a password of its own has none made for it. All are stored at once or
+        none: raises UserStoreError, PasswordError, or OSError from storing them.
         """
-        if self._is_taken(name):
-            return None
-        password = readable_password()
-        await self.add(name, password, {Role.OPERATOR})
-        return password
+        made: dict[str, str] = {}
+        users: list[User] = []
+        for account in accounts:
+            if account.name in self._users:
+                continue
+            check_name(account.name)
+            check_roles(account.roles)
+            if self._is_taken(account.name):
+                raise UserStoreError(_taken(account.name))
+            password = account.password or made.setdefault(account.name, readable_password())
+            stored = await self._hash_new(password)
+            users.append(User(account.name, stored, account.roles, account.disabled))
+        if users:
+            self._store(*users)
+        return made
+
+    async def update(self, accounts: Iterable[Account], *, close_others: bool = False) -> None:
+        """Bring the accounts that there are to what is asked; `close_others` shuts all others.
+
+        All are stored at once or none: raises UserStoreError, PasswordError or OSError.
+        """
+        wanted = {account.name: account for account in accounts}
+        changed: list[User] = []
+        for user in self._users.values():
+            account = wanted.get(user.name)
+            new = replace(user, disabled=user.disabled or close_others)
+            if account is not None:
+                new = await self._as_asked(user, account)
+            if new != user:
+                changed.append(new)
+                _log.warning(
+                    "account changed",
+                    extra={
+                        "user": user.name,
+                        "roles": ", ".join(sorted(new.roles)),
+                        "disabled": new.disabled,
+                        "new_password": new.password_hash != user.password_hash,
+                    },
+                )
+        if changed:
+            self._store(*changed)
+
+    async def _as_asked(self, user: User, account: Account) -> User:
+        check_roles(account.roles)
+        stored, password = user.password_hash, account.password
+        if password is not None and not await asyncio.to_thread(
+            self._passwords.verify, stored, password
+        ):
+            stored = await self._hash_new(password)
+        return User(user.name, stored, account.roles, account.disabled)
 
     async def add(self, name: str, password: str, roles: Iterable[str]) -> None:
         """Add an account. Raises UserStoreError, PasswordError, or OSError from storing it."""
@@ -106,7 +166,7 @@ class UserStore:
         check_roles(wanted)
         user = User(name, await self._hash_new(password), wanted)
         if self._is_taken(name):
-            raise UserStoreError(f"there is a user {name!r} already (case does not count)")
+            raise UserStoreError(_taken(name))
         self._store(user)
 
     async def set_password(self, name: str, password: str) -> None:
@@ -199,7 +259,7 @@ class UserStore:
             )
 
     async def _hash_new(self, password: str) -> str:
-        self._passwords.check_new(password)
+        self.check_password(password)
         async with self._hashing:
             return await asyncio.to_thread(self._passwords.hash, password)
 
@@ -212,8 +272,12 @@ class UserStore:
             raise UserStoreError(f"there is no user {name!r}; known are {', '.join(self.names)}")
         return user
 
-    def _store(self, user: User) -> None:
+    def _store(self, *changed: User) -> None:
         """The file first, and at once: memory and disk never differ, whoever is cancelled."""
-        users = {**self._users, user.name: user}
+        users = {**self._users, **{user.name: user for user in changed}}
         write_users(self._path, users)
         self._users = users
+
+
+def _taken(name: str) -> str:
+    return f"there is a user {name!r} already (case does not count)"

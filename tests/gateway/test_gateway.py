@@ -160,9 +160,9 @@ async def test_the_password_that_a_failed_start_could_not_tell_is_told_by_the_ne
     with pytest.raises(OSError, match=str(taken)):
         await second(taken).start()
     async with second(0) as gateway:
-        assert gateway.first_password
+        assert list(gateway.first_passwords) == ["operator"]
     async with second(0) as gateway:
-        assert gateway.first_password is None
+        assert gateway.first_passwords == {}
 
 
 async def test_a_device_that_dies_takes_no_other_with_it(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from biogate.demo import DEMO_SITE
-from biogate.site import Site, load_site
+from biogate.site import Site, UserConfig, load_site
 from biogate.storage import Storage, StorageError
 
 
@@ -21,7 +21,7 @@ async def test_a_damaged_file_is_named_with_what_to_do(
     site: Site, tmp_path: Path, file: str
 ) -> None:
     storage = await Storage.open(tmp_path, site, auto_trust=False)
-    await storage.make_operator()
+    await storage.make_accounts(site, {})
     await storage.close()
     (tmp_path / file).write_text('{"half a fi')
 
@@ -60,8 +60,80 @@ async def test_a_folder_that_could_not_be_used_is_given_back(site: Site, tmp_pat
 async def test_the_operator_is_made_on_demand_and_once(site: Site, tmp_path: Path) -> None:
     storage = await Storage.open(tmp_path, site, auto_trust=False)
     assert not (tmp_path / "users.json").exists()
-    password = await storage.make_operator()
-    assert password
-    assert await storage.users.authenticate("operator", password)
-    assert await storage.make_operator() is None
+    made = await storage.make_accounts(site, {})
+    assert list(made) == ["operator"]
+    assert await storage.users.authenticate("operator", made["operator"])
+    assert await storage.make_accounts(site, {}) == {}
+    await storage.close()
+
+
+def _with_users(site: Site, **users: UserConfig) -> Site:
+    return site.model_copy(update={"users": users})
+
+
+async def test_accounts_and_their_roles_come_from_the_site_file(site: Site, tmp_path: Path) -> None:
+    storage = await Storage.open(tmp_path, site, auto_trust=False)
+    both = _with_users(
+        site, ada=UserConfig(roles=("Engineer",)), olga=UserConfig(roles=("Operator", "Observer"))
+    )
+    environment = {"BIOGATE_PASSWORD_OLGA": "correct horse battery"}
+
+    made = await storage.make_accounts(both, environment)
+
+    assert list(made) == ["ada"]
+    olga = await storage.users.authenticate("olga", "correct horse battery")
+    assert olga
+    assert olga.roles == {"Operator", "Observer", "AuthenticatedUser"}
+    await storage.close()
+
+
+async def test_the_next_start_brings_accounts_to_what_the_file_says_then(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Roles are changed, a password from the environment is set, who is not named is shut out."""
+    storage = await Storage.open(tmp_path, site, auto_trust=False)
+    names = {name: UserConfig(roles=("Operator",)) for name in ("ada", "olga", "eve")}
+    made = await storage.make_accounts(_with_users(site, **names), {})
+    later = _with_users(
+        site, ada=UserConfig(roles=("Observer",)), olga=UserConfig(roles=("Operator",))
+    )
+
+    await storage.update_accounts(later, {"BIOGATE_PASSWORD_OLGA": "correct horse battery"})
+
+    ada = await storage.users.authenticate("ada", made["ada"])
+    assert ada
+    assert ada.roles == {"Observer", "AuthenticatedUser"}
+    assert await storage.users.authenticate("olga", made["olga"]) is None
+    assert await storage.users.authenticate("olga", "correct horse battery")
+    assert await storage.users.authenticate("eve", made["eve"]) is None
+    told = {record.user for record in caplog.records if record.message == "account changed"}
+    assert told == {"ada", "olga", "eve"}
+    caplog.clear()
+    await storage.update_accounts(later, {"BIOGATE_PASSWORD_OLGA": "correct horse battery"})
+    assert not caplog.records
+    await storage.close()
+
+
+async def test_a_site_that_names_no_users_changes_no_account(site: Site, tmp_path: Path) -> None:
+    storage = await Storage.open(tmp_path, site, auto_trust=False)
+    await storage.users.add("olga", "correct horse battery", ["Engineer"])
+
+    await storage.update_accounts(site, {})
+
+    assert await storage.users.authenticate("olga", "correct horse battery")
+    await storage.close()
+
+
+async def test_a_password_that_is_too_short_is_told_by_its_variable(
+    site: Site, tmp_path: Path
+) -> None:
+    storage = await Storage.open(tmp_path, site, auto_trust=False)
+
+    with pytest.raises(StorageError) as caught:
+        await storage.make_accounts(site, {"BIOGATE_PASSWORD_OPERATOR": "short"})
+
+    assert str(caught.value) == (
+        "BIOGATE_PASSWORD_OPERATOR: a password needs at least 12 characters"
+    )
+    assert storage.users.names == []
     await storage.close()

@@ -23,6 +23,7 @@ from biogate_security.audit_log import AuditLog
 from biogate_security.own_certificate import ApplicationIdentity
 from biogate_security.passwords import Passwords
 from biogate_security.pki import Pki
+from biogate_security.users import Account
 
 SECRET = "correct horse battery"
 
@@ -254,7 +255,7 @@ def full_disk(monkeypatch):
 
 async def test_a_full_disk_leaves_the_users_as_they_were(users, tmp_path, full_disk):
     with pytest.raises(OSError, match="No space left"):
-        await users.create_operator_if_missing()
+        await users.make_missing([Account("operator", frozenset({"Operator"}))])
     assert users.names == []
     assert list(tmp_path.iterdir()) == []
 

@@ -11,7 +11,7 @@ import pytest
 from biogate_security.passwords import HashParameters, PasswordError, Passwords, readable_password
 from biogate_security.roles import Identity, Role
 from biogate_security.user_file import UserStoreError
-from biogate_security.users import UserStore
+from biogate_security.users import Account, UserStore
 
 SECRET = "correct horse battery"
 
@@ -214,13 +214,15 @@ async def test_one_good_login_does_not_wash_a_source_clean(olga, clock):
     assert await olga.authenticate("olga", SECRET, "192.0.2.1") is None
 
 
-# The demo's operator
+# Accounts that are asked for
+
+OPERATOR = Account("operator", frozenset({"Operator"}))
 
 
-async def test_the_operator_account_is_made_once_and_its_password_told_once(users):
-    password = await users.create_operator_if_missing()
-    assert await users.create_operator_if_missing() is None
-    identity = await users.authenticate("operator", password)
+async def test_an_account_is_made_once_and_its_password_told_once(users):
+    made = await users.make_missing([OPERATOR])
+    assert await users.make_missing([OPERATOR]) == {}
+    identity = await users.authenticate("operator", made["operator"])
     assert identity.roles == {"Operator", "AuthenticatedUser"}
 
 
@@ -238,7 +240,7 @@ def test_a_readable_password_is_long_and_has_no_letters_that_look_alike():
 
 async def test_no_secret_is_in_a_log_line_or_a_repr(users, file, caplog, cheap):
     caplog.set_level(logging.DEBUG)
-    password = await users.create_operator_if_missing()
+    password = (await users.make_missing([OPERATOR]))["operator"]
     await users.authenticate("operator", password + "x")
     await users.authenticate("operator", password)
     stored = json.loads(file.read_text())["users"]["operator"]["password_hash"]

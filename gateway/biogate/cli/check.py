@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from biogate.site import Site
 
 
 def check(
@@ -26,14 +30,22 @@ def check(
             typer.echo(str(problem))
         typer.echo(f"{site}: {_count(len(error.problems), 'problem')}")
         raise typer.Exit(2) from None
-    functions = sum(len(unit.functions) for unit in checked.units.values())
-    found = [
-        _count(len(checked.devices), "device"),
-        _count(len(checked.units), "unit"),
-        _count(functions, "function"),
-    ]
-    typer.echo(f"{site}: no problems ({', '.join(found)})")
+    typer.echo(f"{site}: no problems ({', '.join(_found(checked))})")
+
+
+def _found(site: Site) -> Iterator[str]:
+    """What the file describes, in numbers."""
+    if site.devices or site.units:
+        yield _count(len(site.devices), "device")
+        yield _count(len(site.units), "unit")
+        yield _count(sum(len(unit.functions) for unit in site.units.values()), "function")
+    if site.nodes:
+        from biogate.site.node_plan import plan_section
+
+        sections = [plan_section(name, section) for name, section in site.nodes.items()]
+        yield _count(sum(len(section.variables) for section in sections), "variable")
+        yield _count(sum(len(section.methods) for section in sections), "method")
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

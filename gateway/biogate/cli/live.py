@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from biogate.tags import TagInfo, TagValue
 
 REFRESH_S = 0.5
+_OTHER_ROWS = 3  # the header, the line that says how many more there are, the cursor's
 _STYLES = {0: "green", 1: "yellow", 2: "red"}
 
 
@@ -47,22 +49,30 @@ def _row(info: TagInfo, tag: TagValue, now: int) -> tuple[str, str, str, Text, s
     return info.name, format_value(tag.value), symbol(info.unit), quality, age
 
 
-def tag_table(gateway: Gateway, now: int) -> Table:
-    """All tags at wall time `now` (ticks) as a rich table."""
+def tag_table(gateway: Gateway, now: int, rows: int) -> Table:
+    """The first `rows` tags at wall time `now` (ticks) as a rich table, and how many more."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title, justify in (("tag", "left"), ("value", "right"), ("unit", "left")):
         table.add_column(title, justify=justify)  # type: ignore[arg-type]
     table.add_column("quality", no_wrap=True)
     table.add_column("age", justify="right")
-    for info in gateway.tags:
+    tags = gateway.tags
+    for info in islice(tags, rows):
         table.add_row(*_row(info, gateway.read(info.name), now))
+    more = sum(1 for _ in tags)
+    if more:
+        table.add_row(f"... and {more:,} more")
     return table
 
 
 async def show(gateway: Gateway) -> None:
     """Redraw the table until cancelled; the last state stays on the screen."""
     console = Console(highlight=False)
-    with Live(tag_table(gateway, now_ticks()), console=console, auto_refresh=False) as live:
+
+    def table() -> Table:
+        return tag_table(gateway, now_ticks(), max(console.height - _OTHER_ROWS, 1))
+
+    with Live(table(), console=console, auto_refresh=False) as live:
         while True:
             await asyncio.sleep(REFRESH_S)
-            live.update(tag_table(gateway, now_ticks()), refresh=True)
+            live.update(table(), refresh=True)

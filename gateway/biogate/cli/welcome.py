@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from biogate.gateway import Gateway
-from biogate.storage import OPERATOR
+from biogate.site import Site
 
 
 def tell(gateway: Gateway, speed: float) -> None:
@@ -26,32 +26,57 @@ def _bold(text: str) -> str:
 
 
 def _topics(gateway: Gateway, speed: float) -> Iterator[tuple[str, str]]:
-    opcua = gateway.site.opcua
-    modes = ", ".join(opcua.security_modes)
-    yield (
-        "security",
-        ", ".join(name if name == "None" else f"{name} ({modes})" for name in _policies(gateway)),
-    )
-    reading = "anyone may read" if opcua.anonymous == "read" else "reading needs an account"
-    yield "accounts", f"{reading}; writing needs the account {_bold(OPERATOR)}"
-    if gateway.first_password is not None:
-        password = _bold(gateway.first_password)
-        yield "password", f"{password}  (of {OPERATOR}; made now, shown only this once)"
-    if gateway.site.all_simulated:
+    site = gateway.site
+    yield "security", _security(site)
+    yield "accounts", _accounts(site)
+    for user, password in gateway.first_passwords.items():
+        yield "password", f"{_bold(password)}  (of {user}; made now, shown only this once)"
+    for danger in site.dangers:
+        yield "WARNING", typer.style(danger, fg="red", bold=True)
+    if site.nodes:
+        yield "nodes", _nodes(gateway)
+    if site.devices and site.all_simulated:
         pace = "in real time" if speed == 1 else f"{speed:g} times faster than real time"
         yield "plant", f"simulated, {pace}"
-    if "None" in opcua.security_policies and opcua.anonymous == "read":
-        yield "try it", f"{_tool('uaread')} -u {gateway.endpoint_url} -n '{_example(gateway)}'"
+    example = _example(gateway)
+    if "None" in site.opcua.security_policies and site.opcua.anonymous != "none" and example:
+        yield "try it", f"{_tool('uaread')} -u {gateway.endpoint_url} -n '{example}'"
 
 
-def _policies(gateway: Gateway) -> list[str]:
-    """None first, then the secure ones as the site file lists them."""
-    return sorted(gateway.site.opcua.security_policies, key=lambda name: name != "None")
+def _security(site: Site) -> str:
+    """None first, then the secure policies as the site file lists them."""
+    offered = site.opcua.security_policies
+    secure = ", ".join(name for name in offered if name != "None")
+    modes = f"{secure} ({', '.join(site.opcua.security_modes)})" if secure else ""
+    return ", ".join(part for part in ("None" if "None" in offered else "", modes) if part)
+
+
+_ANONYMOUS = {
+    "none": "reading needs an account",
+    "read": "anyone may read",
+    "operate": "anyone may read, write variables and call methods",
+}
+
+
+def _accounts(site: Site) -> str:
+    anyone = _ANONYMOUS[site.opcua.anonymous]
+    if site.users is None:
+        return f"{anyone}; writing needs the account {_bold(*site.accounts)}"
+    named = ", ".join(
+        f"{_bold(name)} ({', '.join(user.roles)}{', disabled' if user.disabled else ''})"
+        for name, user in site.users.items()
+    )
+    return f"{anyone}; {named}"
+
+
+def _nodes(gateway: Gateway) -> str:
+    uris = ", ".join(section.namespace for section in gateway.site.nodes.values())
+    return f"{gateway.declared_variables:,} variables without a device, in {uris}"
 
 
 def _example(gateway: Gateway) -> str:
-    """NodeId of the first value that a function of a unit shows."""
-    return next(node for tag in gateway.tags for node in gateway.node_ids(tag.name))
+    """NodeId of the first value that clients see; "" where there is none."""
+    return next((node for tag in gateway.tags for node in gateway.node_ids(tag.name)), "")
 
 
 def _tool(name: str) -> str:

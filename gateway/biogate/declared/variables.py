@@ -38,6 +38,9 @@ class DeclaredVariables:
                 self._variables[variable.tag] = variable
                 self._tags[variable.tag] = table.add(_info(variable))
 
+    def __len__(self) -> int:
+        return len(self._variables)
+
     def __iter__(self) -> Iterator[VariablePlan]:
         return iter(self._variables.values())
 

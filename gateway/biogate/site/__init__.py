@@ -8,6 +8,7 @@ from biogate.site.model import (
     SignalConfig,
     Site,
     UnitConfig,
+    UserConfig,
 )
 from biogate.site.node_plan import MethodPlan, ObjectPlan, SectionPlan, VariablePlan
 from biogate.site.plan import (
@@ -36,6 +37,7 @@ __all__ = [
     "SitePlan",
     "UnitConfig",
     "UnitPlan",
+    "UserConfig",
     "VariablePlan",
     "load_site",
     "parse_site",

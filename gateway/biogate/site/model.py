@@ -250,6 +250,16 @@ class Site(Strict):
         return DEFAULT_USERS if self.users is None else self.users
 
     @property
+    def dangers(self) -> tuple[str, ...]:
+        """Warnings of what the site lets strangers do; it is meant for test rigs."""
+        dangers = []
+        if self.opcua.anonymous == "operate":
+            dangers.append("anonymous: operate lets anyone who reaches the port write and call")
+        if self.opcua.trust_any_client:
+            dangers.append("trust_any_client trusts every client certificate at first sight")
+        return tuple(f"{danger}: for test rigs only" for danger in dangers)
+
+    @property
     def all_simulated(self) -> bool:
         """True when no real device is touched: only then may plant time run faster than 1."""
         return all(device.simulated for device in self.devices.values())
