@@ -34,9 +34,7 @@ class ItemAccess:
             return error.status
         return StatusCodes.Good
 
-    def source(
-        self, subscription: Subscription, item: MonitoredItem
-    ) -> Source | None:
+    def source(self, subscription: Subscription, item: MonitoredItem) -> Source | None:
         """Only a Value can get another source; an object source reads whatever is there."""
         if item.read.AttributeId != VALUE:
             return None
