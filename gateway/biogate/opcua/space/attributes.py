@@ -19,7 +19,7 @@ from biogate_security.policy import Action
 VALUE = AttributeIds.Value
 _READ = 0x01
 _WRITE = 0x02
-_SERVED = 0x0300 | _READ  # CurrentRead, NonatomicRead, NonatomicWrite
+_SERVED = 0x0304 | _READ  # CurrentRead, HistoryRead, NonatomicRead, NonatomicWrite
 _WRITE_FULL_ARRAY_ONLY = 0x0400
 _SUBSCRIBE_TO_EVENTS = 0x01
 _WRITE_STATUS_AND_TIME = 0x60
