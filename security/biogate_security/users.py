@@ -109,17 +109,21 @@ class UserStore:
         none: raises UserStoreError, PasswordError, or OSError from storing them.
         """
         made: dict[str, str] = {}
-        users: list[User] = []
-        for account in accounts:
-            if account.name in self._users:
-                continue
+        missing = [account for account in accounts if account.name not in self._users]
+        for account in missing:
             check_name(account.name)
             check_roles(account.roles)
             if self._is_taken(account.name):
                 raise UserStoreError(_taken(account.name))
-            password = account.password or made.setdefault(account.name, readable_password())
-            stored = await self._hash_new(password)
-            users.append(User(account.name, stored, account.roles, account.disabled))
+            if account.password is None:
+                made[account.name] = readable_password()
+        hashes = await asyncio.gather(
+            *(self._hash_new(made.get(a.name) or a.password or "") for a in missing)
+        )
+        users = [
+            User(account.name, stored, account.roles, account.disabled)
+            for account, stored in zip(missing, hashes, strict=True)
+        ]
         if users:
             self._store(*users)
         return made
