@@ -1,4 +1,4 @@
-"""Strategies for values of every OPC UA type, as asyncua's classes, in the form they have on the wire.
+"""Strategies for values of every OPC UA type, as asyncua's classes.
 
 Two codecs must agree on what is drawn here, so each value is the one that decoding gives back:
 a DateTime has the resolution that both keep, picoseconds come with a timestamp and lie below
@@ -17,7 +17,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from biogate.opcua.codec.datetimes import from_ticks
-from biogate.opcua.stack import ua
+from biogate.opcua.stack import StatusCodes, ua
 
 RANGES = {
     "SByte": (-(1 << 7), (1 << 7) - 1),
@@ -42,7 +42,9 @@ def integers(name: str) -> Any:
 texts = st.text(max_size=20)
 strings = st.none() | texts
 byte_strings = st.none() | st.binary(max_size=20)
-statuses = st.builds(ua.StatusCode, integers("UInt32"))
+# Strings with a grammar, which an oracle may parse (Part 4, 7.27).
+_FIELDS = {"IndexRange": st.sampled_from([None, "0", "7", "1:3", "0:1,2:5", "4,0:9,2"])}
+_CODES = sorted({code for name, code in vars(StatusCodes).items() if name[0].isupper()})
 # asyncua keeps the encoding that a NodeId came in; compact ones are what every side writes.
 node_ids = st.one_of(
     st.builds(ua.NodeId, integers("UInt32"), integers("UInt16")),
@@ -59,7 +61,6 @@ expanded_node_ids = st.builds(
     strings,
     integers("UInt32"),
 )
-localized_texts = st.builds(ua.LocalizedText, strings, strings)
 xml_elements = st.builds(ua.XmlElement, strings)
 opaque = st.builds(
     ua.ExtensionObject,
@@ -67,11 +68,6 @@ opaque = st.builds(
     st.binary(min_size=1, max_size=20),
 )
 doubles = st.floats(allow_nan=False)
-standard = st.one_of(
-    st.builds(ua.Range, doubles, doubles),
-    st.builds(ua.EUInformation, texts, integers("Int32"), localized_texts, localized_texts),
-    st.just(ua.ExtensionObject()),
-)
 
 
 class Values:
@@ -80,7 +76,9 @@ class Values:
     `resolution_us`: what both keep of a DateTime; `last_namespace`: the largest index that both
     read in a QualifiedName; `picoseconds`: whether both agree on where they are in a DataValue;
     `all_diagnostics`: whether a DiagnosticInfo may have a Locale or LocalizedText without the
-    other one, and a DiagnosticInfo inside.
+    other one, and a DiagnosticInfo inside; `empty_texts`: whether both tell an empty text in a
+    LocalizedText or DiagnosticInfo from none (5.1.11 does not ask for it); `unknown_statuses`:
+    whether both keep a StatusCode that Part 4 does not name.
     """
 
     def __init__(
@@ -90,10 +88,21 @@ class Values:
         last_namespace: int = 0xFFFF,
         picoseconds: bool = True,
         all_diagnostics: bool = True,
+        empty_texts: bool = True,
+        unknown_statuses: bool = True,
     ) -> None:
         step = _TICKS_PER_MICROSECOND * resolution_us
         self.date_times = st.integers(1, _YEAR_9999 // step).map(lambda n: from_ticks(n * step))
         self.qualified_names = st.builds(ua.QualifiedName, strings, st.integers(0, last_namespace))
+        self.texts = some = strings if empty_texts else st.none() | st.text(min_size=1, max_size=20)
+        codes = integers("UInt32") if unknown_statuses else st.sampled_from(_CODES)
+        self.statuses = st.builds(ua.StatusCode, codes)
+        self.localized_texts = localized = st.builds(ua.LocalizedText, some, some)
+        self.standard = st.one_of(
+            st.builds(ua.Range, doubles, doubles),
+            st.builds(ua.EUInformation, texts, integers("Int32"), localized, localized),
+            st.just(ua.ExtensionObject()),
+        )
         self.diagnostic_infos = self._diagnostic_infos(everything=all_diagnostics)
         self.built_in: dict[Any, Any] = {
             ua.Boolean: st.booleans(),
@@ -108,10 +117,10 @@ class Values:
             ua.XmlElement: xml_elements,
             ua.NodeId: node_ids,
             ua.ExpandedNodeId: expanded_node_ids,
-            ua.StatusCode: statuses,
+            ua.StatusCode: self.statuses,
             ua.QualifiedName: self.qualified_names,
-            ua.LocalizedText: localized_texts,
-            ua.ExtensionObject: opaque | standard,
+            ua.LocalizedText: localized,
+            ua.ExtensionObject: opaque | self.standard,
             ua.DiagnosticInfo: self.diagnostic_infos,
         }
         self.flat_variants = st.just(ua.Variant()) | self.variants(list(self.built_in))
@@ -123,15 +132,18 @@ class Values:
         self.all_variants = st.just(ua.Variant()) | self.variants(list(self.nested))
 
     def _diagnostic_infos(self, *, everything: bool) -> Any:
-        number = st.none() | integers("Int32")
-        both = st.tuples(integers("Int32"), integers("Int32"))
-        languages = st.tuples(number, number) if everything else st.just((None, None)) | both
-        parts = (number, number, languages, strings, st.none() | statuses)
-        flat = st.builds(lambda s, u, l, t, c: ua.DiagnosticInfo(s, u, *l, t, c), *parts)
+        index = st.integers(0, RANGES["Int32"][1])
+        number = st.none() | index
+        languages = st.tuples(number, number)
+        if not everything:
+            languages = st.just((None, None)) | st.tuples(index, index)
+        status = st.none() | self.statuses.filter(lambda s: s.value)
+        parts = (number, number, languages, self.texts, status)
+        flat = st.builds(lambda s, u, both, t, c: ua.DiagnosticInfo(s, u, *both, t, c), *parts)
         if not everything:
             return flat
         return flat | st.builds(
-            lambda s, u, l, t, c, i: ua.DiagnosticInfo(s, u, *l, t, c, i), *parts, flat
+            lambda s, u, both, t, c, i: ua.DiagnosticInfo(s, u, *both, t, c, i), *parts, flat
         )
 
     def _data_values(self, values: Any, *, picoseconds: bool) -> Any:
@@ -142,7 +154,7 @@ class Values:
                 value, status, source[0], server[0], source[1], server[1]
             ),
             values,
-            statuses,
+            self.statuses,
             time,
             time,
         )
@@ -164,7 +176,7 @@ class Values:
         """Instances of a dataclass of asyncua with every field drawn."""
         hints = typing.get_type_hints(cls, localns={"ua": ua})
         members = {
-            field.name: self._of(hints[field.name])
+            field.name: _FIELDS.get(field.name, self._of(hints[field.name]))
             for field in fields(cls)
             if field.init and field.name != "TypeId"
         }
@@ -177,7 +189,7 @@ class Values:
         if typing.get_origin(hint) is list:
             return st.lists(st.deferred(lambda: self._of(typing.get_args(hint)[0])), max_size=2)
         if typing.get_origin(hint) is type:
-            return standard
+            return self.standard
         if hint in self.nested:
             return self.nested[hint]
         if issubclass(hint, Enum):

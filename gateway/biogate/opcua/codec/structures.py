@@ -88,9 +88,15 @@ def encoding_id(cls: type) -> ua.NodeId:
 
 
 # Carried as opaque bodies: the first two lack their PortableNodeId in asyncua, the third has a
-# mask of optional fields where Part 5, 12.12 has a String named Encoding.
+# mask of optional fields where Part 5, 12.12 has a String named Encoding, and the last has a field
+# more than Part 4, 7.24.9.
 _INCOMPLETE = frozenset(
-    ("AliasUpdateDataType", "AliasCategoryUpdateDataType", "SessionSecurityDiagnosticsDataType")
+    (
+        "AliasUpdateDataType",
+        "AliasCategoryUpdateDataType",
+        "SessionSecurityDiagnosticsDataType",
+        "DataTypeAttributes",
+    )
 )
 
 
