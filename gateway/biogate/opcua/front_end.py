@@ -12,6 +12,7 @@ from biogate.opcua.endpoints import Endpoints, offered
 from biogate.opcua.events import EventHub
 from biogate.opcua.lanes.publish import PublishLane
 from biogate.opcua.lanes.read import read
+from biogate.opcua.lanes.write import write as write_lane
 from biogate.opcua.ports import Authenticator, CommandPort, Identity, Pki, TagReader
 from biogate.opcua.request_queue import RequestQueue
 from biogate.opcua.server import Dispatcher
@@ -103,6 +104,7 @@ class FrontEnd:
             (*_SERVICES, *self.subscriptions.services),
             {
                 ua.ReadRequest: read,
+                ua.WriteRequest: write_lane,
                 ua.PublishRequest: PublishLane(lambda: self.subscriptions.manager),
             },
         )

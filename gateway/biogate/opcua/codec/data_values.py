@@ -164,7 +164,7 @@ def encode_number(
 
 _FOUR_BYTE_NODE_ID = 1
 _READ_RESPONSE = 634
-_read_head = Struct("<BBHqIIBiHBi")
+_results_head = Struct("<BBHqIIBiHBi")
 _NO_DIAGNOSTICS = b"\0\0\0\0"
 
 
@@ -173,7 +173,17 @@ def read_response(request_handle: int, now: int, count: int, results: Iterable[b
 
     `now`: FILETIME ticks; `results`: the bytes of `count` DataValues, in any number of pieces.
     """
-    head = _read_head.pack(
-        _FOUR_BYTE_NODE_ID, 0, _READ_RESPONSE, now, request_handle, 0, 0, 0, 0, 0, count
+    return results_response(_READ_RESPONSE, request_handle, now, count, results)
+
+
+def results_response(
+    type_id: int, request_handle: int, now: int, count: int, results: Iterable[bytes]
+) -> bytes:
+    """A response that has `count` Results and no DiagnosticInfos, like `read_response`.
+
+    `type_id`: the numeric identifier of its encoding in namespace 0.
+    """
+    head = _results_head.pack(
+        _FOUR_BYTE_NODE_ID, 0, type_id, now, request_handle, 0, 0, 0, 0, 0, count
     )
     return b"".join((head, *results, _NO_DIAGNOSTICS))

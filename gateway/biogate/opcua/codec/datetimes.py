@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 MAX_INT64 = (1 << 63) - 1
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-_LATEST_TICKS = int((_LATEST - _EPOCH).total_seconds()) * 10_000_000
+LATEST_TICKS = int((_LATEST - _EPOCH).total_seconds()) * 10_000_000
 
 
 class ExactDateTime(datetime):
@@ -27,7 +27,7 @@ class ExactDateTime(datetime):
 
 def from_ticks(ticks: int) -> datetime:
     """The aware UTC datetime of `ticks`, cut to what datetime can hold: see ExactDateTime."""
-    if ticks >= _LATEST_TICKS:
+    if ticks >= LATEST_TICKS:
         return _LATEST
     if ticks <= 0:
         return _EPOCH

@@ -7,6 +7,7 @@ Short ones are found by hash, long ones by comparison with those of the same len
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from biogate.opcua.lanes.header import PARAMETERS
@@ -37,14 +38,29 @@ class Plan(Protocol):
 P = TypeVar("P", bound=Plan)
 
 
+def same_bytes(plan: Plan, message: bytes) -> bool:
+    """True when the request has the very parameters of the plan's."""
+    return message.endswith(plan.parameters)
+
+
 class PlanStore(Generic[P]):
     """The plans of all sessions for one kind of request.
 
     A session keeps those that it used last, up to `own_bytes`; all sessions together have
-    `all_bytes`, and whoever has most gives up plans first.
+    `all_bytes`, and whoever has most gives up plans first. `matches` tells whether a plan is for
+    a request of the same length; where other bytes than the plan's will do, `short` must be 0.
     """
 
-    def __init__(self, own_bytes: int = _OWN_BYTES, all_bytes: int = _ALL_BYTES) -> None:
+    def __init__(
+        self,
+        own_bytes: int = _OWN_BYTES,
+        all_bytes: int = _ALL_BYTES,
+        *,
+        matches: Callable[[P, bytes], bool] = same_bytes,
+        short: int = _SHORT,
+    ) -> None:
+        self._matches = matches
+        self._short = short
         self._own_bytes = own_bytes
         self._all_bytes = all_bytes
         self._of: dict[Session, _Plans[P]] = {}
@@ -71,7 +87,9 @@ class PlanStore(Generic[P]):
         """Remember a plan; one that is too large alone is not."""
         if plan.size > self._own_bytes or session.closed:
             return
-        plans = self._of.setdefault(session, _Plans())
+        plans = self._of.get(session)
+        if plans is None:
+            plans = self._of[session] = _Plans(self._matches, self._short)
         plans.add(plan)
         plans.shrink(self._own_bytes)
         while (excess := self.size - self._all_bytes) > 0:
@@ -86,19 +104,21 @@ class PlanStore(Generic[P]):
 class _Plans(Generic[P]):
     """One session's, least recently used first."""
 
-    def __init__(self) -> None:
+    def __init__(self, matches: Callable[[P, bytes], bool], short: int) -> None:
         self.size = 0
+        self._matches = matches
+        self._short_length = short
         self._order: OrderedDict[P, None] = OrderedDict()
         self._short: dict[bytes, P] = {}
         self._long: dict[int, list[P]] = {}
 
     def find(self, message: bytes) -> P | None:
         length = len(message) - PARAMETERS
-        if length <= _SHORT:
+        if length <= self._short_length:
             plan = self._short.get(message[PARAMETERS:])
         else:
             same_length = self._long.get(length, ())
-            plan = next((p for p in same_length if message.endswith(p.parameters)), None)
+            plan = next((p for p in same_length if self._matches(p, message)), None)
         if plan is not None:
             self._order.move_to_end(plan)
         return plan
@@ -108,7 +128,7 @@ class _Plans(Generic[P]):
         if known is not None:
             self.drop(known)
         length = len(plan.parameters)
-        if length <= _SHORT:
+        if length <= self._short_length:
             self._short[plan.parameters] = plan
         else:
             same_length = self._long.setdefault(length, [])
@@ -122,7 +142,7 @@ class _Plans(Generic[P]):
         self.size -= plan.size
         del self._order[plan]
         length = len(plan.parameters)
-        if length <= _SHORT:
+        if length <= self._short_length:
             del self._short[plan.parameters]
             return
         self._long[length].remove(plan)

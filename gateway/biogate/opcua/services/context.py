@@ -21,6 +21,7 @@ from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.lanes.header import PARAMETERS
 from biogate.opcua.lanes.plan_store import PlanStore
+from biogate.opcua.lanes.write_plan import WritePlan
 from biogate.opcua.services.results import ResultList
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.statistics import ServerStatistics
@@ -137,7 +138,7 @@ class ServerContext:
 
     `clock` is monotonic seconds; `wall_clock` and `started_ticks` are FILETIME ticks.
     `failing` holds what could not be done with a node's value when it was last tried,
-    `read_plans` what the fast lane of Read knows,
+    `read_plans` and `write_plans` what the fast lanes know,
     `refusal_lines` bounds the log lines about what strangers ask for, `results_held` the results
     of requests that are not finished. `stored_turns`: tag → whose turn it is to write a stored
     Variable.
@@ -165,6 +166,9 @@ class ServerContext:
     refusal_lines: LogBudget = field(default_factory=LogBudget)
     failing: set[tuple[str, ua.NodeId]] = field(default_factory=set)
     read_plans: PlanStore[ReadPlan] = field(default_factory=PlanStore)
+    write_plans: PlanStore[WritePlan] = field(
+        default_factory=lambda: PlanStore(matches=WritePlan.matches, short=0)
+    )
     stored_turns: WeakValueDictionary[int, asyncio.Lock] = field(
         default_factory=WeakValueDictionary
     )

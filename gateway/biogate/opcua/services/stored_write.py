@@ -18,7 +18,7 @@ from biogate.opcua.errors import StatusError
 from biogate.opcua.ports import StoredValue, StoredWrites, TagReader
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.arguments import check_argument
-from biogate.opcua.space.ids import BASE_DATA_TYPE
+from biogate.opcua.space.ids import BASE_DATA_TYPE, ENUMERATION
 from biogate.opcua.space.index_range import parse_index_range, write_index_range
 from biogate.opcua.space.tag_values import NUMBERS
 from biogate.opcua.space.values import TagSource
@@ -33,12 +33,14 @@ _NULL = (None, _T.Null)
 class StoredBatch:
     """Writes of unaudited stored Variables of one request, checked and applied in one go.
 
-    `now`: FILETIME ticks, the SourceTimestamp of values that come without.
+    `now`: FILETIME ticks, the SourceTimestamp of values that come without. `plain`: the sources
+    of those that are numbers of which any will do.
     """
 
     def __init__(self, tags: TagReader, now: int) -> None:
         self._tags = tags
         self._now = now
+        self.plain: list[TagSource] = []
         self._writes: list[tuple[int, StoredValue]] = []
         self._held: dict[int, Any] = {}
 
@@ -52,6 +54,8 @@ class StoredBatch:
         write = stored_value(space, node, source, item, held, self._now)
         self._writes.append((tag, write))
         self._held[tag] = write.held
+        if not item.IndexRange and not _is_enumeration(space, node):
+            self.plain.append(source)
 
     def columns(self) -> StoredWrites:
         """What the command port is given."""
@@ -63,6 +67,10 @@ class StoredBatch:
             np.array([write.source_time for write in writes], np.int64),
             {row: write.held for row, write in enumerate(writes) if write.held is not None},
         )
+
+
+def _is_enumeration(space: AddressSpace, node: Node) -> bool:
+    return node.data_type is not None and space.types.is_subtype(node.data_type, ENUMERATION)
 
 
 def stored_value(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from biogate.opcua.errors import StatusError
+from biogate.opcua.lanes.write_plan import plan_write
 from biogate.opcua.ports import StoredValue, UnfitValue
 from biogate.opcua.services.context import RequestContext, Service
 from biogate.opcua.services.limits import check_count
@@ -54,6 +55,8 @@ async def write(ctx: RequestContext, request: ua.WriteRequest) -> ua.WriteRespon
             results[position] = error.status
     if unaudited:
         ctx.server.commands.write_unaudited(unaudited.columns())
+        if len(unaudited.plain) == len(items):
+            _learn(ctx, unaudited.plain)
     await asyncio.gather(*(_write_in_order(ctx, w, results) for w in ways.values()))
     return ua.WriteResponse(Results=[ua.StatusCode(ua.UInt32(status)) for status in results])
 
@@ -65,6 +68,15 @@ def _add_unaudited(
         ctx.warn("write refused", node=item.NodeId.to_string(), user=ctx.subject.user)
         raise StatusError(StatusCodes.BadUserAccessDenied)
     batch.add(ctx.server.space, node, source, item)
+
+
+def _learn(ctx: RequestContext, sources: Sequence[TagSource]) -> None:
+    """Leave a plan for the lane."""
+    parameters = ctx.usual_parameters
+    if parameters:
+        plan = plan_write(parameters, ctx.rights.key, sources)
+        if plan is not None:
+            ctx.server.write_plans.learn(ctx.session, plan)
 
 
 async def _write_in_order(
