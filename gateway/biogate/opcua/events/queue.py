@@ -45,7 +45,9 @@ class EventQueue:
         self.capacity = capacity
         self.discard_oldest = discard_oldest
         while self._events > capacity:
-            self._discard()
+            place = self._victim
+            self._budget.give_back(len(self._entries[place].fields))
+            del self._entries[place]
             self.lose(overflow)
 
     def push(self, fields: bytes, overflow: Callable[[], bytes]) -> None:
@@ -54,16 +56,17 @@ class EventQueue:
         if not self._budget.take(len(fields)):
             self.lose(overflow)
             return
-        lost = self._events == self.capacity
-        if lost:
-            self._discard()
-        last_is_overflow = bool(self._entries) and self._entries[-1].is_overflow
-        if lost and last_is_overflow:
-            self._entries.insert(len(self._entries) - 1, _Entry(fields))
-        else:
+        if self._events < self.capacity:
             self._entries.append(_Entry(fields))
-        if lost:
-            self.lose(overflow)
+            return
+        place = self._victim
+        self._budget.give_back(len(self._entries[place].fields))
+        if self.discard_oldest:
+            del self._entries[place]
+            self._entries.append(_Entry(fields))
+        else:
+            self._entries[place] = _Entry(fields)
+        self.lose(overflow)
 
     def lose(self, overflow: Callable[[], bytes], count: int = 1) -> None:
         """Say, once, that events are lost."""
@@ -77,13 +80,11 @@ class EventQueue:
         else:
             self._entries.append(entry)
 
-    def _discard(self) -> None:
-        """Lose the oldest event, or the newest."""
+    @property
+    def _victim(self) -> int:
+        """Where the event is that is lost next: the oldest or the newest."""
         place, next_place = (0, 1) if self.discard_oldest else (-1, -2)
-        if self._entries[place].is_overflow:
-            place = next_place
-        self._budget.give_back(len(self._entries[place].fields))
-        del self._entries[place]
+        return next_place if self._entries[place].is_overflow else place
 
     def peek(self) -> bytes:
         """The first event. Raises IndexError when there is none."""

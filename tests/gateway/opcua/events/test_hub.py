@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from asyncua import ua
 
 from biogate.opcua.config import Limits
 from biogate.opcua.events import Event, EventHub
 from biogate.opcua.space.address_space import AddressSpace
-from biogate_nodesets.cache import load_model
 
 NOW = 134_000_000_000_000_000
 SERVER = ua.NodeId(ua.ObjectIds.Server)
-
-
-@pytest.fixture(scope="module")
-def space(nodeset_cache: Path) -> AddressSpace:
-    return AddressSpace(
-        load_model(["ns0"], cache=nodeset_cache, application_uri="urn:test:biogate")
-    )
 
 
 @pytest.fixture

@@ -1,0 +1,23 @@
+"""The standard event types, shared by the tests of this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from biogate.opcua.events.fields import EventTypes
+from biogate.opcua.space.address_space import AddressSpace
+from biogate_nodesets.cache import load_model
+
+
+@pytest.fixture(scope="session")
+def space(nodeset_cache: Path) -> AddressSpace:
+    return AddressSpace(
+        load_model(["ns0"], cache=nodeset_cache, application_uri="urn:test:biogate")
+    )
+
+
+@pytest.fixture(scope="session")
+def types(space: AddressSpace) -> EventTypes:
+    return EventTypes(space)
