@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from biogate.demo import DEMO_SITE
-from biogate.site import SiteError, model, parse_site
+from biogate.site import SiteError, load_site, model, node_model, parse_site
+from biogate.site.data_types import BUILT_IN_TYPES
 from biogate.site.structure import _KINDS
 
 MODELS = (
@@ -17,6 +18,13 @@ MODELS = (
     model.DeviceConfig,
     model.SignalConfig,
     model.UnitConfig,
+    model.UserConfig,
+    node_model.NodeSection,
+    node_model.ObjectConfig,
+    node_model.VariableConfig,
+    node_model.CounterSource,
+    node_model.MethodConfig,
+    node_model.OutputConfig,
     *_KINDS.values(),
 )
 
@@ -36,6 +44,28 @@ def test_every_kind_of_function_is_documented(project: Path) -> None:
         roles = [*shape.MEASURED, *shape.TARGETS]  # type: ignore[attr-defined]
         (row,) = re.findall(rf"^\| `{kind}` \| (.*?) \|", text, flags=re.MULTILINE)
         assert sorted(re.findall(r"`(\w+)`", row)) == sorted(roles)
+
+
+def test_every_built_in_type_is_documented(project: Path) -> None:
+    text = (project / "docs" / "site-file.md").read_text(encoding="utf-8")
+
+    assert set(BUILT_IN_TYPES) <= set(re.findall(r"`(\w+)`", text))
+
+
+def test_the_example_of_nodes_is_a_site(project: Path, load) -> None:
+    text = (project / "docs" / "site-file.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```yaml\n(nodes:\n.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    head = "biogate: 1\nenterprise: E\nsite: S\narea: A\nprocess_cell: C\n"
+
+    site = load(head + example)
+
+    assert list(site.nodes["skid"].objects["Skid"].methods) == ["Skid.Dilution"]
+
+
+def test_the_fixture_is_a_site_without_devices(project: Path) -> None:
+    site = load_site(project / "examples" / "fixture-site.yaml")
+
+    assert (site.devices, site.units) == ({}, {})
 
 
 def test_the_shown_mistakes_are_what_the_program_says(project: Path) -> None:
