@@ -11,6 +11,7 @@ from biogate.opcua.services.event_item import check_event_item, event_source
 from biogate.opcua.services.read_value import check_read, read_items
 from biogate.opcua.space.attributes import VALUE, read_attribute
 from biogate.opcua.space.ids import NUMBER
+from biogate.opcua.space.index_range import parse_index_range
 from biogate.opcua.space.rights import RightsView
 from biogate.opcua.space.tag_values import project
 from biogate.opcua.space.values import CallSource, TagSource
@@ -39,7 +40,20 @@ def check_item(server: ServerContext, rights: RightsView, read: ua.ReadValueId) 
         read_attribute(node, read.AttributeId, server.space, rights) is None
     ):
         raise StatusError(StatusCodes.BadAttributeIdInvalid)
+    if read.IndexRange:
+        _check_dimensions(node, read.IndexRange)
     return node
+
+
+def _check_dimensions(node: Node, index_range: str) -> None:
+    """No element of an array of fixed length will ever be there (Part 4, 5.13.2.4).
+
+    Raises StatusError Bad_IndexRangeNoData.
+    """
+    ranges, lengths = parse_index_range(index_range), node.array_dimensions or ()
+    for part, length in zip(ranges, lengths, strict=False):  # a part of each text is one more
+        if length and part.start >= length:
+            raise StatusError(StatusCodes.BadIndexRangeNoData)
 
 
 def is_number(server: ServerContext, node: Node) -> bool:

@@ -18,6 +18,7 @@ from biogate.opcua.subscriptions.filters import DataFilter
 from biogate.opcua.subscriptions.item_set import ItemSet
 from biogate.opcua.subscriptions.limits import SubscriptionLimits
 from biogate.opcua.subscriptions.monitored_item import (
+    DISABLED,
     REPORTING,
     EventSource,
     MonitoredItem,
@@ -145,7 +146,7 @@ class ItemPool:
             before = item.sampled
             item.mode = mode
             item.released = False
-            if before and not item.sampled:
+            if mode == DISABLED:
                 self._stop(item)
                 self._clear(item)
             elif item.sampled and not before:

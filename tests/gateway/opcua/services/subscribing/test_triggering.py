@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from asyncua import ua
 
+from biogate.opcua.events import Event
 from biogate_security.policy import Action
 
 S = ua.StatusCodes
@@ -193,6 +194,52 @@ async def test_what_was_released_comes_in_as_many_messages_as_it_takes(
     assert sorted(told) == [(1, 2), (2, 7.0), (2, 7.1), (2, 7.2), (2, 7.3)]
     plant.set("ph", 7.4)
     assert subscriber.values() == []
+
+
+# 5.13.1.6: events trigger too, and wait for a trigger.
+async def test_events_trigger_values_and_values_events(
+    bench: Any, subscriber: Any, plant: Any
+) -> None:
+    subscription = subscriber.subscribe()
+    stage = subscriber.monitor(subscription, "Stage", 1)
+    ph = subscriber.monitor(subscription, "pH", 2, SAMPLING)
+    first, second = subscriber.create(
+        subscription, events(3, REPORTING), events(4, SAMPLING)
+    ).Results
+    subscriber.trigger(subscription, first.MonitoredItemId, [ph])
+    subscriber.trigger(subscription, stage, [second.MonitoredItemId])
+    assert told(subscriber) == [1]
+    bench.front_end.events.emit(
+        Event(ua.NodeId(ua.ObjectIds.Server), 500, ua.LocalizedText("a test"))
+    )
+    assert told(subscriber) == [2, 3]
+    plant.set("stage", 2)
+    assert told(subscriber) == [1, 4]
+
+
+def events(handle: int, mode: int) -> ua.MonitoredItemCreateRequest:
+    severity = ua.SimpleAttributeOperand(
+        ua.NodeId(ua.ObjectIds.BaseEventType),
+        [ua.QualifiedName("Severity")],
+        ua.AttributeIds.Value,
+    )
+    return ua.MonitoredItemCreateRequest(
+        ua.ReadValueId(ua.NodeId(ua.ObjectIds.Server), ua.AttributeIds.EventNotifier),
+        mode,
+        ua.MonitoringParameters(
+            handle, 0.0, ua.EventFilter([severity], ua.ContentFilter([])), 10, True
+        ),
+    )
+
+
+def told(subscriber: Any) -> list[int]:
+    """The client handles of values and events that are told, in order."""
+    return sorted(
+        item.ClientHandle
+        for result in subscriber.messages()
+        for notification in result.NotificationMessage.NotificationData or ()
+        for item in getattr(notification, "MonitoredItems", None) or notification.Events
+    )
 
 
 async def test_links_outlast_a_right_that_was_withdrawn_for_a_while(

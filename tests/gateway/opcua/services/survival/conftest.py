@@ -265,6 +265,11 @@ class Site:
         return len(self.front_end.listener._connections)
 
     @property
+    def parked(self) -> int:
+        """Publish requests that wait."""
+        return sum(len(c.queue) for c in self.front_end.subscriptions.manager._clients.values())
+
+    @property
     def tables(self) -> dict[str, int]:
         """How much the server holds for its clients."""
         context = self.front_end.context

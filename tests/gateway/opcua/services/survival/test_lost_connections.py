@@ -224,6 +224,49 @@ async def test_a_token_is_renewed_while_publish_requests_wait(
         assert notified_by(await wire.answer(waiting[value])) == good(value)
 
 
+# 5.7.2.2: any request of the session keeps it, also Publish requests alone.
+async def test_a_client_that_only_publishes_is_not_timed_out(site: Any, plant: Any) -> None:
+    wire = await site.connect()
+    await wire.log_in(site.bench, timeout_ms=10_000)
+    subscription = await wire.subscribe(1000, RequestedMaxKeepAliveCount=5)
+    await wire.monitor(subscription, "pH")
+    for _ in range(10):
+        request = wire.publish()
+        await site.run(6, 0.05)
+        await wire.answer(request)
+    waiting = [wire.publish() for _ in range(4)]
+    await site.until(lambda: site.parked == 4)
+    await site.run(12, 0.05)
+    # 5.7.1: what waits when a session ends is answered with Bad_SessionClosed.
+    statuses = [(await wire.answer(one)).ResponseHeader.ServiceResult.value for one in waiting]
+    assert statuses == [S.Good] + [S.BadSessionClosed] * 3
+    assert site.tables["sessions"] == 0
+    assert site.tables["abandoned"] == 1
+
+
+# 5.7.5: Cancel refuses what waits and has the handle, and nothing else.
+async def test_cancel_refuses_the_publish_requests_of_a_handle(site: Any, plant: Any) -> None:
+    wire = await site.connect()
+    await wire.log_in(site.bench)
+    subscription = await wire.subscribe(1000)
+    await wire.monitor(subscription, "pH")
+    cancelled = [wire.send(ua.PublishRequest(), handle=77) for _ in range(2)]
+    kept = wire.send(ua.PublishRequest(), handle=78)
+
+    async def cancel(handle: int) -> int:
+        request = ua.CancelRequest()
+        request.Parameters.RequestHandle = handle
+        return (await wire.ask(request)).Parameters.CancelCount
+
+    assert await cancel(99) == 0
+    assert await cancel(77) == 2
+    for request in cancelled:
+        response = await wire.answer(request)
+        assert response.ResponseHeader.ServiceResult.value == S.BadRequestCancelledByClient
+    await site.run(1)
+    assert (await wire.answer(kept)).Parameters.SubscriptionId == subscription
+
+
 # -- browsing -----------------------------------------------------------------------------------
 
 
