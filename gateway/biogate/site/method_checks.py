@@ -24,7 +24,7 @@ def check_method(
         if name in method.inputs:
             message = f"{name} is already the name of an input"
             document.report((*path, "outputs", name), message, key=True)
-    if method.function is not None:
+    if document.has((*path, "function")):
         _check_function(document, path, method)
         return
     if not method.outputs and not document.has((*path, "outputs")):
@@ -53,8 +53,10 @@ def _check_function(document: Document, path: KeyPath, method: MethodConfig) -> 
             where = (*path, "outputs", name, "expression")
             message = "the method's function returns the outputs: there is nothing to compute"
             document.report(where, message, hint="remove function or expression", key=True)
+    if method.function is None:
+        return
     try:
-        find_function(method.function or "")
+        find_function(method.function)
     except ImportError as error:
         hint = "install its package beside biogate, or set PYTHONPATH"
         document.report((*path, "function"), str(error), hint=hint)

@@ -20,13 +20,22 @@ from biogate.site.shapes import (
 )
 
 MAX_REPEAT = 100_000
+MAX_RANK = 5
+
+
+def _one_to_five(dimensions: tuple[int, ...]) -> tuple[int, ...]:
+    if not 1 <= len(dimensions) <= MAX_RANK:
+        raise ValueError(f"an array has 1 to {MAX_RANK} dimensions, not {len(dimensions)}")
+    return dimensions
+
 
 TypeName = Name
 """A built-in type, or an enumeration of the section."""
 
 Dimensions = Annotated[
     tuple[Annotated[int, Field(ge=0, le=1_000_000)], ...],
-    Field(strict=False, min_length=1, max_length=5),
+    Field(strict=False),
+    AfterValidator(_one_to_five),
 ]
 """Length of each dimension; 0 is any length."""
 
