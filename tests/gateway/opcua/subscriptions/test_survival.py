@@ -1,0 +1,162 @@
+"""Whatever happens to sessions and connections, a queue with room loses nothing (Part 4, 5.14)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from biogate.opcua.errors import StatusError
+from biogate.opcua.subscriptions.monitored_item import SAMPLING, NumberSource
+from biogate.opcua.turns import complete
+
+DOUBLE = 11
+EVENTS = st.sampled_from(
+    ["publish", "cycle", "change", "transfer", "move", "cut", "time out", "close", "modify"]
+)
+
+
+class Session:
+    """A session on some connection, which may be another one later."""
+
+    def __init__(self, server: Any) -> None:
+        self.answers = server.client()
+        self.connection = object()
+
+    def publish(self) -> None:
+        self.answers.publish(connection=self.connection)
+
+
+def messages(session: Session) -> list[tuple[int, list[float]]]:
+    """(sequence number, values) of the data that arrived, which is taken."""
+    taken, session.answers.responses = session.answers.responses, []
+    return [
+        (
+            response.NotificationMessage.SequenceNumber,
+            [
+                item.Value.Value.Value
+                for change in response.NotificationMessage.NotificationData
+                for item in getattr(change, "MonitoredItems", ())
+            ],
+        )
+        for response in taken
+        if any(
+            hasattr(change, "MonitoredItems")
+            for change in response.NotificationMessage.NotificationData or ()
+        )
+    ]
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(EVENTS, max_size=60))
+def test_a_value_is_told_once_in_order_whoever_owns_the_subscription(
+    new_server: Any, steps: list[str]
+) -> None:
+    server = new_server()
+    tag = server.tag()
+    server.update((tag, 0.0))
+    session = Session(server)
+    subscription = server.subscribe(
+        session.answers, keep_alive=3, lifetime=10_000, max_notifications=3
+    )
+    item = server.monitor(subscription, NumberSource(tag, DOUBLE), queue_size=1000)
+    written, told, gone = [0.0], [], False
+
+    def transfer() -> Session:
+        told.extend(messages(session))
+        new = Session(server)
+        moved = server.manager.transfer(new.answers, subscription.id)
+        complete(server.manager.settle(new.answers, moved, resend=False))
+        return new
+
+    for step in steps:
+        if step == "change":
+            written.append(written[-1] + 1)
+            server.update((tag, written[-1]))
+        elif step == "cycle":
+            server.advance(0.1)
+        elif step == "transfer" or gone:
+            session, gone = transfer(), False
+        elif step == "publish":
+            session.publish()
+        elif step == "cut":
+            server.manager.connection_closed(session.connection)
+        elif step == "move":
+            session.connection = object()
+        elif step == "modify":
+            settings_ = item.settings
+            server.manager.items.modify(item, settings_)
+        else:
+            told.extend(messages(session))
+            server.manager.owner_closed(session.answers, delete_subscriptions=False)
+            gone = True
+    if gone:
+        session = transfer()
+    for _ in range(len(written)):
+        session.publish()
+        server.advance(0.1)
+    told.extend(messages(session))
+    assert [number for number, _ in told] == list(range(1, len(told) + 1))
+    assert [value for _, values in told for value in values] == written
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["add", "remove", "delete", "change", "cycle", "mode", "transfer"]),
+            st.integers(0, 4),
+            st.integers(0, 4),
+        ),
+        max_size=50,
+    )
+)
+def test_links_and_items_leave_nothing_behind(
+    new_server: Any, steps: list[tuple[str, int, int]]
+) -> None:
+    """The pool's books: numbers of items, places and links are those of what there is."""
+    server = new_server()
+    session = server.client()
+    sessions = [session]
+    subscription = server.subscribe(session, lifetime=10_000)
+    pool, items = server.manager.items, subscription.items
+    tags = [server.tag() for _ in range(5)]
+    made = [
+        server.monitor(subscription, NumberSource(tag, DOUBLE), handle=tag, queue_size=3)
+        for tag in tags
+    ]
+    for step, first, second in steps:
+        one, other = made[first], made[second]
+        there = items.get(one.id) is one and items.get(other.id) is other
+        if step == "change":
+            server.update((tags[first], float(second)))
+        elif step == "cycle":
+            session.publish()
+            server.advance(0.1)
+        elif step == "transfer":
+            session = server.client()
+            sessions.append(session)
+            server.manager.transfer(session, subscription.id)
+            complete(server.manager.settle(session, subscription, resend=bool(first)))
+        elif there and step == "add" and one is not other:
+            pool.link(items, one, other)
+            assert items.triggers.linked(one, other)
+        elif there and step == "remove":
+            try:
+                pool.unlink(items, one, other)
+            except StatusError:
+                assert not items.triggers.linked(one, other)
+        elif there and step == "delete":
+            pool.remove(items, one)
+        elif there and step == "mode":
+            pool.set_mode(items, [one], SAMPLING if second % 2 else 2)
+        left = [item for item in made if items.get(item.id) is item]
+        assert len(pool) == len(left)
+        assert pool._store.places == 3 * len(left)
+        assert pool._links == len(items.triggers)
+    for one in sessions:
+        server.manager.owner_closed(one, delete_subscriptions=True)
+    assert (len(pool), pool._links, pool._store.places) == (0, 0, 0)
+    assert not pool._store._watched
+    assert not server.manager._clients
