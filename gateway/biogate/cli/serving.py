@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from biogate import event_loop
 from biogate.cli.welcome import tell
 from biogate.gateway import Gateway
 from biogate.logs import configure
@@ -66,7 +67,7 @@ def serve(site_file: Path, options: Options) -> int:
         typer.echo(f"biogate: {error}", err=True)
         return BAD_SITE
     try:
-        asyncio.run(_run(site_file, site, options, quiet=quiet))
+        event_loop.run(_run(site_file, site, options, quiet=quiet))
     except KeyboardInterrupt:
         return STOPPED
     except _START_ERRORS as error:

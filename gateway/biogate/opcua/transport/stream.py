@@ -7,7 +7,7 @@ for their turn, nothing more is read from it; one that lets too many answers pil
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from biogate.opcua.stack import StatusCodes
 from biogate.opcua.transport.connection import ServerConnection
@@ -113,8 +113,8 @@ class Stream(asyncio.Protocol):
     # -- asyncio.Protocol -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not every loop's transport is derived from it.
+        self._transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=self._listener.config.write_high_water)
         peer = transport.get_extra_info("peername")
         if peer:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from biogate.event_loop import new_event_loop
 from biogate.opcua.codec import decode_message, encode_message
 from biogate.opcua.stack import ua
 from biogate.opcua.transport.config import TransportConfig
@@ -25,6 +28,14 @@ from biogate.opcua.transport.policies import NONE_URI, POLICIES
 MODES = (ua.MessageSecurityMode.Sign, ua.MessageSecurityMode.SignAndEncrypt)
 NO_SECURITY = (NONE_URI, ua.MessageSecurityMode.None_)
 ALL_ENDPOINTS = frozenset({NO_SECURITY} | {(uri, mode) for uri in POLICIES for mode in MODES})
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Sockets are tested on both loops that our programs may run on."""
+    factories = {"asyncio": asyncio.new_event_loop}
+    if find_spec("uvloop") is not None:
+        factories["uvloop"] = new_event_loop
+    return factories
 
 
 class Clock:
