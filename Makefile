@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= biogate-data
 NODE_CLIENT := tests/e2e/node_client
+NODE_PEER := benchmarks/peers/node_opcua
 
 .PHONY: help setup run test bench lint format clean
 .DEFAULT_GOAL := help
@@ -30,7 +31,11 @@ $(NODE_CLIENT)/node_modules/.installed: $(NODE_CLIENT)/package-lock.json
 test: setup $(NODE_CLIENT)/node_modules/.installed  ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: setup  ## print the figures of benchmarks/README.md
+$(NODE_PEER)/node_modules/.installed: $(NODE_PEER)/package-lock.json
+	npm ci --prefix $(NODE_PEER) --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+bench: setup $(if $(shell command -v npm),$(NODE_PEER)/node_modules/.installed)  ## measure biogate and its peers (ARGS=--help: how)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.installed  ## ruff and mypy

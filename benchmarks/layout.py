@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 APPLICATION_URI = "urn:benchmark"
 NAMESPACE = "urn:bench:vars"
@@ -24,7 +23,7 @@ def parser(program: str, description: str | None) -> argparse.ArgumentParser:
     add("--vars", type=int, default=1000, help=f"Doubles s=Var0, ... in {NAMESPACE} (1000)")
     add("--sim-hz", type=float, default=10.0, help="changes of each variable a second; 0: none")
     add("--tree", action="store_true", help="add 100 folders of 99 variables, s=Tree.F0.V0, ...")
-    add("--profile", type=Path, help="write a cProfile of the serving to this file at the end")
+    add("--hold", action="store_true", help="no variable changes until a SIGUSR2 comes")
     return result
 
 

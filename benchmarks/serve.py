@@ -22,6 +22,7 @@ from benchmarks.layout import parser
 from benchmarks.served.front_end import bench_front_end
 from benchmarks.served.pki import OpenPki
 from benchmarks.served.space import BenchSpace
+from biogate import event_loop
 from biogate.opcua.front_end import FrontEnd
 from biogate.opcua.transport.listener import ListenError
 
@@ -32,29 +33,30 @@ def _parser() -> argparse.ArgumentParser:
     result = parser("python -m benchmarks.serve", __doc__)
     result.add_argument("--cert", type=Path, help="own certificate, DER or PEM; default: a new one")
     result.add_argument("--key", type=Path, help="its private key, DER or PEM")
+    result.add_argument(
+        "--profile", type=Path, help="write a cProfile of the serving to this file at the end"
+    )
     return result
 
 
-async def _stopped() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-
-
-async def serve(front_end: FrontEnd, space: BenchSpace, sim_hz: float) -> None:
+async def serve(front_end: FrontEnd, space: BenchSpace, sim_hz: float, *, hold: bool) -> None:
     """Serve until SIGINT or SIGTERM; raises ListenError when the port is taken."""
     await front_end.start()
     gc.collect()
     gc.freeze()
-    changing = asyncio.create_task(space.keep_changing(sim_hz)) if sim_hz > 0 else None
+    stop, go = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGUSR2, go.set)
+    if not hold:
+        go.set()
+    changing = asyncio.create_task(space.keep_changing(sim_hz, go))
     print("READY", flush=True)
     try:
-        await _stopped()
+        await stop.wait()
     finally:
-        if changing is not None:
-            changing.cancel()
+        changing.cancel()
         await front_end.stop()
 
 
@@ -67,13 +69,13 @@ def _run(arguments: argparse.Namespace, pki: OpenPki) -> None:
         if profile is not None:
             profile.enable()
         try:
-            await serve(front_end, space, arguments.sim_hz)
+            await serve(front_end, space, arguments.sim_hz, hold=arguments.hold)
         finally:
             if profile is not None:
                 profile.disable()
                 profile.dump_stats(arguments.profile)
 
-    asyncio.run(main())
+    event_loop.run(main())
 
 
 def main() -> None:

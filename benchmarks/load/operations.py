@@ -63,7 +63,9 @@ class ReadOne:
 
     def __init__(self, session: Session, variables: int) -> None:
         nodes = session.target.variables(variables)
-        self.templates = [session.template(requests.read([node])) for node in nodes]
+        self.templates: Sequence[Template] = [
+            session.template(requests.read([node])) for node in nodes
+        ]
 
     def check(self, index: int, body: bytes) -> None:
         count, mask, kind, value, status = _ONE_DOUBLE.unpack_from(body, HEADER_SIZE)
@@ -86,7 +88,9 @@ class ReadMany:
 
     def __init__(self, session: Session, variables: int) -> None:
         self.values = variables
-        self.templates = [session.template(requests.read(session.target.variables(variables)))]
+        self.templates: Sequence[Template] = [
+            session.template(requests.read(session.target.variables(variables)))
+        ]
 
     def check(self, index: int, body: bytes) -> None:
         results = read_results(body, HEADER_SIZE, self.values)
@@ -110,7 +114,9 @@ class WriteMany:
         self._session = session
         nodes = session.target.variables(count)
         sets = [[row + n * _STEP for row in range(count)] for n in range(_WRITTEN_SETS)]
-        self.templates = [session.template(requests.write(nodes, values)) for values in sets]
+        self.templates: Sequence[Template] = [
+            session.template(requests.write(nodes, values)) for values in sets
+        ]
         self._good = struct.pack("<i", count) + bytes(4 * count)
 
     def check(self, index: int, body: bytes) -> None:
@@ -135,7 +141,7 @@ class BrowseMany:
 
     def __init__(self, session: Session) -> None:
         nodes = [requests.variable(session.target.namespace, f"Tree.F{n}") for n in range(FOLDERS)]
-        self.templates = [session.template(requests.browse(nodes))]
+        self.templates: Sequence[Template] = [session.template(requests.browse(nodes))]
         self._first = b""
 
     def check(self, index: int, body: bytes) -> None:

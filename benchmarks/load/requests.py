@@ -144,7 +144,7 @@ def create_items(
     sampling_interval_ms: float,
     queue_size: int,
 ) -> bytes:
-    """MonitoredItems of the Values, ClientHandles counting from `first_handle`, with both timestamps."""
+    """MonitoredItems of the Values with both timestamps; ClientHandles from `first_handle` on."""
     request = ua.CreateMonitoredItemsRequest()
     request.Parameters.SubscriptionId = subscription
     request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both

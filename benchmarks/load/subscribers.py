@@ -6,6 +6,7 @@ import selectors
 import struct
 import time
 from dataclasses import dataclass, field
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from benchmarks.load.answers import Cursor, WrongAnswerError, check_response
 from benchmarks.load.session import Target
 from benchmarks.load.values import Values, take_values
 
-_CREATE_SUBSCRIPTION, _CREATE_ITEMS, _PUBLISH = 787, 751, 826
+_CREATE_SUBSCRIPTION, _CREATE_ITEMS, _PUBLISH = 790, 754, 829
 _DATA_CHANGE = 811
 _PUBLISH_REQUESTS = 4
 _ITEMS_PER_CALL = 500
@@ -121,9 +122,14 @@ class Subscriber:
         """The newest number of each variable: they count up by one with each change."""
         return self._last.copy()
 
-    def close(self) -> None:
-        """Close the connection, and with it the session on the server's side in time."""
-        self.channel.socket.close()
+    def leave(self) -> None:
+        """Close the session with its Subscription, then the connection."""
+        channel = self.channel
+        number, data = channel.sealed(self._session.template(requests.close_session()))
+        channel.socket.sendall(data)
+        while number not in (answered for answered, _ in channel.receive()):
+            pass
+        channel.socket.close()
 
 
 def _check_items(body: bytes, count: int) -> None:
@@ -173,7 +179,7 @@ class Published:
 
 
 class Subscribers:
-    """A number of subscribers that grows, all served by one selector."""
+    """A number of subscribers, all served by one selector."""
 
     def __init__(self, target: Target, wish: Wish) -> None:
         self._target = target
@@ -182,14 +188,31 @@ class Subscribers:
         self._all: list[Subscriber] = []
         self._tally = Tally()
 
-    def grow(self, count: int) -> None:
-        """Connect until there are `count`; the others are served meanwhile."""
+    def become(self, count: int) -> None:
+        """Connect or leave until there are `count`; the others are served meanwhile."""
+        while len(self._all) > count:
+            subscriber = self._all.pop()
+            self._selector.unregister(subscriber.channel.socket)
+            subscriber.leave()
+            self.serve(0.0)
         while len(self._all) < count:
             subscriber = Subscriber(self._target, self._wish)
             self._selector.register(subscriber.channel.socket, selectors.EVENT_READ, subscriber)
             self._all.append(subscriber)
             subscriber.start()
             self.serve(0.0)
+
+    def serve_until(self, file: TextIO) -> None:
+        """Receive until there is something to read from `file`."""
+        self._selector.register(file, selectors.EVENT_READ)
+        try:
+            while True:
+                for key, _ in self._selector.select():
+                    if key.fileobj is file:
+                        return
+                    key.data.receive(self._tally)
+        finally:
+            self._selector.unregister(file)
 
     def serve(self, seconds: float) -> None:
         """Receive for some time; with 0, what is there already."""
@@ -220,7 +243,6 @@ class Subscribers:
         )  # fmt: skip
 
     def close(self) -> None:
-        """Close all connections."""
-        for subscriber in self._all:
-            subscriber.close()
+        """Let all leave."""
+        self.become(0)
         self._selector.close()

@@ -93,8 +93,11 @@ class PeerServer:
         node_id: ua.NodeId = variable.nodeid
         return node_id
 
-    async def keep_changing(self, sim_hz: float) -> None:
+    async def keep_changing(self, sim_hz: float, go: asyncio.Event) -> None:
         """As `BenchSpace.keep_changing`, by the quickest way in: straight to the address space."""
+        await go.wait()
+        if sim_hz <= 0:
+            return
         parts = slices(len(self._nodes))
         loop = asyncio.get_running_loop()
         next_s, number = loop.time(), 0
@@ -116,14 +119,16 @@ class PeerServer:
 async def _run(arguments: Any, folder: Path) -> None:
     peer = PeerServer(arguments.port)
     await peer.build(folder, arguments.vars, tree=arguments.tree)
-    stop = asyncio.Event()
+    stop, go = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, go.set)
+    if not arguments.hold:
+        go.set()
     async with peer.server:
         gc.collect()
         gc.freeze()
-        changing = peer.keep_changing(arguments.sim_hz) if arguments.sim_hz > 0 else stop.wait()
-        task = asyncio.create_task(changing)
+        task = asyncio.create_task(peer.keep_changing(arguments.sim_hz, go))
         print("READY", flush=True)
         await stop.wait()
         task.cancel()

@@ -22,7 +22,12 @@ from biogate_security.roles import Role
 _ANYONE_WRITES = Rule(
     "benchmark", (Role.ANONYMOUS,), (Action.WRITE,), tuple(Scope), "the benchmark lets anyone write"
 )
-_LIMITS = Limits(max_sessions=2_000, max_subscriptions=2_000, max_monitored_items=2_000_000)
+_LIMITS = Limits(
+    max_connections=2_000,
+    max_sessions=2_000,
+    max_subscriptions=2_000,
+    max_monitored_items=2_000_000,
+)
 
 
 class TableCommands:

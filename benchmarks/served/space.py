@@ -48,12 +48,15 @@ class BenchSpace:
                 self._bind(node)
         self._apply(np.arange(len(self.table)), 0.0)
 
-    async def keep_changing(self, sim_hz: float) -> None:
+    async def keep_changing(self, sim_hz: float, go: asyncio.Event) -> None:
         """Give every variable its next number `sim_hz` times a second, a tenth of them at a time.
 
         Var7 starts at 7 and counts up by one, so that a client sees what it has missed. A process
-        that gets no time for a slice catches up with it.
+        that gets no time for a slice catches up with it. Nothing changes before `go`, nor at 0.
         """
+        await go.wait()
+        if sim_hz <= 0:
+            return
         parts = [np.array(part, np.int32) for part in slices(self.variables)]
         loop = asyncio.get_running_loop()
         next_s, number = loop.time(), 0.0

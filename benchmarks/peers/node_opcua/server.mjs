@@ -13,6 +13,7 @@ const { values: options } = parseArgs({
   options: {
     port: { type: "string" }, vars: { type: "string", default: "1000" },
     "sim-hz": { type: "string", default: "10" }, tree: { type: "boolean", default: false },
+    hold: { type: "boolean", default: false },
   },
 });
 const variables = Number(options.vars);
@@ -70,11 +71,9 @@ const stop = async () => {
 };
 process.on("SIGINT", stop);
 process.on("SIGTERM", stop);
-console.log("READY");
-
 // Slices keep to a grid of time, as in benchmarks/served/space.py: what is late is caught up with.
 let slice = 0;
-let next = performance.now();
+let next;
 const change = () => {
   while (next <= performance.now()) {
     const number = Math.floor(slice / SLICES) + 1;
@@ -88,4 +87,11 @@ const change = () => {
   }
   setTimeout(change, Math.max(0, next - performance.now()));
 };
-if (simHz > 0) change();
+const go = () => {
+  if (next !== undefined) return;
+  next = performance.now();
+  if (simHz > 0) change();
+};
+process.on("SIGUSR2", go);
+if (!options.hold) go();
+console.log("READY");
