@@ -13,6 +13,7 @@ class Limits:
     Every number is enforced, and published where the specification has a place for it.
     """
 
+    max_connections: int = 200
     max_sessions: int = 100
     max_sessions_per_channel: int = 20
     max_unactivated_sessions_per_channel: int = 5
@@ -33,6 +34,10 @@ class Limits:
     max_references_per_node: int = 1_000
     max_browse_steps: int = 200_000
     max_browse_continuation_points: int = 20
+    max_nodes_per_history_read_data: int = 100
+    max_nodes_per_history_read_events: int = 100
+    max_history_values_per_result: int = 1_000
+    max_history_continuation_points: int = 20
     max_path_elements: int = 100
     max_translate_steps: int = 100_000
     max_translate_matches: int = 1_000

@@ -117,6 +117,49 @@ class CommandPort(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class RawQuery:
+    """Raw values of a tag (Part 11, 6.5.3). Times are SourceTimestamps in FILETIME ticks.
+
+    With both times, all values from `start` to `end` are asked for, backward where `end` comes
+    first, and `limit` is how many come at a time (0: as many as there may be). With one time, the
+    other being 0, `limit` values are asked for: forward from a start, backward from an end.
+    `bounds`: the values at, or next outside of, the times belong to the answer; one that is not
+    there is a row without a value and Bad_BoundNotFound. `resume` is the `more` of the page before.
+    """
+
+    tag: str
+    start: int
+    end: int
+    limit: int
+    bounds: bool = False
+    resume: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """Rows in the order of the query, as columns like `Snapshot`; `objects` by row.
+
+    `more` says where to go on; None: that was all.
+    """
+
+    columns: Snapshot
+    objects: Mapping[int, Any]
+    more: bytes | None = None
+
+
+class HistoryReader(Protocol):
+    """Reads the history of tags by name."""
+
+    def has_history(self, tag: str) -> bool:
+        """Whether values of the tag are kept."""
+        ...
+
+    async def read_raw(self, query: RawQuery, most: int) -> RawPage:
+        """The first rows of what is asked for, `most` at the most."""
+        ...
+
+
 class Identity(Protocol):
     """Who an authenticator found a user to be. `roles` are Part 18 role names."""
 

@@ -10,7 +10,7 @@ from typing import cast
 
 from biogate.opcua.config import Limits
 from biogate.opcua.errors import ServiceError
-from biogate.opcua.services.continuation import ContinuationPoints
+from biogate.opcua.services.continuation import ContinuationPoint, ContinuationPoints, HistoryPoint
 from biogate.opcua.space.rights import RightsView
 from biogate.opcua.stack import StatusCodes, node_id, ua
 from biogate.opcua.statistics import SessionStatistics
@@ -38,7 +38,8 @@ class Session:
     last_seen_s: float
     max_response_size: int
     server_nonce: bytes
-    continuation_points: ContinuationPoints
+    continuation_points: ContinuationPoints[ContinuationPoint]
+    history_points: ContinuationPoints[HistoryPoint]
     activations: int = 0
     refused_logins: int = 0
     connected: bool = False
@@ -129,6 +130,7 @@ class SessionManager:
             max_response_size=max_response_size,
             server_nonce=secrets.token_bytes(NONCE_BYTES),
             continuation_points=ContinuationPoints(self._limits.max_browse_continuation_points),
+            history_points=ContinuationPoints(self._limits.max_history_continuation_points),
         )
         self._by_secret[secret] = session
         self.created += 1
@@ -161,6 +163,7 @@ class SessionManager:
         session.closed = True
         del self._by_secret[cast(bytes, session.authentication_token.Identifier)]
         session.continuation_points.clear()
+        session.history_points.clear()
         self._on_closed(session, delete_subscriptions)
 
     def tick(self) -> list[Session]:

@@ -5,15 +5,27 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
+
+from biogate.opcua.ports import RawQuery
+
+
+class _Point(Protocol):
+    """`rights_key` is `RightsView.key` when it was made."""
+
+    @property
+    def rights_key(self) -> tuple[int, int, int]: ...
+
+    @property
+    def request_id(self) -> int: ...
+
+
+P = TypeVar("P", bound=_Point)
 
 
 @dataclass(frozen=True, slots=True)
 class ContinuationPoint:
-    """The rest of an answer, `page` results at a time.
-
-    `rights_key` is `RightsView.key` when it was made.
-    """
+    """The rest of an answer to Browse, `page` results at a time."""
 
     rest: Sequence[Any]
     page: int
@@ -22,7 +34,17 @@ class ContinuationPoint:
     request_id: int
 
 
-class ContinuationPoints:
+@dataclass(frozen=True, slots=True)
+class HistoryPoint:
+    """Where reading the history of a node goes on: `query` with its `resume`."""
+
+    node_id: Any
+    query: RawQuery
+    rights_key: tuple[int, int, int]
+    request_id: int
+
+
+class ContinuationPoints(Generic[P]):
     """The continuation points of one session: unguessable names, a bounded number.
 
     A new request may use up the points of earlier ones, oldest first, but not its own
@@ -31,12 +53,12 @@ class ContinuationPoints:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._points: dict[bytes, ContinuationPoint] = {}
+        self._points: dict[bytes, P] = {}
 
     def __len__(self) -> int:
         return len(self._points)
 
-    def add(self, point: ContinuationPoint) -> bytes | None:
+    def add(self, point: P) -> bytes | None:
         """Keep `point` and return its name; None when this request holds all there may be."""
         if len(self._points) >= self._limit:
             oldest = next(iter(self._points))
@@ -47,7 +69,7 @@ class ContinuationPoints:
         self._points[name] = point
         return name
 
-    def take(self, name: bytes, rights_key: tuple[int, int, int]) -> ContinuationPoint | None:
+    def take(self, name: bytes, rights_key: tuple[int, int, int]) -> P | None:
         """Remove and return the point; None when there is none, or its rights are outdated."""
         point = self._points.pop(name, None)
         if point is None or point.rights_key != rights_key:

@@ -57,7 +57,7 @@ def check_read(rights: RightsView, item: ua.ReadValueId) -> Node:
     node = rights.require_visible(item.NodeId)
     if not has_attribute(node, item.AttributeId):
         raise StatusError(StatusCodes.BadAttributeIdInvalid)
-    _check_encoding(item)
+    check_encoding(item.DataEncoding, is_value=item.AttributeId == VALUE)
     if item.IndexRange:
         parse_index_range(item.IndexRange)
     if item.AttributeId != VALUE:
@@ -118,11 +118,11 @@ def take_values(
     )
 
 
-def _check_encoding(item: ua.ReadValueId) -> None:
-    name = item.DataEncoding
+def check_encoding(name: ua.QualifiedName, *, is_value: bool) -> None:
+    """Raises StatusError Bad_DataEncodingInvalid or Bad_DataEncodingUnsupported."""
     if not name.Name:
         return
-    if item.AttributeId == VALUE and name.NamespaceIndex == 0:
+    if is_value and name.NamespaceIndex == 0:
         if name.Name == "Default Binary":
             return
         if name.Name in _OTHER_ENCODINGS:

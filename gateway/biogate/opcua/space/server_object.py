@@ -186,7 +186,9 @@ def _capabilities(limits: Limits) -> Mapping[int, ua.Variant]:
             limits.max_browse_continuation_points
         ),
         ids.Server_ServerCapabilities_MaxQueryContinuationPoints: 0,
-        ids.Server_ServerCapabilities_MaxHistoryContinuationPoints: 0,
+        ids.Server_ServerCapabilities_MaxHistoryContinuationPoints: (
+            limits.max_history_continuation_points
+        ),
     }
     return {
         # A profile is claimed when it is proven, not before.
@@ -205,6 +207,8 @@ def _operation_limits(limits: Limits) -> Mapping[int, ua.Variant]:
     prefix = "Server_ServerCapabilities_OperationLimits_"
     values = {
         "MaxNodesPerRead": limits.max_nodes_per_read,
+        "MaxNodesPerHistoryReadData": limits.max_nodes_per_history_read_data,
+        "MaxNodesPerHistoryReadEvents": limits.max_nodes_per_history_read_events,
         "MaxNodesPerWrite": limits.max_nodes_per_write,
         "MaxNodesPerMethodCall": limits.max_nodes_per_method_call,
         "MaxNodesPerBrowse": limits.max_nodes_per_browse,

@@ -29,7 +29,7 @@ def write_request(name: str, value: float) -> ua.WriteRequest:
 
 
 @pytest.mark.parametrize(
-    "request_type", [ua.QueryFirstRequest, ua.AddNodesRequest, ua.HistoryReadRequest]
+    "request_type", [ua.QueryFirstRequest, ua.AddNodesRequest, ua.HistoryUpdateRequest]
 )
 def test_a_service_that_is_not_offered_is_a_fault(client: Any, request_type: type) -> None:
     fault = client.answer(client.send(request_type(), handle=99))

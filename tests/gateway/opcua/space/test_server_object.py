@@ -150,7 +150,17 @@ def test_published_limits_are_the_enforced_ones(space: AddressSpace) -> None:
             LIMITS.max_browse_continuation_points
         ),
         I.Server_ServerCapabilities_MaxQueryContinuationPoints: 0,
-        I.Server_ServerCapabilities_MaxHistoryContinuationPoints: 0,
+        I.Server_ServerCapabilities_MaxHistoryContinuationPoints: (
+            LIMITS.max_history_continuation_points
+        ),
+        I.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData: (
+            LIMITS.max_nodes_per_history_read_data
+        ),
+        I.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadEvents: (
+            LIMITS.max_nodes_per_history_read_events
+        ),
+        I.Server_ServerCapabilities_MaxSelectClauseParameters: LIMITS.max_select_clause_parameters,
+        I.Server_ServerCapabilities_MaxWhereClauseParameters: LIMITS.max_where_clause_parameters,
     }
     for identifier, expected in capabilities.items():
         assert value(space, identifier).Value == expected
