@@ -1,0 +1,124 @@
+"""Declared methods (Part 4, 5.12.2), called by asyncua's client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncua import Client, ua
+
+from biogate_security.audit_file import query_file
+
+SKID = """
+methods:
+  Add:
+    inputs: {a: {type: Int32, description: first}, b: {type: Int32}}
+    outputs: {sum: {type: Int32, expression: a + b}}
+    audited: false
+  Describe:
+    inputs: {name: {type: String}, mode: {type: Mode}}
+    outputs:
+      text: {type: String, expression: "name + (' runs' if mode == 1 else ' waits')"}
+      long: {type: Boolean, expression: len(name) > 3}
+  Ratio:
+    inputs: {a: {type: Double}, b: {type: Double}}
+    outputs: {ratio: {type: Double, expression: a / b}}
+  Divide:
+    inputs: {a: {type: Double}, b: {type: Double}}
+    outputs: {quotient: {type: Int32}, remainder: {type: Double}}
+    function: acme_calculations:divide
+  Total:
+    inputs: {values: {type: Double, dimensions: [0]}}
+    outputs: {total: {type: Double}}
+    function: acme_calculations:total
+  Thread: {outputs: {name: {type: String}}, function: "acme_calculations:thread_name"}
+  Breaks: {function: "acme_calculations:breaks"}
+  Wrong: {outputs: {number: {type: Int32}}, function: "acme_calculations:wrong"}
+"""
+
+S = ua.StatusCodes
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def call(client: Client, name: str, *arguments: ua.Variant) -> Any:
+    owner = client.get_node("ns=2;s=Skid")
+    return await owner.call_method(f"2:{name}", *arguments)
+
+
+def int32(*values: int) -> list[ua.Variant]:
+    return [ua.Variant(value, ua.VariantType.Int32) for value in values]
+
+
+def double(*values: float) -> list[ua.Variant]:
+    return [ua.Variant(value, ua.VariantType.Double) for value in values]
+
+
+async def status_of(client: Client, name: str, *arguments: ua.Variant) -> int:
+    with pytest.raises(ua.UaStatusCodeError) as refused:
+        await call(client, name, *arguments)
+    return refused.value.code
+
+
+async def test_expressions_and_functions_answer_calls(client: Client) -> None:
+    assert await call(client, "Add", *int32(2, 3)) == 5
+    described = await call(client, "Describe", ua.Variant("BR101"), *int32(1))
+    assert described == ["BR101 runs", True]
+    assert await call(client, "Divide", *double(7.0, 2.0)) == [3, 1.0]
+    assert await call(client, "Total", ua.Variant([1.5, 2.5], ua.VariantType.Double)) == 4.0
+    assert await call(client, "Thread") == "MainThread"
+
+
+async def test_the_arguments_are_declared_with_names_types_and_texts(client: Client) -> None:
+    """Part 3, 8.6."""
+    inputs = await client.get_node("ns=2;s=Add.InputArguments").read_value()
+    assert [(a.Name, a.DataType, a.ValueRank, a.Description.Text) for a in inputs] == [
+        ("a", ua.NodeId(ua.ObjectIds.Int32), -1, "first"),
+        ("b", ua.NodeId(ua.ObjectIds.Int32), -1, None),
+    ]
+    (values,) = await client.get_node("ns=2;s=Total.InputArguments").read_value()
+    assert (values.ValueRank, values.ArrayDimensions) == (1, [0])
+    _, mode = await client.get_node("ns=2;s=Describe.InputArguments").read_value()
+    assert mode.DataType == ua.NodeId("Mode", 2)
+
+
+async def test_a_result_beyond_its_type_or_none_at_all_is_out_of_range(client: Client) -> None:
+    assert await status_of(client, "Add", *int32(2**31 - 1, 1)) == S.BadOutOfRange
+    assert await status_of(client, "Add", *int32(-(2**31), -1)) == S.BadOutOfRange
+    assert await status_of(client, "Ratio", *double(1.0, 0.0)) == S.BadOutOfRange
+    assert await status_of(client, "Divide", *double(1.0, 0.0)) == S.BadOutOfRange
+    assert await status_of(client, "Divide", *double(1e300, 1.0)) == S.BadOutOfRange
+
+
+async def test_arguments_that_do_not_fit_never_reach_the_method(client: Client) -> None:
+    assert await status_of(client, "Add", *int32(1)) == S.BadArgumentsMissing
+    assert await status_of(client, "Add", *int32(1, 2, 3)) == S.BadTooManyArguments
+    assert await status_of(client, "Add", *double(1.0, 2.0)) == S.BadInvalidArgument
+    assert await status_of(client, "Describe", ua.Variant("x"), *int32(2)) == (S.BadInvalidArgument)
+
+
+async def test_a_defect_in_a_function_is_an_internal_error_and_a_log_line(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert await status_of(client, "Breaks") == S.BadInternalError
+    assert await status_of(client, "Wrong") == S.BadInternalError
+    assert await call(client, "Add", *int32(1, 1)) == 2
+    assert "RuntimeError: broken" in caplog.text
+    assert "number: 'text' is not a whole number" in caplog.text
+
+
+async def test_a_call_is_on_record_before_and_after_unless_declared_otherwise(
+    client: Client, data: Path
+) -> None:
+    await call(client, "Add", *int32(1, 1))
+    await call(client, "Divide", *double(7.0, 2.0))
+    await status_of(client, "Divide", *double(1.0, 0.0))
+    records = [entry.record for entry in query_file(data / "audit.sqlite") if entry.record]
+    calls = [(r.event, r.new, r.outcome) for r in records if r.event.startswith("call")]
+    assert calls[-4:] == [
+        ("call", "Divide(a=7.0, b=2.0)", S.Good),
+        ("call-outcome", "Divide(a=7.0, b=2.0)", S.Good),
+        ("call", "Divide(a=1.0, b=0.0)", S.Good),
+        ("call-outcome", "Divide(a=1.0, b=0.0)", S.BadOutOfRange),
+    ]
+    assert not [shown for _, shown, _ in calls if shown.startswith("Add")]
