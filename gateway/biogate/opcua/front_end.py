@@ -10,14 +10,15 @@ from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.connections import Connections
 from biogate.opcua.endpoints import Endpoints, offered
 from biogate.opcua.events import EventHub
+from biogate.opcua.lanes.browse import browse
 from biogate.opcua.lanes.publish import PublishLane
 from biogate.opcua.lanes.read import read
 from biogate.opcua.lanes.write import write as write_lane
-from biogate.opcua.ports import Authenticator, CommandPort, Identity, Pki, TagReader
+from biogate.opcua.ports import Authenticator, CommandPort, HistoryReader, Identity, Pki, TagReader
 from biogate.opcua.request_queue import RequestQueue
 from biogate.opcua.server import Dispatcher
 from biogate.opcua.server_diagnostics import ServerDiagnostics
-from biogate.opcua.services import attribute, discovery, method, session, view, write
+from biogate.opcua.services import attribute, discovery, history, method, session, view, write
 from biogate.opcua.services.context import ServerContext
 from biogate.opcua.services.server_methods import bind_server_methods
 from biogate.opcua.services.subscription import SubscriptionServices
@@ -38,6 +39,7 @@ __all__ = [
     "CommandPort",
     "FrontEnd",
     "FrontEndConfig",
+    "HistoryReader",
     "Identity",
     "Limits",
     "Pki",
@@ -55,6 +57,7 @@ _SERVICES = (
     *write.SERVICES,
     *view.SERVICES,
     *method.SERVICES,
+    *history.SERVICES,
 )
 
 
@@ -75,6 +78,7 @@ class FrontEnd:
         authenticator: Authenticator,
         pki: Pki,
         *,
+        history_reader: HistoryReader | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
@@ -98,6 +102,7 @@ class FrontEnd:
             started_ticks=self.state.started_ticks,
             service_sets=[self.subscriptions],
             events=self.events,
+            history=history_reader,
         )
         self.dispatcher = Dispatcher(
             self.context,
@@ -105,6 +110,7 @@ class FrontEnd:
             {
                 ua.ReadRequest: read,
                 ua.WriteRequest: write_lane,
+                ua.BrowseRequest: browse,
                 ua.PublishRequest: PublishLane(lambda: self.subscriptions.manager),
             },
         )
@@ -114,6 +120,7 @@ class FrontEnd:
             private_key=pki.private_key,
             validate_certificate=pki.validate,
             max_message_size=config.limits.max_message_size,
+            max_connections=config.limits.max_connections,
         )
         self.listener = Listener(config.host, config.port, transport, self.dispatcher, clock=clock)
         self._timer: TimeKeeper | None = None

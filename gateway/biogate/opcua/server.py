@@ -128,6 +128,7 @@ class Dispatcher:
         server.queue.session_closed(session)
         server.read_plans.forget(session)
         server.write_plans.forget(session)
+        server.browse_plans.forget(session)
         for service_set in server.service_sets:
             service_set.session_closed(session, delete_subscriptions=delete_subscriptions)
 

@@ -22,8 +22,9 @@ _ALL_BYTES = 32 << 20
 
 
 class Plan(Protocol):
-    """`parameters`: the bytes of the request behind its header. `key`: the `rights.key` that the
-    plan was made under, without which it is void. `size`: the bytes that it takes in memory."""
+    """`parameters`: the bytes of the request from the store's `begin` on. `key`: the `rights.key`
+    that the plan was made under, without which it is void. `size`: the bytes that it takes in
+    memory."""
 
     @property
     def parameters(self) -> bytes: ...
@@ -47,8 +48,9 @@ class PlanStore(Generic[P]):
     """The plans of all sessions for one kind of request.
 
     A session keeps those that it used last, up to `own_bytes`; all sessions together have
-    `all_bytes`, and whoever has most gives up plans first. `matches` tells whether a plan is for
-    a request of the same length; where other bytes than the plan's will do, `short` must be 0.
+    `all_bytes`, and whoever has most gives up plans first. Requests are compared from `begin` on.
+    `matches` tells whether a plan is for a request of the same length; where other bytes than the
+    plan's will do, `short` must be 0.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class PlanStore(Generic[P]):
         *,
         matches: Callable[[P, bytes], bool] = same_bytes,
         short: int = _SHORT,
+        begin: int = PARAMETERS,
     ) -> None:
         self._matches = matches
         self._short = short
+        self._begin = begin
         self._own_bytes = own_bytes
         self._all_bytes = all_bytes
         self._of: dict[Session, _Plans[P]] = {}
@@ -89,7 +93,7 @@ class PlanStore(Generic[P]):
             return
         plans = self._of.get(session)
         if plans is None:
-            plans = self._of[session] = _Plans(self._matches, self._short)
+            plans = self._of[session] = _Plans(self._matches, self._short, self._begin)
         plans.add(plan)
         plans.shrink(self._own_bytes)
         while (excess := self.size - self._all_bytes) > 0:
@@ -104,8 +108,9 @@ class PlanStore(Generic[P]):
 class _Plans(Generic[P]):
     """One session's, least recently used first."""
 
-    def __init__(self, matches: Callable[[P, bytes], bool], short: int) -> None:
+    def __init__(self, matches: Callable[[P, bytes], bool], short: int, begin: int) -> None:
         self.size = 0
+        self._begin = begin
         self._matches = matches
         self._short_length = short
         self._order: OrderedDict[P, None] = OrderedDict()
@@ -113,9 +118,9 @@ class _Plans(Generic[P]):
         self._long: dict[int, list[P]] = {}
 
     def find(self, message: bytes) -> P | None:
-        length = len(message) - PARAMETERS
+        length = len(message) - self._begin
         if length <= self._short_length:
-            plan = self._short.get(message[PARAMETERS:])
+            plan = self._short.get(message[self._begin :])
         else:
             same_length = self._long.get(length, ())
             plan = next((p for p in same_length if self._matches(p, message)), None)
@@ -124,7 +129,7 @@ class _Plans(Generic[P]):
         return plan
 
     def add(self, plan: P) -> None:
-        known = self.find(bytes(PARAMETERS) + plan.parameters)
+        known = self.find(bytes(self._begin) + plan.parameters)
         if known is not None:
             self.drop(known)
         length = len(plan.parameters)

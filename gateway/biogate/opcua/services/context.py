@@ -19,10 +19,12 @@ from weakref import WeakValueDictionary
 
 from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.errors import ServiceError
+from biogate.opcua.lanes import browse
 from biogate.opcua.lanes.header import PARAMETERS
 from biogate.opcua.lanes.plan_store import PlanStore
 from biogate.opcua.lanes.write_plan import WritePlan
 from biogate.opcua.services.results import ResultList
+from biogate.opcua.space.browse_cache import BrowseCache
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.statistics import ServerStatistics
 from biogate.opcua.turns import Turns, Work
@@ -33,8 +35,9 @@ if TYPE_CHECKING:
     from biogate.opcua.connections import Connections
     from biogate.opcua.endpoints import Endpoints
     from biogate.opcua.events import EventHub
+    from biogate.opcua.lanes.browse import BrowsePlan
     from biogate.opcua.lanes.read_plan import ReadPlan
-    from biogate.opcua.ports import Authenticator, CommandPort, Pki, TagReader
+    from biogate.opcua.ports import Authenticator, CommandPort, HistoryReader, Pki, TagReader
     from biogate.opcua.request_queue import RequestQueue
     from biogate.opcua.session import Session, SessionManager
     from biogate.opcua.space.address_space import AddressSpace
@@ -138,7 +141,8 @@ class ServerContext:
 
     `clock` is monotonic seconds; `wall_clock` and `started_ticks` are FILETIME ticks.
     `failing` holds what could not be done with a node's value when it was last tried,
-    `read_plans` and `write_plans` what the fast lanes know,
+    `read_plans`, `write_plans` and `browse_plans` what the fast lanes know, `browse_pages` what
+    was browsed,
     `refusal_lines` bounds the log lines about what strangers ask for, `results_held` the results
     of requests that are not finished. `stored_turns`: tag → whose turn it is to write a stored
     Variable.
@@ -161,11 +165,16 @@ class ServerContext:
     service_sets: list[ServiceSet]
     events: EventHub
     statistics: ServerStatistics = field(default_factory=ServerStatistics)
+    history: HistoryReader | None = None
     turns: Turns = field(default_factory=Turns)
     results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))
     refusal_lines: LogBudget = field(default_factory=LogBudget)
     failing: set[tuple[str, ua.NodeId]] = field(default_factory=set)
     read_plans: PlanStore[ReadPlan] = field(default_factory=PlanStore)
+    browse_plans: PlanStore[BrowsePlan] = field(
+        default_factory=lambda: PlanStore(begin=browse.BEGIN)
+    )
+    browse_pages: BrowseCache = field(default_factory=BrowseCache)
     write_plans: PlanStore[WritePlan] = field(
         default_factory=lambda: PlanStore(matches=WritePlan.matches, short=0)
     )

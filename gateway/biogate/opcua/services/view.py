@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from struct import Struct
 
+from biogate.opcua.codec import encode_message
 from biogate.opcua.errors import ServiceError, StatusError
+from biogate.opcua.lanes.browse import learn
 from biogate.opcua.services.context import RequestContext, Result, Service
 from biogate.opcua.services.continuation import ContinuationPoint
 from biogate.opcua.services.limits import check_count
 from biogate.opcua.services.results import ResultList
 from biogate.opcua.services.translate import PathTranslator
-from biogate.opcua.space.browse import describe, matching_references
+from biogate.opcua.space.browse import Page, encode_page, first_page
 from biogate.opcua.space.work_budget import WorkBudget
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.turns import Work
-from biogate_nodesets.model import Reference
+
+_GOOD, _NULL = b"\0\0\0\0", b"\xff\xff\xff\xff"
+_count = Struct("<i").pack
 
 
 def browse(ctx: RequestContext, request: ua.BrowseRequest) -> Result:
@@ -30,43 +35,50 @@ def browse(ctx: RequestContext, request: ua.BrowseRequest) -> Result:
 
 
 def _browse(
-    ctx: RequestContext, descriptions: Sequence[ua.BrowseDescription], page: int
+    ctx: RequestContext, descriptions: Sequence[ua.BrowseDescription], size: int
 ) -> Work[ResultList]:
     results = ctx.results(ua.BrowseResponse)
     budget = WorkBudget(ctx.server.config.limits.max_browse_steps)
+    key, whole = ctx.rights.key, list[bytes]()
     for description in descriptions:
-        results.add(_browse_one(ctx, description, page, budget))
+        try:
+            page = yield from _first_page(ctx, description, size, budget)
+            result = _answer(ctx, page, size, int(description.ResultMask))
+            if not page.rest:
+                whole.append(result)
+        except StatusError as error:
+            result = _failed(error.status)
+        results.add_encoded(result)
         yield
+    if len(whole) == len(descriptions) and ctx.rights.key == key:
+        learn(ctx.server, ctx.session, ctx.usual_message, key, whole)
     return results
 
 
-def _browse_one(
-    ctx: RequestContext, description: ua.BrowseDescription, page: int, budget: WorkBudget
-) -> ua.BrowseResult:
-    try:
-        references = matching_references(ctx.server.space, ctx.rights, description, budget)
-        return _answer(ctx, references, page, int(description.ResultMask))
-    except StatusError as error:
-        return _failed(error.status)
+def _first_page(
+    ctx: RequestContext, description: ua.BrowseDescription, size: int, budget: WorkBudget
+) -> Work[Page]:
+    pages = ctx.server.browse_pages
+    page = pages.find(description, size, ctx.rights.key)
+    if page is None:
+        page, key = yield from first_page(ctx.server.space, ctx.rights, description, size, budget)
+        pages.keep(description, size, key, page)
+    return page
 
 
-def _answer(
-    ctx: RequestContext, references: Sequence[Reference], page: int, result_mask: int
-) -> ua.BrowseResult:
-    result = ua.BrowseResult()
-    rest = references[page:]
-    if rest:
-        point = ContinuationPoint(rest, page, result_mask, ctx.rights.key, ctx.request_id)
-        name = ctx.session.continuation_points.add(point)
-        if name is None:
-            raise StatusError(StatusCodes.BadNoContinuationPoints)
-        result.ContinuationPoint = ua.ByteString(name)
-    result.References = [describe(ctx.server.space, r, result_mask) for r in references[:page]]
-    return result
+def _answer(ctx: RequestContext, page: Page, size: int, result_mask: int) -> bytes:
+    """The BrowseResult, encoded. Raises StatusError Bad_NoContinuationPoints."""
+    if not page.rest:
+        return b"".join((_GOOD, _NULL, _count(page.count), page.body))
+    point = ContinuationPoint(page.rest, size, result_mask, ctx.rights.key, ctx.request_id)
+    name = ctx.session.continuation_points.add(point)
+    if name is None:
+        raise StatusError(StatusCodes.BadNoContinuationPoints)
+    return b"".join((_GOOD, _count(len(name)), name, _count(page.count), page.body))
 
 
-def _failed(status: int) -> ua.BrowseResult:
-    return ua.BrowseResult(StatusCode=ua.StatusCode(ua.UInt32(status)))
+def _failed(status: int) -> bytes:
+    return encode_message(ua.BrowseResult(StatusCode=ua.StatusCode(ua.UInt32(status))))
 
 
 def browse_next(ctx: RequestContext, request: ua.BrowseNextRequest) -> Result:
@@ -85,18 +97,20 @@ def _browse_next(
 ) -> Work[ResultList]:
     results = ctx.results(ua.BrowseNextResponse)
     for point in points:
-        results.add(_browse_on(ctx, point))
+        try:
+            result = yield from _browse_on(ctx, point)
+        except StatusError as error:
+            result = _failed(error.status)
+        results.add_encoded(result)
         yield
     return results
 
 
-def _browse_on(ctx: RequestContext, point: ContinuationPoint | None) -> ua.BrowseResult:
+def _browse_on(ctx: RequestContext, point: ContinuationPoint | None) -> Work[bytes]:
     if point is None:
-        return _failed(StatusCodes.BadContinuationPointInvalid)
-    try:
-        return _answer(ctx, point.rest, point.page, point.result_mask)
-    except StatusError as error:
-        return _failed(error.status)
+        raise StatusError(StatusCodes.BadContinuationPointInvalid)
+    page = yield from encode_page(ctx.server.space, point.rest, point.page, point.result_mask)
+    return _answer(ctx, page, point.page, point.result_mask)
 
 
 def translate(ctx: RequestContext, request: ua.TranslateBrowsePathsToNodeIdsRequest) -> Result:

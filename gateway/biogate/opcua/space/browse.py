@@ -1,21 +1,34 @@
-"""References of a node, filtered and described as Browse returns them (Part 4, 5.9.2)."""
+"""References of a node, filtered and encoded as Browse returns them (Part 4, 5.9.2)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from biogate.opcua.codec.writer import Writer
 from biogate.opcua.errors import StatusError
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.ids import HAS_TYPE_DEFINITION
 from biogate.opcua.space.rights import RightsView
 from biogate.opcua.space.work_budget import WorkBudget
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.turns import Work
 from biogate_nodesets.model import Node, Reference
 
 _FORWARD = (ua.BrowseDirection.Forward, ua.BrowseDirection.Both)
 _INVERSE = (ua.BrowseDirection.Inverse, ua.BrowseDirection.Both)
 _DIRECTIONS = frozenset((*_FORWARD, *_INVERSE))
 _TYPED = (ua.NodeClass.Object, ua.NodeClass.Variable)
+_NO_NAME, _NO_TEXT = ua.QualifiedName(), ua.LocalizedText()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`count` ReferenceDescriptions, encoded, and the references that did not fit in."""
+
+    count: int
+    body: bytes
+    rest: Sequence[Reference] = ()
 
 
 def reference_filter(
@@ -33,13 +46,29 @@ def reference_filter(
     return space.types.with_subtypes(type_id) if include_subtypes else frozenset((type_id,))
 
 
-def matching_references(
-    space: AddressSpace, rights: RightsView, wanted: ua.BrowseDescription, budget: WorkBudget
-) -> list[Reference]:
-    """The references that the user may see and asks for, in the order of the model.
+def first_page(
+    space: AddressSpace,
+    rights: RightsView,
+    wanted: ua.BrowseDescription,
+    size: int,
+    budget: WorkBudget,
+) -> Work[tuple[Page, tuple[int, int, int]]]:
+    """The first `size` references that the user asks for and may see, in the order of the model,
+    and the `rights.key` under which that holds; a step for each reference.
 
     Raises StatusError (5.9.2.4), also Bad_QueryTooComplex when the budget is used up.
     """
+    while True:
+        key = rights.key
+        found = yield from _matching(space, rights, wanted, budget)
+        page = yield from encode_page(space, found, size, int(wanted.ResultMask))
+        if rights.key == key:
+            return page, key
+
+
+def _matching(
+    space: AddressSpace, rights: RightsView, wanted: ua.BrowseDescription, budget: WorkBudget
+) -> Work[list[Reference]]:
     node = rights.require_visible(wanted.NodeId)
     if wanted.BrowseDirection not in _DIRECTIONS:
         raise StatusError(StatusCodes.BadBrowseDirectionInvalid)
@@ -48,7 +77,8 @@ def matching_references(
     classes = int(wanted.NodeClassMask)
     budget.spend(len(node.references))
     result = []
-    for reference in node.references:
+    for reference in tuple(node.references):
+        yield
         if not (forward if reference.forward else inverse):
             continue
         if types is not None and reference.type not in types:
@@ -59,20 +89,34 @@ def matching_references(
     return result
 
 
-def describe(
-    space: AddressSpace, reference: Reference, result_mask: int
-) -> ua.ReferenceDescription:
-    """The fields that `result_mask` asks for; the others keep their defaults.
+def encode_page(
+    space: AddressSpace, references: Sequence[Reference], size: int, result_mask: int
+) -> Work[Page]:
+    """The first `size` references with the fields that `result_mask` asks for.
 
-    Raises KeyError when the target has left the address space.
+    Those whose target has left the address space are left out.
     """
-    target = space.nodes[reference.target]
-    description = ua.ReferenceDescription(NodeId=expanded(reference.target))
-    description.IsForward = False
-    for bit, name, get in _FIELDS:
-        if result_mask & bit:
-            setattr(description, name, get(reference, target))
-    return description
+    writer = Writer()
+    count = 0
+    for reference in references[:size]:
+        target = space.get(reference.target)
+        if target is not None:
+            _encode(writer, reference, target, result_mask)
+            count += 1
+        yield
+    return Page(count, bytes(writer.buffer), references[size:])
+
+
+def _encode(writer: Writer, reference: Reference, target: Node, mask: int) -> None:
+    """One ReferenceDescription (7.30); fields that are not asked for are null."""
+    writer.node_id(reference.type if mask & _Mask.ReferenceTypeId else None)
+    writer.buffer.append(1 if mask & _Mask.IsForward and reference.forward else 0)
+    writer.expanded_node_id(reference.target)
+    writer.qualified_name(target.browse_name if mask & _Mask.BrowseName else _NO_NAME)
+    writer.localized_text(target.display_name if mask & _Mask.DisplayName else _NO_TEXT)
+    writer.uint32(target.node_class if mask & _Mask.NodeClass else 0)
+    typed = mask & _Mask.TypeDefinition and target.node_class in _TYPED
+    writer.expanded_node_id(_type_definition(target) if typed else None)
 
 
 def expanded(node_id: ua.NodeId) -> ua.ExpandedNodeId:
@@ -80,25 +124,11 @@ def expanded(node_id: ua.NodeId) -> ua.ExpandedNodeId:
     return ua.ExpandedNodeId(node_id.Identifier, node_id.NamespaceIndex, node_id.NodeIdType)
 
 
-def type_definition(node: Node) -> ua.NodeId | None:
-    """The type of an Object or Variable."""
+def _type_definition(node: Node) -> ua.NodeId | None:
     for reference in node.references:
         if reference.forward and reference.type == HAS_TYPE_DEFINITION:
             return reference.target
     return None
 
 
-def _type_definition(_reference: Reference, target: Node) -> ua.ExpandedNodeId:
-    type_id = type_definition(target) if target.node_class in _TYPED else None
-    return ua.ExpandedNodeId() if type_id is None else expanded(type_id)
-
-
 _Mask = ua.BrowseResultMask
-_FIELDS: tuple[tuple[int, str, Callable[[Reference, Node], object]], ...] = (
-    (_Mask.ReferenceTypeId, "ReferenceTypeId", lambda reference, _: reference.type),
-    (_Mask.IsForward, "IsForward", lambda reference, _: reference.forward),
-    (_Mask.NodeClass, "NodeClass", lambda _, target: target.node_class),
-    (_Mask.BrowseName, "BrowseName", lambda _, target: target.browse_name),
-    (_Mask.DisplayName, "DisplayName", lambda _, target: target.display_name),
-    (_Mask.TypeDefinition, "TypeDefinition", _type_definition),
-)

@@ -187,7 +187,7 @@ async def test_the_results_of_all_requests_under_way_are_bounded_together(
 async def test_what_browse_looks_at_is_bounded(make_bench: Callable[..., Any]) -> None:
     """Whether it finds anything or not: the work is in looking."""
     client = await make_bench(Limits(max_browse_steps=1000)).session()
-    request = browse(nid("Reactor"), MODELLING_RULE, nid("Reactor"))
+    request = browse(nid("Reactor"), MODELLING_RULE, nid("pH"))
     codes = [result.StatusCode.value for result in client.ask(request).Results]
     assert codes == [S.Good, S.BadQueryTooComplex, S.BadQueryTooComplex]
 
