@@ -90,7 +90,7 @@ def browse(nodes: Sequence[Any]) -> bytes:
 
 @cache
 def create_session(
-    url: str, application_uri: str, certificate: bytes | None, nonce: bytes
+    url: str, application_uri: str, certificate: bytes | None, nonce: bytes, timeout_ms: float
 ) -> bytes:
     """CreateSession of a client application."""
     request = ua.CreateSessionRequest()
@@ -102,7 +102,7 @@ def create_session(
     parameters.SessionName = "load"
     parameters.ClientNonce = nonce
     parameters.ClientCertificate = certificate
-    parameters.RequestedSessionTimeout = 3_600_000.0
+    parameters.RequestedSessionTimeout = timeout_ms
     parameters.MaxResponseMessageSize = 0
     return encoded(request)
 

@@ -14,6 +14,7 @@ from benchmarks.load.requests import Template
 
 _GET_ENDPOINTS, _CREATE, _ACTIVATE, _CLOSE, _READ = 431, 464, 470, 476, 634
 _ANY_NONCE = bytes(32)
+LONG_MS = 3_600_000.0
 _NAMESPACE_ARRAY = ua.NodeId(ua.ObjectIds.Server_NamespaceArray)
 
 
@@ -27,9 +28,12 @@ class Target:
     policy_ids: tuple[str, str]
     namespace: int = 0
 
-    def connect(self, *, secure: bool = False) -> Session:
-        """A new connection with an activated session. Raises WrongAnswerError, OSError."""
-        return Session(self, secure=secure)
+    def connect(self, *, secure: bool = False, timeout_ms: float = LONG_MS) -> Session:
+        """A new connection with an activated session that times out after `timeout_ms`.
+
+        Raises WrongAnswerError, OSError.
+        """
+        return Session(self, secure=secure, timeout_ms=timeout_ms)
 
     def variables(self, count: int) -> list[Any]:
         """NodeIds of the first `count` variables."""
@@ -71,20 +75,22 @@ def _anonymous(endpoint: Any) -> str:
 class Session:
     """One activated session on a connection of its own."""
 
-    def __init__(self, target: Target, *, secure: bool = False) -> None:
+    def __init__(
+        self, target: Target, *, secure: bool = False, timeout_ms: float = LONG_MS
+    ) -> None:
         self.target = target
         self.channel = Channel(target.port, target.certificate if secure else None)
         try:
-            self.token = self._create(secure)
+            self.token = self._create(secure, timeout_ms)
         except BaseException:
             self.channel.socket.close()
             raise
 
-    def _create(self, secure: bool) -> bytes:
+    def _create(self, secure: bool, timeout_ms: float) -> bytes:
         certificate = security.identity().certificate if secure else None
         nonce = security.nonce() if secure else _ANY_NONCE
         create = requests.create_session(
-            self.channel.url, security.APPLICATION_URI, certificate, nonce
+            self.channel.url, security.APPLICATION_URI, certificate, nonce, timeout_ms
         )
         answer = Cursor(self.channel.ask(Template(create), _CREATE))
         answer.node_id()

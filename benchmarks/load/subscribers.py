@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.load import requests
 from benchmarks.load.answers import Cursor, WrongAnswerError, check_response
-from benchmarks.load.session import Target
+from benchmarks.load.session import LONG_MS, Target
 from benchmarks.load.values import Values, take_values
 
 _CREATE_SUBSCRIPTION, _CREATE_ITEMS, _PUBLISH = 790, 754, 829
@@ -48,8 +48,8 @@ class Tally:
 class Subscriber:
     """One connection with one Subscription to the first variables of a server."""
 
-    def __init__(self, target: Target, wish: Wish, *, secure: bool = False) -> None:
-        self._session = session = target.connect(secure=secure)
+    def __init__(self, target: Target, wish: Wish, *, timeout_ms: float = LONG_MS) -> None:
+        self._session = session = target.connect(timeout_ms=timeout_ms)
         self.channel = session.channel
         self._last = np.full(wish.items, np.nan)
         try:
@@ -166,11 +166,13 @@ class Published:
     """What all subscribers got in `seconds`.
 
     `changes` is by how much their variables counted up: what of it was not delivered was lost.
+    `without_value` counts items that had no value when the counting began.
     """
 
     clients: int
     delivered: int
     changes: int
+    without_value: int
     overflows: int
     messages: int
     seconds: float
@@ -187,6 +189,8 @@ class Subscribers:
         self._selector = selectors.DefaultSelector()
         self._all: list[Subscriber] = []
         self._tally = Tally()
+        self._before: list[NDArray[np.float64]] = []
+        self._started = 0.0, 0.0
 
     def become(self, count: int) -> None:
         """Connect or leave until there are `count`; the others are served meanwhile."""
@@ -225,21 +229,24 @@ class Subscribers:
             if left <= 0:
                 return
 
-    def measure(self, seconds: float) -> Published:
-        """What comes in in the next seconds. Raises WrongAnswerError."""
+    def begin(self) -> None:
+        """Count from now on."""
         self._tally = Tally()
-        before = [s.mark() for s in self._all]
-        cpu, started = time.process_time(), time.perf_counter()
-        self.serve(seconds)
+        self._before = [s.mark() for s in self._all]
+        self._started = time.process_time(), time.perf_counter()
+
+    def so_far(self) -> Published:
+        """What came in since `begin`."""
+        cpu, started = self._started
         elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
         tally = self._tally
-        changes = sum(
-            float((s.mark() - earlier).sum()) for s, earlier in zip(self._all, before, strict=True)
-        )
+        counted = [s.mark() - earlier for s, earlier in zip(self._all, self._before, strict=True)]
+        changes = sum(float(np.nansum(upwards)) for upwards in counted)
+        without = sum(int(np.isnan(upwards).sum()) for upwards in counted)
         late = np.concatenate(tally.latencies_ms) if tally.latencies_ms else np.array([])
         return Published(
-            len(self._all), tally.delivered, round(changes), tally.overflows, tally.messages,
-            elapsed, cpu, late,
+            len(self._all), tally.delivered, round(changes), without, tally.overflows,
+            tally.messages, elapsed, cpu, late,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -51,23 +51,39 @@ class Worker:
             made = make(session, self._variables)
             return _operations(operations.run(session, made, in_flight, seconds))
 
-    def subscribe(self, clients: int, sampling_interval_ms: float) -> int:
+    def subscribe(self, clients: int, sampling_interval_ms: float, queue_size: int = 10) -> int:
         """Have this many subscribers, who stay until the process ends."""
         if self._subscribers is None:
-            wish = Wish(self._variables, sampling_interval_ms=sampling_interval_ms)
+            wish = Wish(
+                self._variables, sampling_interval_ms=sampling_interval_ms, queue_size=queue_size
+            )
             self._subscribers = Subscribers(self._target, wish)
         self._subscribers.become(clients)
         return clients
 
     def measure(self, seconds: float) -> dict[str, Any]:
-        """Count what the subscribers get."""
+        """Count what the subscribers get in the next seconds."""
+        self.begin()
+        self._there().serve(seconds)
+        return self.so_far()
+
+    def begin(self) -> None:
+        """Count from now on what the subscribers get."""
+        self._there().begin()
+
+    def _there(self) -> Subscribers:
         if self._subscribers is None:
-            raise ValueError("measure: subscribe comes first")
-        got = self._subscribers.measure(seconds)
+            raise ValueError("there are no subscribers: `subscribe` comes first")
+        return self._subscribers
+
+    def so_far(self) -> dict[str, Any]:
+        """What they got since `begin`."""
+        got = self._there().so_far()
         return {
             "clients": got.clients,
             "values": got.delivered,
             "changes": got.changes,
+            "without_value": got.without_value,
             "overflows": got.overflows,
             "messages": got.messages,
             "seconds": got.seconds,
