@@ -183,9 +183,9 @@ def _subscription(session: Session, it: Subscription) -> ua.SubscriptionDiagnost
         "DiscardedMessageCount": counts.discarded_messages,
         "MonitoredItemCount": len(it.items),
         "DisabledMonitoredItemCount": sum(item.mode == DISABLED for item in it.items),
-        "MonitoringQueueOverflowCount": counts.queue_overflows,
+        "MonitoringQueueOverflowCount": it.items.lost_values,
         "NextSequenceNumber": it.next_sequence,
-        "EventQueueOverflowCount": counts.event_overflows,
+        "EventQueueOverflowCount": it.items.lost_events,
     }
     return ua.SubscriptionDiagnosticsDataType(
         SessionId=session.session_id,

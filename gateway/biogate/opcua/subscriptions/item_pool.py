@@ -166,6 +166,7 @@ class ItemPool:
     def rebind(self, item_set: ItemSet, item: MonitoredItem, source: Source) -> None:
         """Sample the item from another source; what waited in its queue is let go."""
         self._stop(item)
+        item_set.keep_count(item)
         self._drop_queue(item)
         item.source = source
         self._make_queue(item)

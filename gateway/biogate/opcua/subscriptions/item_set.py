@@ -123,6 +123,7 @@ class ItemSet:
         self._settles_in = _SETTLING_CYCLES
         self.triggers = Triggers(store)
         self._released: list[MonitoredItem] = []
+        self._lost_values = self._lost_events = 0
         self._items: dict[int, MonitoredItem] = {}
         self._stale = False
         self._slots = np.empty(0, np.int64)
@@ -148,6 +149,7 @@ class ItemSet:
 
     def remove(self, item: MonitoredItem) -> None:
         """Let an item go."""
+        self.keep_count(item)
         del self._items[item.id]
         self.rearrange()
 
@@ -157,13 +159,18 @@ class ItemSet:
         self._settles_in = _SETTLING_CYCLES
         if self._feed is not None:
             self._feed.leave()
+            self._drop_feed()
+
+    def _drop_feed(self) -> None:
+        if self._feed is not None:
+            self._lost_values += self._feed.lost
             self._feed = None
 
     def settle(self) -> None:
         """A publishing cycle is over: share sampling and encoding with sets of the same kind."""
         if self._feed is not None and self._feed.joined:
             return
-        self._feed = None
+        self._drop_feed()
         self._settles_in -= 1
         if self._settles_in > 0 or self.triggers:
             return
@@ -224,10 +231,35 @@ class ItemSet:
             return self._store.available(np.array([item.slot]))
         return bool(item.queue)
 
+    # -- counts ---------------------------------------------------------------------------------
+
+    @property
+    def lost_values(self) -> int:
+        """How many values the queues had no room for, of items that are gone too."""
+        feed = self._feed.lost if self._feed is not None else 0
+        return self._lost_values + feed + sum(map(self._lost_values_of, self._items.values()))
+
+    @property
+    def lost_events(self) -> int:
+        """How many events the queues had no room for, of items that are gone too."""
+        return self._lost_events + sum(map(_lost_events_of, self._items.values()))
+
+    def keep_count(self, item: MonitoredItem) -> None:
+        """The item's queue is about to go: remember what it lost."""
+        self._lost_values += self._lost_values_of(item)
+        self._lost_events += _lost_events_of(item)
+
+    def _lost_values_of(self, item: MonitoredItem) -> int:
+        if item.queue is None:
+            return self._store.lost(np.array([item.slot]))
+        return item.queue.lost if isinstance(item.queue, ObjectQueue) else 0
+
+    # -- messages -------------------------------------------------------------------------------
+
     def _take_numbers(self, message: _Message) -> None:
         feed = self._feed if self._feed is not None and self._feed.joined else None
         if feed is not None:
-            changes = feed.take(message.limit - message.number, message.room - message.size)
+            changes = feed.take(message.numbers_left)
             if changes is not None:
                 message.share(changes)
             if not feed.has_queued:
@@ -282,6 +314,10 @@ class ItemSet:
         self._objects = deque(item for item in reporting if isinstance(item.queue, ObjectQueue))
         self._events = deque(item for item in reporting if isinstance(item.queue, EventQueue))
         self._first = 0
+
+
+def _lost_events_of(item: MonitoredItem) -> int:
+    return item.queue.lost if isinstance(item.queue, EventQueue) else 0
 
 
 def _encoded(item: MonitoredItem, value: ua.DataValue, room: int) -> bytes:

@@ -58,9 +58,12 @@ class DataChanges(NamedTuple):
 class _Pending:
     """What those have to say who stand at one place of the log; bytes by client handles."""
 
-    def __init__(self, rows: NDArray[np.int64], notifications: EncodedNotifications) -> None:
+    def __init__(
+        self, rows: NDArray[np.int64], notifications: EncodedNotifications, lost: int
+    ) -> None:
         self.rows = rows
         self.notifications = notifications
+        self.lost = lost
         self._made: dict[bytes, DataChanges] = {}
 
     def for_handles(self, feed: Feed) -> DataChanges:
@@ -124,12 +127,21 @@ class Layout:
         )
         order = np.argsort(rows, kind="stable")
         rows, samples = rows[order], samples.rows(order)
+        lost = 0
         if (rows[1:] == rows[:-1]).any():
+            all_rows = rows
             rows, samples = _queued(rows, samples, self.columns)
+            lost = _lost(all_rows, rows, self.columns)
         wire, timestamps = self.columns.wire[rows], self.columns.timestamps[rows]
         handles = np.zeros(len(rows), np.uint32)
         notifications = Notifications(handles, wire, *samples, timestamps)
-        return _Pending(rows, EncodedNotifications(notifications))
+        return _Pending(rows, EncodedNotifications(notifications), lost)
+
+
+def _lost(rows: NDArray[np.int64], kept: NDArray[np.int64], columns: Columns) -> int:
+    """How many of the values in `rows` queues had no room for; a queue of one has no loss."""
+    counted = columns.capacity > 1
+    return int(np.count_nonzero(counted[rows]) - np.count_nonzero(counted[kept]))
 
 
 def _queued(
@@ -156,7 +168,8 @@ def _queued(
 class Feed:
     """One Subscription's place in a layout, and the slots of its items in the layout's order.
 
-    `on_leave` is called when they are to be sampled by themselves again.
+    `on_leave` is called when they are to be sampled by themselves again. `lost` counts values that
+    the queues would not have had room for, beside those that they have counted.
     """
 
     def __init__(
@@ -169,6 +182,7 @@ class Feed:
         self.place = layout.end
         self.joined = True
         self.has_queued = False
+        self.lost = 0
         self._store = store
         self._on_leave = on_leave
         layout.feeds.add(self)
@@ -185,17 +199,17 @@ class Feed:
             self.has_queued = True
         self.place = self.layout.end
 
-    def take(self, limit: int, room: int) -> DataChanges | None:
+    def take(self, most: int) -> DataChanges | None:
         """All that there is to say, or None after what there is was pushed into the queues: when
-        these hold something, or it is more than `limit` notifications or `room` bytes."""
+        these hold something, or it is not less than the `most` that may be said."""
         layout = self.layout
         if self.place == layout.end:
             return None
         if not self.has_queued:
             pending = layout.pending(self.place)
-            notifications = pending.notifications
-            if notifications.count <= limit and notifications.size <= room:
+            if pending.notifications.count < most:
                 self.place = layout.end
+                self.lost += pending.lost
                 return pending.for_handles(self)
         self.queue()
         return None

@@ -37,7 +37,8 @@ class ObjectQueue:
     """DataValues in order, with the filter, overflow and discard rules of `rings.RingStore`.
 
     `budget` is for the bytes of large contents in all queues; a value that it has no room for is
-    queued as Bad_OutOfMemory. `pushes` counts what was ever queued.
+    queued as Bad_OutOfMemory. `pushes` counts what was ever queued, `lost` what there was no room
+    for, which in a queue of one is no loss.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class ObjectQueue:
         self._entries: deque[_Entry] = deque()
         self._last: _Entry | None = None
         self._budget = budget
-        self.pushes = 0
+        self.pushes = self.lost = 0
         self.configure(capacity, filter_, discard_oldest=discard_oldest)
 
     def __len__(self) -> int:
@@ -104,6 +105,7 @@ class ObjectQueue:
 
     def _discard(self) -> None:
         """Lose a value by the discard policy."""
+        self.lost += self.capacity > 1
         self._let_go(self._entries.popleft() if self.discard_oldest else self._entries.pop())
 
     def _let_go(self, entry: _Entry) -> None:

@@ -99,6 +99,7 @@ _ITEM = {
     "outlet": "i8",
     "row": "i8",
     "pushes": "u4",
+    "lost": "i8",
 }
 _FILTER_STATE = ("primed", "last_value", "last_status", "last_time")
 _PLACE = {"value": "f8", "status": "u4", "source_time": "i8", "server_time": "i8"}
@@ -206,6 +207,7 @@ class RingStore:
         if len(keep) < len(old) and capacity > 1:
             marked = base if items["discard_oldest"][slot] else base + len(keep) - 1
             self._pool.arrays["status"][marked] |= OVERFLOW
+            items["lost"][slot] += len(old) - len(keep)
         items["base"][slot], items["head"][slot] = base, 0
         items["capacity"][slot], items["count"][slot] = capacity, len(keep)
 
@@ -373,6 +375,7 @@ class RingStore:
         if lost.any():
             marked = np.where(items["discard_oldest"][slots], base + head, places)[lost]
             pool["status"][marked] |= np.uint32(OVERFLOW)
+            items["lost"][slots] += lost
         if self._watched:
             items["pushes"][slots] += 1
         self._remember(slots, samples)
@@ -384,6 +387,10 @@ class RingStore:
         items["last_value"][slots] = samples.value
         items["last_status"][slots] = samples.status
         items["last_time"][slots] = samples.source_time
+
+    def lost(self, slots: Slots) -> int:
+        """How many values the slots' queues have had no room for; a queue of one has no loss."""
+        return int(self._items.arrays["lost"][slots].sum())
 
     def available(self, slots: Slots) -> bool:
         """True when any of the slots has a value queued."""

@@ -11,8 +11,7 @@ class SubscriptionStatistics:
 
     `republish_requests` were asked, `republished` answered with a message. `late`: publishing
     cycles that had something to say and found no Publish request. `discarded_messages` left the
-    retransmission queue without an acknowledgement. `queue_overflows` counts values, and
-    `event_overflows` events, that items' queues had no room for.
+    retransmission queue without an acknowledgement.
     """
 
     modified: int = 0
@@ -28,5 +27,3 @@ class SubscriptionStatistics:
     events: int = 0
     late: int = 0
     discarded_messages: int = 0
-    queue_overflows: int = 0
-    event_overflows: int = 0

@@ -229,9 +229,7 @@ class Subscription:
             self.statistics.data_changes += taken.changes
             self.statistics.events += taken.events
             now = self._wall_clock()
-            message = columns.notification_message(
-                self._next_sequence, now, *taken.notifications
-            )
+            message = columns.notification_message(self._next_sequence, now, *taken.notifications)
             self._keep(message)
             self._answer(queue.pop(), message, now)
             if taken.cut:

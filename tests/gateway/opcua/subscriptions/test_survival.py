@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from asyncua import ua
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biogate.opcua.errors import StatusError
-from biogate.opcua.subscriptions.monitored_item import SAMPLING, NumberSource
+from biogate.opcua.subscriptions.monitored_item import SAMPLING, NumberSource, ObjectSource
 from biogate.opcua.turns import complete
 
 DOUBLE = 11
@@ -160,3 +161,59 @@ def test_links_and_items_leave_nothing_behind(
     assert (len(pool), pool._links, pool._store.places) == (0, 0, 0)
     assert not pool._store._watched
     assert not server.manager._clients
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(2, 4),
+    st.booleans(),
+    st.lists(st.sampled_from(["change", "cycle", "first", "second", "leave"]), max_size=80),
+)
+def test_what_was_not_told_was_counted(
+    new_server: Any, size: int, discard_oldest: bool, steps: list[str]
+) -> None:
+    """Part 5, 12.15: MonitoringQueueOverflowCount, whether items share their sampling or not."""
+    server = new_server()
+    tag = server.tag()
+    server.update((tag, 0.0))
+    clients = [server.client(), server.client()]
+    subscriptions = [server.subscribe(client, lifetime=10_000) for client in clients]
+    for subscription in subscriptions:
+        server.monitor(
+            subscription,
+            NumberSource(tag, DOUBLE),
+            queue_size=size,
+            discard_oldest=discard_oldest,
+        )
+    written = 1
+    for step in steps:
+        if step == "change":
+            server.update((tag, float(written)))
+            written += 1
+        elif step == "cycle":
+            server.advance(0.1)
+        elif step == "leave":
+            subscriptions[0].items.rearrange()
+        else:
+            clients[step == "second"].publish()
+    for client, subscription in zip(clients, subscriptions, strict=True):
+        for _ in range(3):
+            client.publish()
+            server.advance(0.1)
+        assert len(client.values()) + subscription.items.lost_values == written
+
+
+def test_the_count_outlasts_the_item(server: Any, client: Any) -> None:
+    tag, text = server.tag(), []
+    subscription = server.subscribe(client)
+    number = server.monitor(subscription, NumberSource(tag, DOUBLE), queue_size=2)
+    source = ObjectSource(lambda: ua.DataValue(ua.Variant(len(text))))
+    other = server.monitor(subscription, source, queue_size=2, interval_ms=50)
+    for value in range(1, 6):
+        server.update((tag, float(value)))
+        text.append("more")
+        server.advance(0.05)
+    assert subscription.items.lost_values == 4 + 4
+    server.manager.items.remove(subscription.items, number)
+    server.manager.items.remove(subscription.items, other)
+    assert subscription.items.lost_values == 4 + 4

@@ -86,6 +86,9 @@ async def test_after_a_cut_of_10_min_a_full_queue_says_that_values_are_missing(
     told = notified_by(await again.answer(again.publish()))
     expected = [(101.0, OVERFLOW), *good(*range(102, 601))]
     assert told == expected * 2
+    # Part 5, 12.15: MonitoringQueueOverflowCount says how many.
+    ((_, found),) = site.front_end.subscriptions.all()
+    assert found.items.lost_values == 2 * 100
 
 
 # 5.14.7 and 6.7: when the session is gone too, a new one takes its subscriptions over.
