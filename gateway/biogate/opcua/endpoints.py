@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from biogate.opcua.codec.structures import codec_of
+from biogate.opcua.codec.writer import Writer
 from biogate.opcua.config import FrontEndConfig
 from biogate.opcua.stack import ua
 from biogate.opcua.transport.interfaces import ChannelInfo
@@ -43,6 +45,8 @@ class Endpoints:
         self.descriptions: Sequence[ua.EndpointDescription] = [
             self._describe(uri, mode) for uri, mode in offered(config)
         ]
+        self.encoded = _encoded(self.descriptions)
+        """The array of `descriptions` as it is on the wire."""
 
     @property
     def application(self) -> ua.ApplicationDescription:
@@ -90,6 +94,14 @@ class Endpoints:
             PolicyId=ua.String(_ANONYMOUS), TokenType=ua.UserTokenType.Anonymous
         )
         return [anonymous, user_name]
+
+
+def _encoded(descriptions: Sequence[ua.EndpointDescription]) -> bytes:
+    writer = Writer()
+    writer.count(descriptions)
+    for description in descriptions:
+        codec_of(ua.EndpointDescription).encode(writer, description)
+    return bytes(writer.buffer)
 
 
 def offered(config: FrontEndConfig) -> list[tuple[str, ua.MessageSecurityMode]]:

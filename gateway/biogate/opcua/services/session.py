@@ -8,6 +8,7 @@ from typing import Any
 
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.services.context import Needs, RequestContext, Service
+from biogate.opcua.services.created_session import created_session
 from biogate.opcua.services.user_token import ANONYMOUS_ROLES, authenticate, check_token
 from biogate.opcua.session import NONCE_BYTES, Session
 from biogate.opcua.stack import StatusCodes, status_name, ua
@@ -27,9 +28,7 @@ _log = logging.getLogger(__name__)
 _MAX_NAME_LENGTH = 256
 
 
-def create_session(
-    ctx: RequestContext, request: ua.CreateSessionRequest
-) -> ua.CreateSessionResponse:
+def create_session(ctx: RequestContext, request: ua.CreateSessionRequest) -> bytes:
     """A session bound to this channel, to be activated by its user (5.7.2)."""
     parameters = request.Parameters
     server = ctx.server
@@ -47,17 +46,14 @@ def create_session(
     session.statistics = SessionStatistics(
         ctx.now_ticks, parameters.EndpointUrl or "", parameters.ServerUri or ""
     )
-    response = ua.CreateSessionResponse()
-    result = response.Parameters
-    result.SessionId = session.session_id
-    result.AuthenticationToken = session.authentication_token
-    result.RevisedSessionTimeout = ua.Double(session.timeout_s * 1000.0)
-    result.ServerNonce = ua.ByteString(session.server_nonce)
-    result.ServerCertificate = ua.ByteString(server.pki.certificate_der)
-    result.ServerEndpoints = list(server.endpoints.descriptions)
-    result.MaxRequestMessageSize = ua.UInt32(server.config.limits.max_message_size)
-    result.ServerSignature = _sign(ctx, parameters.ClientNonce or b"")
-    return response
+    return created_session(
+        ctx.response_header(),
+        session,
+        server.pki.certificate_der,
+        server.endpoints.encoded,
+        _sign(ctx, parameters.ClientNonce or b""),
+        server.config.limits.max_message_size,
+    )
 
 
 def _is_secure(channel: ChannelInfo) -> bool:
