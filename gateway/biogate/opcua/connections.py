@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from biogate.opcua.session import Session
 from biogate.opcua.transport.interfaces import ConnectionHandle
 
 
 class Connections:
-    """Keeps the transport told which connections matter: those with an activated session."""
+    """Keeps the transport told which connections matter: those with an activated session.
 
-    def __init__(self) -> None:
+    `on_moved` is told of sessions that went over to another connection.
+    """
+
+    def __init__(self, on_moved: Callable[[Session, ConnectionHandle], None]) -> None:
+        self._on_moved = on_moved
         self._of_session: dict[Session, ConnectionHandle] = {}
         self._sessions: dict[ConnectionHandle, set[Session]] = {}
 
@@ -22,6 +28,8 @@ class Connections:
         if self._of_session.get(session) is handle:
             return
         self.detach(session)
+        if session.activations > 1:
+            self._on_moved(session, handle)
         session.connected = True
         self._of_session[session] = handle
         self._sessions.setdefault(handle, set()).add(session)

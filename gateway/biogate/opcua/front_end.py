@@ -30,6 +30,7 @@ from biogate.opcua.stack import ua
 from biogate.opcua.subscriptions.sampling import SampledTags
 from biogate.opcua.timekeeper import TimeKeeper
 from biogate.opcua.transport.config import TransportConfig
+from biogate.opcua.transport.interfaces import ConnectionHandle
 from biogate.opcua.transport.listener import Listener
 from biogate_adapters.filetime import now_ticks
 from biogate_security.policy import Policy
@@ -93,7 +94,7 @@ class FrontEnd:
             rights=Rights(policy, space, wall_clock),
             endpoints=Endpoints(config, config.port, pki.certificate_der),
             sessions=SessionManager(config.limits, clock, self._session_closed),
-            connections=Connections(),
+            connections=Connections(self._session_moved),
             queue=RequestQueue(config.limits, clock),
             authenticator=authenticator,
             pki=pki,
@@ -171,6 +172,10 @@ class FrontEnd:
         now_s = self.context.clock()
         for service_set in self.context.service_sets:
             service_set.tick(now_s)
+
+    def _session_moved(self, moved: Session, handle: ConnectionHandle) -> None:
+        for service_set in self.context.service_sets:
+            service_set.session_moved(moved, handle)
 
     def _session_closed(self, closed: Session, delete_subscriptions: bool) -> None:
         self.dispatcher.session_closed(closed, delete_subscriptions)

@@ -125,6 +125,10 @@ class ServiceSet(Protocol):
         """A session ended, by CloseSession or its timeout (then with False)."""
         ...
 
+    def session_moved(self, session: Session, handle: ConnectionHandle) -> None:
+        """A session was activated on another connection than before."""
+        ...
+
     def connection_closed(self, handle: ConnectionHandle) -> None:
         """A connection is gone; requests that wait on it can no longer be answered."""
         ...

@@ -72,6 +72,11 @@ class SubscriptionServices:
         if self._made is not None:
             self._made.owner_closed(session, delete_subscriptions=delete_subscriptions)
 
+    def session_moved(self, session: Session, handle: ConnectionHandle) -> None:
+        """Answer nothing more on the connection before, which may be one in name only."""
+        if self._made is not None:
+            self._made.owner_moved(session, handle)
+
     def connection_closed(self, handle: ConnectionHandle) -> None:
         """Forget the Publish requests that came on it."""
         if self._made is not None:

@@ -53,6 +53,8 @@ class TransferService:
         try:
             subscription = manager.transfer(ctx.session, subscription_id)
         except StatusError as error:
+            if error.status == StatusCodes.BadUserAccessDenied:
+                ctx.warn("transfer refused", subscription=subscription_id)
             return ua.TransferResult(StatusCode=ua.StatusCode(ua.UInt32(error.status)))
         yield from manager.settle(ctx.session, subscription, resend=resend)
         _log.info(

@@ -212,10 +212,13 @@ class ItemPool:
 
     def renew_deadbands(self, span: Callable[[ua.NodeId], float | None]) -> None:
         """Take the present spans of EURanges into account; without one, every change passes."""
+        spans: dict[ua.NodeId, float] = {}
         for item in list(self._percent):
-            before = item.settings.filter
+            before, node_id = item.settings.filter, item.read.NodeId
             assert isinstance(before, DataFilter)
-            filter_ = before.over(span(item.read.NodeId) or 0.0)
+            if node_id not in spans:
+                spans[node_id] = span(node_id) or 0.0
+            filter_ = before.over(spans[node_id])
             if filter_ != before:
                 self.modify(item, replace(item.settings, filter=filter_))
 

@@ -332,10 +332,6 @@ class SubscriptionManager:
             return
         for subscription in client.subscriptions.values():
             subscription.touch()
-        # A session that came over to a new channel waits on the old one no more.
-        client.queue.refuse(
-            StatusCodes.BadSecureChannelClosed, lambda r: r.connection is not request.connection
-        )
         client.queue.add(request)
         self._serve(client)
 
@@ -390,6 +386,15 @@ class SubscriptionManager:
         client.queue.refuse(StatusCodes.BadSessionClosed, lambda _: True)
         if not client.subscriptions:
             del self._clients[owner]
+
+    def owner_moved(self, owner: Any, connection: object) -> None:
+        """A session goes on on this connection: its requests on the one before are refused, so
+        that no message goes to somebody who may not hear it any more."""
+        client = self._clients.get(owner)
+        if client is not None:
+            client.queue.refuse(
+                StatusCodes.BadSecureChannelClosed, lambda r: r.connection is not connection
+            )
 
     def connection_closed(self, connection: object) -> None:
         """Requests that came on this connection can no longer be answered."""

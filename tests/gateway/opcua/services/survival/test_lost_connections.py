@@ -66,6 +66,32 @@ async def test_after_a_cut_of_20_s_nothing_was_lost(
     assert notified_by(await again.answer(request)) == good(22)
 
 
+# Nobody tells the server of a cable that was pulled: the old connection seems to be there.
+async def test_nothing_is_sent_to_a_connection_that_its_session_has_left(
+    site: Any, plant: Any, notified_by: Any
+) -> None:
+    wire = await site.connect()
+    await wire.log_in(site.bench)
+    subscription = await wire.subscribe(1000)
+    await wire.monitor(subscription, "pH", queue_size=10)
+    waiting = [wire.publish() for _ in range(5)]
+    await site.until(lambda: site.parked == 5)
+    again = await site.connect(wire.login)
+    assert await again.activate(site.bench) == S.Good
+    assert (site.parked, site.connections) == (0, 2)
+    plant.set("ph", 1.0)
+    await site.run(3)
+    response = await again.answer(again.publish())
+    assert response.Parameters.NotificationMessage.SequenceNumber == 1
+    assert notified_by(response) == good(0, 1)
+    for request in waiting:  # 5.14.5.3, for who would hear it
+        refused = await wire.answer(request)
+        assert refused.ResponseHeader.ServiceResult.value == S.BadSecureChannelClosed
+    # 5.7.3.3: the old channel is good for the session no more.
+    status = (await wire.ask(ua.ReadRequest())).ResponseHeader.ServiceResult.value
+    assert status == S.BadSecureChannelIdInvalid
+
+
 # 5.13.1.5: what a queue has no room for is lost, and the Overflow bit says where.
 async def test_after_a_cut_of_10_min_a_full_queue_says_that_values_are_missing(
     site: Any, plant: Any, notified_by: Any
