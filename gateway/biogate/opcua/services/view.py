@@ -133,9 +133,14 @@ def _translate(ctx: RequestContext, paths: Sequence[ua.BrowsePath]) -> Work[Resu
 def register_nodes(
     ctx: RequestContext, request: ua.RegisterNodesRequest
 ) -> ua.RegisterNodesResponse:
-    """The NodeIds themselves: access by NodeId is as fast as it gets (5.9.5)."""
+    """The NodeIds themselves: access by NodeId is as fast as it gets (5.9.5).
+
+    They may be unknown; with one that is null the whole request is refused (5.9.5.3).
+    """
     limit = ctx.server.config.limits.max_nodes_per_register_nodes
     nodes = check_count(request.Parameters.NodesToRegister, limit)
+    if any(node.is_null() for node in nodes):
+        raise ServiceError(StatusCodes.BadNodeIdInvalid)
     response = ua.RegisterNodesResponse()
     response.Parameters.RegisteredNodeIds = list(nodes)
     return response

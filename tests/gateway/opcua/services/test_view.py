@@ -9,6 +9,7 @@ import pytest
 from asyncua import ua
 
 from biogate.opcua.front_end import Limits
+from biogate_nodesets.model import Node
 from biogate_security.policy import Action
 
 S = ua.StatusCodes
@@ -366,3 +367,32 @@ def test_registered_nodes_are_read_and_unregistered(client: Any) -> None:
     request = ua.UnregisterNodesRequest()
     request.Parameters.NodesToUnregister = aliases
     assert client.status(client.ask(request)) == S.Good
+
+
+def test_a_null_node_id_refuses_the_whole_registration(client: Any) -> None:
+    """Part 4, 5.9.5.3."""
+    assert client.status(register(client, nid("Constant"), ua.NodeId())) == S.BadNodeIdInvalid
+    assert client.status(register(client)) == S.BadNothingToDo
+
+
+async def test_a_path_with_too_many_targets_is_refused(
+    make_bench: Callable[..., Any], plant: Any
+) -> None:
+    """Part 4, 5.9.4.4: of same BrowseNames, all are targets."""
+    twins = [twin(f"Twin{n}") for n in range(2)]
+    plant.space.add_nodes(twins)
+    try:
+        for limit, status in ((2, S.Good), (1, S.BadTooManyMatches)):
+            client = await make_bench(Limits(max_translate_matches=limit)).session()
+            (result,) = translate(client, path(nid("Reactor"), "1:Twin")).Results
+            assert result.StatusCode.value == status
+            found = [target.TargetId for target in result.Targets]
+            assert found == ([nid("Twin0"), nid("Twin1")] if status == S.Good else [])
+    finally:
+        plant.space.remove_nodes([node.node_id for node in twins])
+
+
+def twin(name: str) -> Node:
+    node = Node(nid(name), ua.NodeClass.Object, ua.QualifiedName("Twin", 1), ua.LocalizedText(name))
+    node.add_reference(ua.NodeId(I.HasComponent), nid("Reactor"), forward=False)
+    return node
