@@ -36,8 +36,9 @@ async def update_accounts(site: Site, users: UserStore, environment: Mapping[str
     Where the site file names its users, all others are shut. Where it names none, accounts stay
     as they are. Raises AccountError, or OSError from storing them.
     """
+    accounts = wanted_accounts(site, users, environment)
     if site.users is not None:
-        await users.update(wanted_accounts(site, users, environment), close_others=True)
+        await users.update(accounts, close_others=True)
 
 
 async def make_accounts(
