@@ -90,6 +90,7 @@ def _unknown(code: int, why: str) -> WriteResult:
 class DeviceSupervisor:
     """One device's life. `on_batch` gets every batch of samples, in order, and must not block.
 
+    `on_state` is told of each change of the device's state.
     `poll_interval_s` is kept as a fixed grid: a poll that takes longer makes the next ones skip,
     never queue. `bad_after_s` is how long the last values stay usable after a failure (default: 10
     polls, at least 10 s). A poll, write or connection attempt that takes longer than
@@ -103,6 +104,7 @@ class DeviceSupervisor:
         *,
         poll_interval_s: float,
         on_batch: Callable[[SampleBatch], None],
+        on_state: Callable[[DeviceState], None] | None = None,
         bad_after_s: float | None = None,
         call_limit_s: float | None = None,
         clock: Clock | None = None,
@@ -116,6 +118,7 @@ class DeviceSupervisor:
         self._adapter = adapter
         self._poll_interval_s = poll_interval_s
         self._on_batch = on_batch
+        self._on_state = on_state
         self._bad_after_s = max(10 * poll_interval_s, 10.0) if bad_after_s is None else bad_after_s
         self._call_limit_s = (
             max(5 * poll_interval_s, 15.0) if call_limit_s is None else call_limit_s
@@ -355,4 +358,11 @@ class DeviceSupervisor:
         return {**self._context, **more}
 
     def _set_state(self, state: DeviceState) -> None:
+        """Tell of a change. What goes wrong there is not the device's failure."""
         self.diagnostics.state = state
+        if self._on_state is None:
+            return
+        try:
+            self._on_state(state)
+        except Exception:  # noqa: BLE001  logged; changes are rare
+            _log.exception("a change of state was not taken", extra=self._told(state=state.value))

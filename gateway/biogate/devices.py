@@ -14,7 +14,7 @@ from biogate.tags import TagInfo, TagTable
 from biogate_adapters.contract import Adapter, SampleBatch, Signal
 from biogate_adapters.factory import create_adapter
 from biogate_adapters.filetime import now_ticks
-from biogate_adapters.supervisor import DeviceSupervisor
+from biogate_adapters.supervisor import DeviceState, DeviceSupervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Devices:
         """
         self._table = table
         self._wall_clock = wall_clock
+        self._on_state: Callable[[str, DeviceState], None] | None = None
         self._devices = {
             name: self._build(device, addresses.get(name, device.config.address))
             for name, device in plan.devices.items()
@@ -53,6 +54,10 @@ class Devices:
 
     def __getitem__(self, name: str) -> Device:
         return self._devices[name]
+
+    def watch(self, on_state: Callable[[str, DeviceState], None]) -> None:
+        """Tell of each device's changes of state from now on."""
+        self._on_state = on_state
 
     def start(self) -> None:
         """Begin to poll every device, each in a task of its own."""
@@ -77,6 +82,10 @@ class Devices:
                 batch.texts,
             )
 
+        def on_state(state: DeviceState) -> None:
+            if self._on_state is not None:
+                self._on_state(plan.name, state)
+
         config = plan.config
         supervisor = DeviceSupervisor(
             plan.name,
@@ -84,6 +93,7 @@ class Devices:
             poll_interval_s=config.poll_interval_ms / 1000,
             bad_after_s=None if config.bad_after_ms is None else config.bad_after_ms / 1000,
             on_batch=on_batch,
+            on_state=on_state,
             address=address,
         )
         return Device(plan, tags, supervisor)

@@ -26,6 +26,7 @@ from biogate.declared.counters import Counters
 from biogate.declared.methods import DeclaredMethods
 from biogate.declared.routes import apply_stored, plain_value
 from biogate.declared.variables import DeclaredVariables
+from biogate.device_events import DeviceEvents
 from biogate.devices import Devices
 from biogate.diagnostics import Diagnostics, count
 from biogate.opcua.config import FrontEndConfig
@@ -191,6 +192,7 @@ class Gateway:
         await storage.update_accounts(self.site, os.environ)
         await front_end.start()
         self._stack.push_async_callback(front_end.stop)
+        self._devices.watch(DeviceEvents(front_end.events, built.devices).state_changed)
         self._devices.start()
         counters = Counters(self._declared, self._store, now_ticks)
         counters.start()

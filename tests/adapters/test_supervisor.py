@@ -526,6 +526,28 @@ async def test_a_consumer_that_fails_does_not_stop_the_polls(supervise, adapter,
     assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
+async def test_each_change_of_state_is_told_once(supervise, adapter, clock):
+    states = []
+    supervise(adapter, on_state=states.append)
+    await clock.advance(3.5)
+    adapter.fault = LOST
+    await clock.advance(60)
+    adapter.fault = None
+    await clock.advance(60)
+    expected = ["CONNECTING", "ONLINE", "FAULT", "LOST", "ONLINE"]
+    assert [state.name for state in states] == expected
+
+
+async def test_a_listener_that_fails_does_not_stop_the_polls(supervise, adapter, clock, caplog):
+    def fail(_state):
+        raise ValueError("nobody home")
+
+    supervisor = supervise(adapter, on_state=fail)
+    await clock.advance(3.5)
+    assert supervisor.diagnostics.polls == 4
+    assert len([record for record in caplog.records if record.exc_info]) == 2
+
+
 def test_a_poll_interval_of_zero_is_refused(adapter, clock, sink):
     with pytest.raises(ValueError, match="not above 0"):
         DeviceSupervisor("AE101", adapter, poll_interval_s=0, on_batch=sink, clock=clock)

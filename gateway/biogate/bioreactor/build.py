@@ -11,6 +11,7 @@ from biogate.builder import Builder
 from biogate.declared.space import build_section
 from biogate.declared.variables import DeclaredVariables
 from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.stack import ua
 from biogate.site import SitePlan
 from biogate.tags import TagTable
 from biogate_nodesets import Model
@@ -18,10 +19,12 @@ from biogate_nodesets import Model
 
 @dataclass(frozen=True, slots=True)
 class BuiltSpace:
-    """The address space, and for each tag the NodeIds (as text) of the Variables that show it."""
+    """The address space, for each tag the NodeIds (as text) of the Variables that show it, and
+    for each device its Object, where its events are heard."""
 
     space: AddressSpace
     variables: Mapping[str, tuple[str, ...]]
+    devices: Mapping[str, ua.NodeId]
 
 
 def build_address_space(
@@ -35,11 +38,14 @@ def build_address_space(
     known = {device.tag(signal) for device in devices for signal in device.profile.signals}
     others = [name for name in table.names if name not in known and name not in declared]
     builders = []
+    objects: Mapping[str, ua.NodeId] = {}
     if plan.units or devices or others:
         builder = _add_namespace(model, plan.site.namespace_uri, table)
         for unit in plan.units.values():
             build_unit(builder, unit, f"{plan.site.namespace_uri}:{unit.name}")
-        build_signals(builder, devices, [table.info(table.index(name)) for name in others])
+        objects = build_signals(
+            builder, devices, [table.info(table.index(name)) for name in others]
+        )
         builders.append(builder)
     for section in plan.sections:
         builders.append(_add_namespace(model, section.namespace, table))
@@ -47,7 +53,9 @@ def build_address_space(
     space = AddressSpace(model)
     for builder in builders:
         builder.bind(space)
-    return BuiltSpace(space, {t: v for builder in builders for t, v in _shown(builder)})
+    for device in objects.values():
+        space.add_notifier(device)
+    return BuiltSpace(space, {t: v for builder in builders for t, v in _shown(builder)}, objects)
 
 
 def _add_namespace(model: Model, uri: str, table: TagTable) -> Builder:

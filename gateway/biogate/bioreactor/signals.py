@@ -14,26 +14,30 @@ _OBJECTS = node_id(ObjectIds.ObjectsFolder)
 _FOLDER = node_id(ObjectIds.FolderType)
 
 
-def build_signals(builder: Builder, devices: list[DevicePlan], computed: list[TagInfo]) -> None:
-    """Add both folders, each only where there is something for it."""
-    if devices:
-        _build_devices(builder, devices)
+def build_signals(
+    builder: Builder, devices: list[DevicePlan], computed: list[TagInfo]
+) -> dict[str, ua.NodeId]:
+    """Add both folders, each only where there is something for it; the Object of each device."""
+    objects = _build_devices(builder, devices) if devices else {}
     if computed:
         parent = _folder(builder, "Computed", "Computed", _OBJECTS, "Tags computed from others")
         for info in computed:
             _variable(builder, f"Computed.{info.name}", info.name, parent, info, "")
+    return objects
 
 
-def _build_devices(builder: Builder, devices: list[DevicePlan]) -> None:
+def _build_devices(builder: Builder, devices: list[DevicePlan]) -> dict[str, ua.NodeId]:
+    objects = {}
     folder = _folder(builder, "Signals", "Signals", _OBJECTS, "Signals of each device, as read")
     for device in devices:
-        parent = _folder(
+        parent = objects[device.name] = _folder(
             builder, f"Signals.{device.name}", device.name, folder, device.config.description
         )
         for signal in device.profile.signals:
             info = builder.table.info(builder.table.index(device.tag(signal)))
             path = f"Signals.{device.name}.{signal.name}"
             _variable(builder, path, signal.name, parent, info, device.name)
+    return objects
 
 
 def _folder(
