@@ -141,7 +141,7 @@ class Dispatcher:
             self._server.sessions.seen(request.session)
             request.session.statistics.requests[request.service] += 1
             if response is not DEFERRED:
-                if len(response) > request.room:
+                if not request.fits(len(response)):
                     raise ServiceError(StatusCodes.BadResponseTooLarge)
                 request.respond(response)
         except ServiceError as error:

@@ -162,6 +162,16 @@ def encode_number(
     return _layout(shape).pack(shape >> _SHAPE_TO_ENCODING_MASK, *fields)
 
 
+_DOUBLE = 11
+_good_double = Struct("<BBdqq").pack
+_VALUE_AND_TIMES = (_VALUE | _SOURCE | _SERVER) >> _SHAPE_TO_ENCODING_MASK
+
+
+def encode_good_double(value: float, source_time: int, server_time: int) -> bytes:
+    """`encode_number` for the most usual case."""
+    return _good_double(_VALUE_AND_TIMES, _DOUBLE, value, source_time, server_time)
+
+
 _FOUR_BYTE_NODE_ID = 1
 _READ_RESPONSE = 634
 _results_head = Struct("<BBHqIIBiHBi")

@@ -55,6 +55,15 @@ class LaneRequest:
         """The bytes that the response may take."""
         return response_room(self.server, self.handle, self.session)
 
+    def fits(self, size: int) -> bool:
+        """Whether a response of `size` bytes fits into `room`."""
+        most = self.session.max_response_size
+        return (
+            size <= self.handle.max_response_size
+            and (not most or size <= most)
+            and size <= self.server.config.limits.max_response_size
+        )
+
     def respond(self, body: bytes) -> None:
         """Send the encoded response of a request that was DEFERRED."""
         self.handle.respond(self.request_id, body)

@@ -16,5 +16,5 @@ def read(request: LaneRequest) -> bytes | None:
     if plan is None:
         return None
     now = server.wall_clock()
-    results = plan.results(server, session.rights, now)
+    results = plan.results(server, session, now)
     return read_response(request.request_handle, now, plan.count, results)

@@ -7,9 +7,8 @@ ordinary rules and put between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +18,7 @@ from biogate.opcua.codec.columns import WIRE_TYPES
 from biogate.opcua.codec.data_values import (
     DataValues,
     encode_data_values,
+    encode_good_double,
     encode_number,
     good_shape,
     new_records,
@@ -31,9 +31,9 @@ from biogate.opcua.subscriptions.projection import DOUBLE, project_columns
 
 if TYPE_CHECKING:
     from biogate.opcua.services.context import ServerContext
-    from biogate.opcua.space.rights import RightsView
+    from biogate.opcua.session import Session
 
-FEW = 8
+FEW = 16
 """So many items are faster one by one than by column."""
 _MAX_OTHERS = 32
 """Items that are read by the ordinary rules: each takes 20 µs."""
@@ -42,8 +42,54 @@ _ROW_BYTES, _OTHER_BYTES, _PLAN_BYTES = 16, 1024, 1024
 _SOURCE = (ua.TimestampsToReturn.Source, ua.TimestampsToReturn.Both)
 _SERVER = (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
 
-_Number = tuple[int, ua.VariantType, int]
-"""Tag, projection, and the latter's built-in type id."""
+
+class _Number:
+    """A tag shown as one of the types that go by column."""
+
+    def __init__(self, source: TagSource, timestamps: ua.TimestampsToReturn) -> None:
+        self.tag = source.tag
+        self.wire = source.projection.value
+        self._projection = source.projection
+        self._source = timestamps in _SOURCE
+        self._server = timestamps in _SERVER
+        # The usual case: a Double that is Good, with both times.
+        self._plain = self.wire == DOUBLE and self._source and self._server
+
+    def result(self, server: ServerContext, _session: Session, now: int) -> bytes:
+        value, status, source_time, server_time = server.tags.number_at(self.tag)
+        if self._plain and source_time and server_time and not status:
+            return encode_good_double(value, source_time, server_time)
+        number, status = project_number(self._projection, value, status)
+        if not self._source:
+            source_time = 0
+        server_time = (server_time or now) if self._server else 0
+        return encode_number(self.wire, number, status, source_time, server_time)
+
+
+class _Refused:
+    """An item that is refused for as long as the plan holds."""
+
+    def __init__(self, refusal: Refusal, timestamps: ua.TimestampsToReturn) -> None:
+        self.status = refusal.status
+        self._server = timestamps in _SERVER
+
+    def result(self, _server: ServerContext, _session: Session, now: int) -> bytes:
+        return encode_number(0, None, self.status, 0, now if self._server else 0)
+
+
+class _Other:
+    """An item that is read by the ordinary rules."""
+
+    def __init__(self, item: ua.ReadValueId, timestamps: ua.TimestampsToReturn) -> None:
+        self._item = item
+        self._timestamps = timestamps
+
+    def result(self, server: ServerContext, session: Session, _now: int) -> bytes:
+        (value,) = read_items(server, session.rights, [self._item], self._timestamps)
+        return encode_item(server, self._item, value)
+
+
+_Row = _Number | _Refused | _Other
 
 
 @dataclass(slots=True, eq=False)
@@ -55,38 +101,16 @@ class ReadPlan:
 
     parameters: bytes
     key: tuple[int, int, int]
-    timestamps: ua.TimestampsToReturn
     count: int
     size: int
-    rows: tuple[_Number | Refusal | ua.ReadValueId, ...] = ()
+    rows: Sequence[_Row] = ()
     columns: _Columns | None = None
 
-    def results(self, server: ServerContext, rights: RightsView, now: int) -> Iterator[bytes]:
+    def results(self, server: ServerContext, session: Session, now: int) -> Iterable[bytes]:
         """The encoded DataValues as they are at this moment, `now` in FILETIME ticks."""
         if self.columns is not None:
-            return self.columns.results(server, rights, now)
-        return (self._result(server, rights, row, now) for row in self.rows)
-
-    def _result(
-        self,
-        server: ServerContext,
-        rights: RightsView,
-        row: _Number | Refusal | ua.ReadValueId,
-        now: int,
-    ) -> bytes:
-        source_time = server_time = 0
-        if isinstance(row, tuple):
-            tag, projection, wire = row
-            value, status, source_time, server_time = server.tags.number_at(tag)
-            number, status = project_number(projection, value, status)
-        elif isinstance(row, Refusal):
-            number, status, wire = None, row.status, 0
-        else:
-            return _read_other(server, rights, row, self.timestamps)
-        if self.timestamps not in _SOURCE:
-            source_time = 0
-        server_time = (server_time or now) if self.timestamps in _SERVER else 0
-        return encode_number(wire, number, status, source_time, server_time)
+            return self.columns.results(server, session, now)
+        return [row.result(server, session, now) for row in self.rows]
 
 
 def plan_read(
@@ -97,36 +121,25 @@ def plan_read(
     timestamps: ua.TimestampsToReturn,
 ) -> ReadPlan | None:
     """The plan for a request whose items were found to be `answers`; None when not worth one."""
-    rows = [_row(item, answer) for item, answer in zip(items, answers, strict=True)]
-    others = sum(isinstance(row, ua.ReadValueId) for row in rows)
+    rows = [_row(*pair, timestamps) for pair in zip(items, answers, strict=True)]
+    others = sum(isinstance(row, _Other) for row in rows)
     if others > _MAX_OTHERS:
         return None
     size = _PLAN_BYTES + 2 * len(parameters) + _ROW_BYTES * len(rows) + _OTHER_BYTES * others
-    plan = ReadPlan(parameters, key, timestamps, len(rows), size)
+    plan = ReadPlan(parameters, key, len(rows), size)
     if len(rows) <= FEW:
-        plan.rows = tuple(rows)
+        plan.rows = rows
     else:
         plan.columns = _Columns.of(rows, timestamps)
     return plan
 
 
-def _row(item: ua.ReadValueId, answer: Answer) -> _Number | Refusal | ua.ReadValueId:
+def _row(item: ua.ReadValueId, answer: Answer, timestamps: ua.TimestampsToReturn) -> _Row:
     if isinstance(answer, Refusal):
-        return answer
-    if isinstance(answer, TagSource) and not item.IndexRange:
-        wire = answer.projection.value
-        if wire in WIRE_TYPES:
-            return answer.tag, answer.projection, wire
-    return item
-
-
-def _read_other(
-    server: ServerContext,
-    rights: RightsView,
-    item: ua.ReadValueId,
-    timestamps: ua.TimestampsToReturn,
-) -> bytes:
-    return encode_item(server, item, read_items(server, rights, [item], timestamps)[0])
+        return _Refused(answer, timestamps)
+    if not isinstance(answer, TagSource) or answer.projection.value not in WIRE_TYPES:
+        return _Other(item, timestamps)
+    return _Other(item, timestamps) if item.IndexRange else _Number(answer, timestamps)
 
 
 @dataclass(slots=True, eq=False)
@@ -141,23 +154,23 @@ class _Columns:
     wire: NDArray[np.uint8]
     refused: NDArray[np.intp]
     refusals: NDArray[np.uint32]
-    others: list[tuple[int, ua.ReadValueId]]
+    others: list[tuple[int, _Other]]
     plain: NDArray[np.void] | None = field(default=None)
 
     @staticmethod
-    def of(
-        rows: Sequence[_Number | Refusal | ua.ReadValueId], timestamps: ua.TimestampsToReturn
-    ) -> _Columns:
-        others = [(n, row) for n, row in enumerate(rows) if isinstance(row, ua.ReadValueId)]
-        rest = [row for row in rows if not isinstance(row, ua.ReadValueId)]
-        refused = [n for n, row in enumerate(rest) if isinstance(row, Refusal)]
-        numbers = [(0, None, DOUBLE) if isinstance(row, Refusal) else row for row in rest]
+    def of(rows: Sequence[_Row], timestamps: ua.TimestampsToReturn) -> _Columns:
+        others = [(n, row) for n, row in enumerate(rows) if isinstance(row, _Other)]
+        rest = [row for row in rows if not isinstance(row, _Other)]
+        refused = [n for n, row in enumerate(rest) if isinstance(row, _Refused)]
+        numbers = [
+            (0, DOUBLE) if isinstance(row, _Refused) else (row.tag, row.wire) for row in rest
+        ]
         columns = _Columns(
             timestamps,
-            np.array([tag for tag, _, _ in numbers], np.intp),
-            np.array([wire for _, _, wire in numbers], np.uint8),
+            np.array([tag for tag, _ in numbers], np.intp),
+            np.array([wire for _, wire in numbers], np.uint8),
             np.array(refused, np.intp),
-            np.array([row.status for row in rest if isinstance(row, Refusal)], np.uint32),
+            np.array([row.status for row in rest if isinstance(row, _Refused)], np.uint32),
             others,
         )
         if not (refused or others) and (columns.wire == DOUBLE).all():
@@ -165,7 +178,7 @@ class _Columns:
             columns.plain = new_records(shape, len(rows))
         return columns
 
-    def results(self, server: ServerContext, rights: RightsView, now: int) -> Iterator[bytes]:
+    def results(self, server: ServerContext, session: Session, now: int) -> Iterable[bytes]:
         value, status, source_time, server_time = server.tags.snapshot(self.tags)
         source, served = self.timestamps in _SOURCE, self.timestamps in _SERVER
         plain = self.plain
@@ -180,7 +193,7 @@ class _Columns:
                 plain["source"] = source_time
             if served:
                 plain["server"] = server_time
-            return iter((plain.tobytes(),))
+            return (plain.tobytes(),)
         if len(self.refused):
             value[self.refused], status[self.refused] = np.nan, self.refusals
             source_time[self.refused] = server_time[self.refused] = 0
@@ -194,19 +207,23 @@ class _Columns:
             DataValues(self.wire, value, status, source_time, server_time)
         )
         if not self.others:
-            return iter((body,))
-        return self._with_others(server, rights, body, sizes)
+            return (body,)
+        return self._with_others(server, session, now, body, sizes)
 
     def _with_others(
-        self, server: ServerContext, rights: RightsView, body: bytes, sizes: NDArray[np.int64]
+        self,
+        server: ServerContext,
+        session: Session,
+        now: int,
+        body: bytes,
+        sizes: NDArray[np.int64],
     ) -> Iterator[bytes]:
         """The runs of numbers with the other results between them."""
         ends = [0, *np.cumsum(sizes).tolist()]
-        before = [position - n for n, (position, _) in enumerate(self.others)]
-        cuts = pairwise((0, *before, len(sizes)))
-        others = iter(self.others)
-        for start, stop in cuts:
+        start = 0
+        for n, (position, other) in enumerate(self.others):
+            stop = position - n  # so many numbers are in front of it
             yield body[ends[start] : ends[stop]]
-            for _, item in others:
-                yield _read_other(server, rights, item, self.timestamps)
-                break
+            yield other.result(server, session, now)
+            start = stop
+        yield body[ends[start] :]

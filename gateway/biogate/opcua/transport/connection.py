@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from typing import Any, cast
 
 from biogate.opcua.codec import DecodeError, DecodeLimits, Reader, encode_message
@@ -34,7 +34,7 @@ from biogate.opcua.transport.secure_channel import SecureChannel
 __all__ = ["ChannelInfo", "ServerConnection"]
 
 
-class _State(Enum):
+class _State(StrEnum):
     HELLO = "waiting for Hello"
     OPENING = "waiting for OpenSecureChannel"
     OPEN = "open"
