@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import sys
 
 from benchmarks import compare
 
 _OTHERS = ("warm_start", "columns", "codec")
 
 
-def main() -> None:
+def main() -> int:
     """Run what the command line names."""
     commands = compare.parser()
     arguments = commands.parse_args()
@@ -20,9 +21,8 @@ def main() -> None:
         module = importlib.import_module(f"benchmarks.{name}")
         print(f"{name}: {(module.__doc__ or '').splitlines()[0]}", flush=True)
         module.main()
-    if not arguments.other:
-        compare.main(commands, arguments)
+    return 0 if arguments.other else compare.main(commands, arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

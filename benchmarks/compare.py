@@ -131,8 +131,8 @@ def write_readme(result: dict[str, Any]) -> None:
     README.write_text(f"{head}{_BEGIN}\n{markdown(result)}\n{_END}{tail}", encoding="utf-8")
 
 
-def main(commands: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
-    """Measure, or show what was measured."""
+def main(commands: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    """Measure, or show what was measured. The exit code: 1 where an answer was wrong."""
     console = Console()
     if not console.is_terminal:
         console.width = _WIDTH
@@ -153,3 +153,5 @@ def main(commands: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
     print_tables(result, console)
     if arguments.readme:
         write_readme(result)
+    servers = [figures for row in result["medians"].values() for figures in row.values()]
+    return 1 if any("wrong" in figures for figures in servers) else 0

@@ -47,8 +47,11 @@ class Visits:
     def keep_coming(self, target: Target, seed: int, stop: Event) -> None:
         """One client after the other, until `stop`."""
         chance = random.Random(seed)
+        names: list[str] = []
         while not stop.is_set():
-            name = chance.choice(list(BEHAVIOURS))
+            if not names:
+                names = chance.sample(list(BEHAVIOURS), len(BEHAVIOURS))
+            name = names.pop()
             try:
                 BEHAVIOURS[name](Visit(target, chance, stop))
             except (KeptError, WrongAnswerError, OSError) as error:

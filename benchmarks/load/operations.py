@@ -152,7 +152,10 @@ class BrowseMany:
             raise WrongAnswerError("a Browse of the same folders has other results than the first")
 
     def _check_all(self, body: bytes) -> None:
-        for folder, result in enumerate(decoded(ua.BrowseResponse, body).Results):
+        results = decoded(ua.BrowseResponse, body).Results or []
+        if len(results) != FOLDERS:
+            raise WrongAnswerError(f"{len(results)} results for {FOLDERS} folders")
+        for folder, result in enumerate(results):
             names = {reference.NodeId.Identifier for reference in result.References}
             expected = {f"Tree.F{folder}.V{n}" for n in range(VARIABLES_PER_FOLDER)}
             complete = all(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.load import requests
 from benchmarks.load.answers import Cursor, WrongAnswerError, check_response
+from benchmarks.load.requests import Template
 from benchmarks.load.session import LONG_MS, Target
 from benchmarks.load.values import Values, take_values
 
@@ -85,12 +86,17 @@ class Subscriber:
         data = self.channel.socket.recv(1 << 20)
         if not data:
             raise WrongAnswerError("the server closed a subscriber's connection")
-        sealed = [self._answered(body, tally) for _, body in self.channel.feed(data)]
+        sealed = [
+            self.channel.sealed(self.take(body, tally))[1] for _, body in self.channel.feed(data)
+        ]
         if sealed:
             self.channel.socket.sendall(b"".join(sealed))
 
-    def _answered(self, body: bytes, tally: Tally) -> bytes:
-        """Count an answer's notifications; the Publish request that follows it."""
+    def take(self, body: bytes, tally: Tally) -> Template:
+        """Count an answer's notifications; the Publish request that follows it.
+
+        Raises WrongAnswerError, also for a NotificationMessage that does not follow the last one.
+        """
         check_response(body, _PUBLISH)
         answer = Cursor(body)
         subscription, available = answer.unpack("Ii")
@@ -99,7 +105,7 @@ class Subscriber:
         if subscription != self._subscription:
             raise WrongAnswerError("notifications of another's Subscription")
         if notifications < 1:
-            return self.channel.sealed(self._publish)[1]
+            return self._publish
         if sequence != self._next_sequence:
             raise WrongAnswerError(
                 f"NotificationMessage {sequence} where {self._next_sequence} should be"
@@ -109,7 +115,7 @@ class Subscriber:
             self._count(_data_change(answer), tally)
         tally.messages += 1
         self._acknowledge.end_with(_ACKNOWLEDGEMENT.pack(self._subscription, sequence))
-        return self.channel.sealed(self._acknowledge)[1]
+        return self._acknowledge
 
     def _count(self, values: Values, tally: Tally) -> None:
         tally.delivered += len(values.handle)
