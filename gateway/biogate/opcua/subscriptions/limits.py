@@ -18,8 +18,8 @@ class SubscriptionLimits:
 
     `max_queued_values` bounds the queues of all items of numbers together, in values of 28 bytes;
     `max_queued_objects` those of all others, in values of some 500 bytes, and
-    `max_object_bytes` what large ones among these hold beyond that. `max_links` are triggering
-    links.
+    `max_object_bytes` what large ones among these hold beyond that. `max_retransmissions` and
+    `max_retransmission_bytes` are each subscription's. `max_links` are triggering links.
     """
 
     published: Limits
@@ -30,6 +30,7 @@ class SubscriptionLimits:
     max_publish_requests_per_session: int = 20
     max_retransmissions: int = 64
     max_retransmission_bytes: int = 4_194_304
+    max_retransmission_bytes_together: int = 134_217_728
     max_queued_values: int = 4_000_000
     max_queued_objects: int = 100_000
     max_object_bytes: int = 67_108_864

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
+from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec import columns
 from biogate.opcua.errors import ServiceError, StatusError
 from biogate.opcua.events.journal import EventJournal
@@ -22,6 +23,7 @@ from biogate.opcua.subscriptions.item_pool import ItemPool
 from biogate.opcua.subscriptions.limits import SubscriptionLimits
 from biogate.opcua.subscriptions.monitored_item import MonitoredItem, Source
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
+from biogate.opcua.subscriptions.retransmission import Retransmissions
 from biogate.opcua.subscriptions.sampling import SLICE_S, SampledTags
 from biogate.opcua.subscriptions.states import State
 from biogate.opcua.subscriptions.subscription import Publishing, Subscription
@@ -104,6 +106,7 @@ class SubscriptionManager:
         self.items = ItemPool(
             limits, tags, journal, self._drop_abandoned, clock, wall_clock, work_clock
         )
+        self._retransmission_bytes = ByteBudget(limits.max_retransmission_bytes_together)
         self._clients: dict[Any, _Client] = {}
         self._subscriptions: dict[int, Subscription] = {}
         self._abandoned: dict[Subscription, None] = {}
@@ -182,11 +185,14 @@ class SubscriptionManager:
             self.items.new_set(),
             client.queue,
             owner,
+            Retransmissions(
+                self.limits.max_retransmissions,
+                self.limits.max_retransmission_bytes,
+                self._retransmission_bytes,
+            ),
             enabled=enabled,
             now_s=self._clock(),
             wall_clock=self._wall_clock,
-            max_retransmissions=self.limits.max_retransmissions,
-            max_retransmission_bytes=self.limits.max_retransmission_bytes,
         )
         client.subscriptions[subscription.id] = subscription
         self._subscriptions[subscription.id] = subscription

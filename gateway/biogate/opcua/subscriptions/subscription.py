@@ -14,6 +14,7 @@ from biogate.opcua.codec import columns
 from biogate.opcua.subscriptions.grid import first_instant, next_instant
 from biogate.opcua.subscriptions.item_set import ItemSet
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
+from biogate.opcua.subscriptions.retransmission import Retransmissions
 from biogate.opcua.subscriptions.states import Action, Event, Situation, State, transition
 from biogate.opcua.subscriptions.statistics import SubscriptionStatistics
 
@@ -52,12 +53,11 @@ class Subscription:
         items: ItemSet,
         queue: PublishQueue | None,
         owner: Any,
+        sent_messages: Retransmissions,
         *,
         enabled: bool,
         now_s: float,
         wall_clock: Callable[[], int],
-        max_retransmissions: int,
-        max_retransmission_bytes: int,
     ) -> None:
         self.id = subscription_id
         self.publishing = publishing
@@ -69,15 +69,12 @@ class Subscription:
         self.next_s = first_instant(now_s, publishing.interval_ms / 1000)
         self.last_served_s = now_s
         self._wall_clock = wall_clock
-        self._max_retransmissions = max_retransmissions
-        self._max_retransmission_bytes = max_retransmission_bytes
         self._sent = False
         self._more = False
         self._lifetime = publishing.lifetime_count
         self._keep_alive = publishing.max_keep_alive_count
         self._next_sequence = 1
-        self._sent_messages: dict[int, bytes] = {}
-        self._sent_bytes = 0
+        self._sent_messages = sent_messages
         self.statistics = SubscriptionStatistics()
 
     # -- events ---------------------------------------------------------------------------------
@@ -159,18 +156,15 @@ class Subscription:
     @property
     def available_sequence_numbers(self) -> list[int]:
         """Messages that are kept until the client acknowledges them, the oldest first."""
-        return list(self._sent_messages)
+        return self._sent_messages.numbers
 
     def acknowledge(self, sequence: int) -> bool:
         """Forget a message; False when it is not there."""
-        message = self._sent_messages.pop(sequence, None)
-        self._sent_bytes -= len(message or b"")
-        return message is not None
+        return self._sent_messages.acknowledge(sequence)
 
     def forget_messages(self) -> None:
         """Keep no message any longer: whoever asks for them may not see what is in them."""
         self._sent_messages.clear()
-        self._sent_bytes = 0
 
     def message(self, sequence: int) -> bytes | None:
         """An unacknowledged NotificationMessage, encoded; None when it is not there."""
@@ -230,7 +224,9 @@ class Subscription:
             self.statistics.events += taken.events
             now = self._wall_clock()
             message = columns.notification_message(self._next_sequence, now, *taken.notifications)
-            self._keep(message)
+            discarded = self._sent_messages.keep(self._next_sequence, message)
+            self.statistics.discarded_messages += discarded
+            self._next_sequence = self._next_sequence % _MAX_SEQUENCE + 1
             self._answer(queue.pop(), message, now)
             if taken.cut:
                 return
@@ -239,17 +235,6 @@ class Subscription:
         """The bytes that the notifications of a response may take."""
         numbers = len(request.results) + len(self._sent_messages) + 1
         return max(0, request.room - _FRAME_BYTES - 4 * numbers)
-
-    def _keep(self, message: bytes) -> None:
-        self._sent_messages[self._next_sequence] = message
-        self._sent_bytes += len(message)
-        self._next_sequence = self._next_sequence % _MAX_SEQUENCE + 1
-        while len(self._sent_messages) > 1 and (
-            len(self._sent_messages) > self._max_retransmissions
-            or self._sent_bytes > self._max_retransmission_bytes
-        ):
-            self.acknowledge(next(iter(self._sent_messages)))
-            self.statistics.discarded_messages += 1
 
     def _answer(self, request: ParkedPublish, message: bytes, now: int) -> None:
         self.statistics.publish_requests += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+from types import SimpleNamespace
+
 import pytest
 from asyncua import ua
 from hypothesis import given, settings
@@ -215,7 +217,7 @@ def test_the_retransmission_queue_is_bounded_in_messages_and_bytes(server, clien
 
     publish(70)
     assert subscription.available_sequence_numbers == list(range(7, 71))
-    subscription._max_retransmission_bytes = 150
+    subscription._sent_messages._most_bytes = 150
     publish(1)
     assert subscription.available_sequence_numbers == [70, 71]
 
@@ -313,7 +315,7 @@ def test_a_publish_request_that_its_client_gave_up_is_not_used(server, client):
 
 def test_requests_of_a_lost_connection_are_not_answered(server, client):
     server.subscribe(client)
-    lost, kept = object(), object()
+    lost, kept = (SimpleNamespace(writable=True) for _ in range(2))
     client.publish(connection=lost)
     client.publish(connection=kept)
     server.manager.connection_closed(lost)
@@ -386,7 +388,9 @@ def test_who_was_not_served_in_a_tick_is_first_in_the_next(server):
             server.worked_s += 0.01
             client.responses.append(body)
 
-        server.manager.publish(client, ParkedPublish(1, None, [], answer, lambda status: None))
+        connection = SimpleNamespace(writable=True)
+        parked = ParkedPublish(1, connection, [], answer, lambda status: None)
+        server.manager.publish(client, parked)
 
     publish_slowly(other)
     for tick in range(1, 3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from asyncua import ua
@@ -23,7 +24,7 @@ class Session:
 
     def __init__(self, server: Any) -> None:
         self.answers = server.client()
-        self.connection = object()
+        self.connection = SimpleNamespace(writable=True)
 
     def publish(self) -> None:
         self.answers.publish(connection=self.connection)
@@ -84,7 +85,7 @@ def test_a_value_is_told_once_in_order_whoever_owns_the_subscription(
         elif step == "cut":
             server.manager.connection_closed(session.connection)
         elif step == "move":
-            session.connection = object()
+            session.connection = SimpleNamespace(writable=True)
         elif step == "modify":
             settings_ = item.settings
             server.manager.items.modify(item, settings_)
