@@ -6,8 +6,16 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from biogate.opcua.stack import StatusCodes
+
+
+class Connection(Protocol):
+    """Where a request came from. `writable`: False while it is read slower than it is sent to."""
+
+    @property
+    def writable(self) -> bool: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -20,7 +28,7 @@ class ParkedPublish:
     """
 
     request_handle: int
-    connection: object
+    connection: Connection
     results: Sequence[int]
     answer: Callable[[bytes], None]
     refuse: Callable[[int], None]
@@ -29,7 +37,11 @@ class ParkedPublish:
 
 
 class PublishQueue:
-    """At most `limit` requests, answered in the order in which they came."""
+    """At most `limit` requests, answered in the order in which they came.
+
+    It is true while one can be answered. A client that does not read what it was sent looks like
+    one that sends no requests: what it misses waits in the queues of its items, as far as they go.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -38,6 +50,9 @@ class PublishQueue:
 
     def __len__(self) -> int:
         return len(self._parked)
+
+    def __bool__(self) -> bool:
+        return bool(self._parked) and self._parked[0].connection.writable
 
     def add(self, request: ParkedPublish) -> None:
         """Park a request; when there are too many, the oldest is refused."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ from biogate.opcua.subscriptions.subscription import Publishing, Subscription
 from biogate.tags import Journal, TagInfo, TagTable
 
 T0 = 133_000_000_000_000_000
+
+
+CONNECTED = SimpleNamespace(writable=True)
 
 
 @dataclass
@@ -93,7 +97,7 @@ class Answers:
         self,
         *,
         acknowledge: tuple[tuple[int, int], ...] = (),
-        connection: object = None,
+        connection: Any = CONNECTED,
         expires_s: float | None = None,
         room: int = 1 << 30,
     ) -> int:
