@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from time import localtime
 from typing import Any
 
 from biogate.opcua.codec.datetimes import from_ticks
@@ -59,10 +59,9 @@ NO_FIELD = EventField(None, None)
 
 def _local_time(event: Event) -> ua.Variant:
     """The offset from UTC where the server runs, at the time of the event (Part 3, 8.41)."""
-    local = from_ticks(event.time).astimezone()
-    offset, saving = local.utcoffset() or timedelta(), local.dst() or timedelta()
+    local = localtime(from_ticks(event.time).timestamp())
     zone = ua.TimeZoneDataType(
-        Offset=ua.Int16(offset // timedelta(minutes=1)), DaylightSavingInOffset=bool(saving)
+        Offset=ua.Int16(local.tm_gmtoff // 60), DaylightSavingInOffset=local.tm_isdst > 0
     )
     return ua.Variant(zone, _T.ExtensionObject)
 

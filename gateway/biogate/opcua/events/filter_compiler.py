@@ -9,7 +9,6 @@ from biogate.opcua.errors import StatusError
 from biogate.opcua.events.content_filter import ContentFilter, Element, Operand
 from biogate.opcua.events.event import BASE_EVENT, Event
 from biogate.opcua.events.fields import EventField, EventTypes
-from biogate.opcua.events.like import MAX_PATTERN
 from biogate.opcua.events.operators import FALSE, OPERATORS, TRUE, Operands
 from biogate.opcua.events.typed import T, Typed, cast, typed
 from biogate.opcua.space.ids import HIERARCHICAL
@@ -29,7 +28,7 @@ class FilterCompiler:
     """Goes through the elements of one filter.
 
     `results` says of each element and operand what is wrong with it. `limit` is how many operands
-    all elements may have together.
+    all elements may have together, those of array literals included.
     """
 
     def __init__(self, types: EventTypes, limit: int) -> None:
@@ -68,13 +67,17 @@ class FilterCompiler:
             )
         )
 
+    def _spend(self, operands: int) -> None:
+        """Elements of an array count like operands. Raises StatusError Bad_TooManyOperations."""
+        self._left -= operands
+        if self._left < 0:
+            raise StatusError(StatusCodes.BadTooManyOperations)
+
     # -- operators ------------------------------------------------------------------------------
 
     def _check_operator(self, operator: int, count: int) -> None:
         """Raises StatusError with the element's status."""
-        self._left -= max(1, count)
-        if self._left < 0:
-            raise StatusError(StatusCodes.BadTooManyOperations)
+        self._spend(max(1, count))
         if operator in _UNSUPPORTED:
             raise StatusError(StatusCodes.BadFilterOperatorUnsupported)
         if operator in _OF_ONE:
@@ -156,8 +159,9 @@ class FilterCompiler:
         if variant.VariantType in _NO_LITERALS or variant.Dimensions is not None:
             raise StatusError(StatusCodes.BadFilterLiteralInvalid)
         elements = variant.Value if isinstance(variant.Value, list) else [variant.Value]
-        if len(elements) > MAX_PATTERN or any(map(_is_large, elements)):
+        if any(map(_is_large, elements)):
             raise StatusError(StatusCodes.BadFilterLiteralInvalid)
+        self._spend(len(elements) - 1)
         return typed(variant)
 
     def _simple_attribute(self, operand: Any, _index: int, _count: int) -> Operand:
