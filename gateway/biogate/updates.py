@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
+from biogate.declared.routes import plain_value
 from biogate.tags import JournalBatch, TagTable, TagValue
 
 
@@ -46,4 +47,6 @@ class TagUpdates:
     def _rows(self, batch: JournalBatch) -> Iterator[TagUpdate]:
         for row, index in enumerate(batch.index.tolist()):
             if self._wanted is None or index in self._wanted:
-                yield TagUpdate(self._table.info(index).name, self._table.value_in(batch, row))
+                value = self._table.value_in(batch, row)
+                plain = value._replace(value=plain_value(value.value))
+                yield TagUpdate(self._table.info(index).name, plain)

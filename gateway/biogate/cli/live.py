@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 
 REFRESH_S = 0.5
 _OTHER_ROWS = 3  # the header, the line that says how many more there are, the cursor's
+_WIDTH = 40
 _STYLES = {0: "green", 1: "yellow", 2: "red"}
 
 
 def format_value(value: Any) -> str:
-    """A value as a person reads it: five significant digits, – for none."""
+    """A value as a person reads it: five significant digits, cut short, – for none."""
     if value is None:
         return "–"
     if isinstance(value, float):
         return f"{value:.5g}" if math.isfinite(value) else str(value)
-    return str(value)
+    text = str(value)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
 
 
 def format_age(seconds: float) -> str:

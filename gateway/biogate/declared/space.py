@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from biogate.builder import ANALOG_TYPES, READ_ONLY, READ_WRITE, Builder, analog_properties
 from biogate.declared.methods import add_method
 from biogate.declared.types import DataTypes
@@ -23,11 +25,13 @@ def build_section(builder: Builder, section: SectionPlan, variables: DeclaredVar
     folders = {each.key for each in section.objects if each.config.folder}
     for each in section.objects:
         _add_object(builder, each, organized=each.parent in folders or not each.parent)
-    plain = [each for each in section.variables if not _is_analog(each)]
-    add_nodes(builder.model, [_plain_variable(builder, each, types) for each in plain])
+    for analog, group in groupby(section.variables, _is_analog):
+        if analog:
+            for each in group:
+                _add_analog(builder, each, types)
+        else:
+            add_nodes(builder.model, [_plain_variable(builder, each, types) for each in group])
     for variable in section.variables:
-        if _is_analog(variable):
-            _add_analog(builder, variable, types)
         builder.bind_tag(node_id(variable.key, builder.namespace), variables.source(variable.tag))
     for method in section.methods:
         add_method(builder, method, types)

@@ -145,7 +145,9 @@ async def test_a_historized_variable_says_so(client: Client) -> None:
 async def test_the_embedding_program_reads_and_writes_them_as_python_values(
     gateway: Gateway,
 ) -> None:
+    updates = gateway.updates(["skid.Skid.Batch"])
     await gateway.write("skid.Skid.Batch", "B-18")
+    assert [update.value.value for update in await anext(updates)] == ["B-18"]
     await gateway.write("skid.Skid.Numbers", [7])
     await gateway.write("skid.Skid.Set", "Running")
     assert gateway.read("skid.Skid.Batch").value == "B-18"
