@@ -87,11 +87,6 @@ class EncodedNotifications:
         else:
             self._body, self._handles = _interleave(shapes, rows)
 
-    @property
-    def size(self) -> int:
-        """The bytes that the rows take."""
-        return len(self._body)
-
     def with_handles(self, handles: NDArray[np.uint32]) -> bytes:
         """The rows as MonitoredItemNotifications, one after the other, with these handles."""
         if self._handles.dtype == np.int64:
