@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from biogate.demo import DEMO_SITE
-from biogate.site import Site, SiteError, parse_site
+from biogate.site import Site, SiteError, parse_site, plan_site
 
 DEMO = DEMO_SITE.read_bytes()
 LINES = DEMO.decode().splitlines()
@@ -91,6 +91,36 @@ def paths(node: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 PATHS = paths(TREE)
+NODES = """
+biogate: 1
+enterprise: E
+site: S
+area: A
+process_cell: C
+opcua: {anonymous: operate, trust_any_client: true}
+users: {olga: {roles: [Operator, Observer], disabled: true}}
+nodes:
+  skid:
+    namespace: urn:acme:skid
+    enumerations: {Mode: [Idle, Running]}
+    objects:
+      Skid:
+        folder: false
+        variables:
+          Level: {type: Double, value: 1, unit: LTR, range: [0, 50], writable: true, write_range: [0, 45]}
+          Matrix: {type: Int32, value: [[1, 2], [3, 4]], dimensions: [2, 0], audited: false, writable: true}
+          Beat: {type: UInt16, source: {kind: counter, interval_ms: 20, step: 2}, repeat: 3}
+          State: {type: Mode, value: Running, name: Mode, description: x, historized: true}
+          Alarm: {type: Int32, writable: true, raises_event: gone}
+        methods:
+          Add:
+            inputs: {a: {type: Int32}, b: {type: Int32, dimensions: [0]}}
+            outputs: {sum: {type: Int32, expression: a + len(b)}}
+          Root: {inputs: {x: {type: Double}}, outputs: {y: {type: Double}}, function: "math:sqrt"}
+        objects: {Inner: {objects: {Innermost: {}}}}
+"""  # noqa: E501
+NODE_TREE = YAML(typ="safe", pure=True).load(NODES)
+NODE_PATHS = paths(NODE_TREE)
 leaves = st.one_of(
     st.none(),
     st.booleans(),
@@ -116,6 +146,28 @@ def test_values_replaced_by_anything(catalogue, changes) -> None:
         replace(tree, path, value)
 
     load_or_locate(dump(tree).encode("utf-8", errors="surrogatepass"), catalogue)
+
+
+node_values = st.one_of(
+    values,
+    st.sampled_from(
+        [[], {}, [[]], [[1], 2], 10**30, -1, 5, "Int32", "Mode", "a +", "x.y", "math:pi", "i=1",
+         "nsu=u;b=%", "Skid", "Level.EURange", {"kind": "counter"}, [1, 0], True]
+    ),
+)  # fmt: skip
+
+
+@fuzz
+@given(st.lists(st.tuples(st.sampled_from(NODE_PATHS), node_values), min_size=1, max_size=4))
+def test_values_of_declared_nodes_replaced_by_anything(catalogue, changes) -> None:
+    tree = copy.deepcopy(NODE_TREE)
+    for path, value in changes:
+        replace(tree, path, value)
+
+    site = load_or_locate(dump(tree).encode("utf-8", errors="surrogatepass"), catalogue)
+
+    if isinstance(site, Site):
+        plan_site(site, catalogue)
 
 
 def replace(tree: Any, path: tuple[Any, ...], value: Any) -> None:
@@ -153,5 +205,6 @@ def test_any_bytes(catalogue, content) -> None:
     load_or_locate(content, catalogue)
 
 
-def test_the_unchanged_tree_loads(catalogue) -> None:
-    assert isinstance(load_or_locate(dump(TREE).encode(), catalogue), Site)
+def test_the_unchanged_trees_load(catalogue) -> None:
+    for tree in (TREE, NODE_TREE):
+        assert isinstance(load_or_locate(dump(tree).encode(), catalogue), Site)
