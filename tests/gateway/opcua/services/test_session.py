@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -306,6 +307,24 @@ async def test_a_moved_session_keeps_its_user(bench: Any) -> None:
     assert again.status(await again.activate()) == S.BadIdentityChangeNotSupported
     response = await again.activate(password_token(bench, again.nonce))
     assert again.status(response) == S.Good
+
+
+async def test_a_user_whose_roles_have_changed_comes_back_with_the_new_ones(
+    bench: Any, monkeypatch: Any
+) -> None:
+    client, again = bench.client(1), bench.client(2)
+    client.create_session()
+    await client.activate(password_token(bench, client.nonce))
+
+    async def observer(name: str, password: str, source: str = "") -> Any:
+        return SimpleNamespace(user=name, roles=frozenset({"AuthenticatedUser", "Observer"}))
+
+    monkeypatch.setattr(bench.users, "authenticate", observer)
+    again.token, again.nonce = client.token, client.nonce
+    response = await again.activate(password_token(bench, again.nonce))
+    assert again.status(response) == S.Good
+    (session,) = bench.front_end.context.sessions
+    assert session.rights.subject.roles == {"AuthenticatedUser", "Observer"}
 
 
 async def test_the_user_of_a_session_may_change_on_its_channel(client: Any, bench: Any) -> None:
