@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from biogate.opcua.events.event import Event
 from biogate.opcua.events.event_filter import EventFilter
 from biogate.opcua.events.journal import Emitted, EventJournal
-from biogate.opcua.events.queue import EventQueue
+from biogate.opcua.events.queue import EventQueue, Origin
 from biogate.opcua.space.ids import SERVER
 from biogate.opcua.stack import ObjectIds, node_id, ua
 from biogate.opcua.subscriptions.monitored_item import EventSource, MonitoredItem
@@ -121,13 +121,14 @@ def _offer(
     assert isinstance(filter_, EventFilter)
     assert isinstance(queue, EventQueue)
     assert isinstance(source, EventSource)
-    if not source.hears(event):
+    origin = Origin(event.source_node, event.type)
+    if not source.hears(origin):
         return
     if filter_ not in encoded:
         encoded[filter_] = _fields(filter_, event) if filter_.passes(event) else None
     fields = encoded[filter_]
     if fields is not None:
-        queue.push(fields, overflow_of(item, wall_clock))
+        queue.push(fields, origin, overflow_of(item, wall_clock))
 
 
 def _fields(filter_: EventFilter, event: Event) -> bytes:

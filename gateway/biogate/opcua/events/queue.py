@@ -7,11 +7,25 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from biogate.opcua.byte_budget import ByteBudget
+from biogate.opcua.stack import ua
+
+
+class Origin(NamedTuple):
+    """What decides whether somebody may receive an event."""
+
+    source_node: ua.NodeId
+    type: ua.NodeId
 
 
 class _Entry(NamedTuple):
+    """`origin` None: the event that says that others are lost."""
+
     fields: bytes
-    is_overflow: bool = False
+    origin: Origin | None
+
+    @property
+    def is_overflow(self) -> bool:
+        return self.origin is None
 
 
 class EventQueue:
@@ -50,22 +64,22 @@ class EventQueue:
             del self._entries[place]
             self.lose(overflow)
 
-    def push(self, fields: bytes, overflow: Callable[[], bytes]) -> None:
+    def push(self, fields: bytes, origin: Origin, overflow: Callable[[], bytes]) -> None:
         """Queue an event; `overflow` makes the one that says that events are lost."""
         self.pushes += 1
         if not self._budget.take(len(fields)):
             self.lose(overflow)
             return
         if self._events < self.capacity:
-            self._entries.append(_Entry(fields))
+            self._entries.append(_Entry(fields, origin))
             return
         place = self._victim
         self._budget.give_back(len(self._entries[place].fields))
         if self.discard_oldest:
             del self._entries[place]
-            self._entries.append(_Entry(fields))
+            self._entries.append(_Entry(fields, origin))
         else:
-            self._entries[place] = _Entry(fields)
+            self._entries[place] = _Entry(fields, origin)
         self.lose(overflow)
 
     def lose(self, overflow: Callable[[], bytes], count: int = 1) -> None:
@@ -74,7 +88,7 @@ class EventQueue:
         if self._has_overflow:
             return
         self._has_overflow = True
-        entry = _Entry(overflow(), is_overflow=True)
+        entry = _Entry(overflow(), None)
         if self.discard_oldest:
             self._entries.appendleft(entry)
         else:
@@ -97,6 +111,16 @@ class EventQueue:
             self._has_overflow = False
         else:
             self._budget.give_back(len(entry.fields))
+
+    def withhold(self, hears: Callable[[Origin], bool]) -> None:
+        """Let go of events that may be received no longer."""
+        kept: deque[_Entry] = deque()
+        for entry in self._entries:
+            if entry.origin is None or hears(entry.origin):
+                kept.append(entry)
+            else:
+                self._budget.give_back(len(entry.fields))
+        self._entries = kept
 
     def clear(self) -> None:
         """Empty the queue."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from biogate.opcua.errors import StatusError
-from biogate.opcua.events.event import Event
 from biogate.opcua.events.event_filter import EventFilter, FilterError
+from biogate.opcua.events.queue import Origin
 from biogate.opcua.services.context import ServerContext
 from biogate.opcua.space.rights import RightsView
 from biogate.opcua.stack import StatusCodes, ua
@@ -40,10 +40,10 @@ def event_source(
             return True
         return rights.may(Action.BROWSE, node) and rights.may(Action.RECEIVE_EVENTS, node)
 
-    def hears(event: Event) -> bool:
+    def hears(origin: Origin) -> bool:
         """Both the source and the type must allow it (Part 3, 8.55)."""
         rights = subscription.owner.rights
-        return may_receive(rights, event.source_node) and may_receive(rights, event.type)
+        return may_receive(rights, origin.source_node) and may_receive(rights, origin.type)
 
     return EventSource(read.NodeId, hears)
 

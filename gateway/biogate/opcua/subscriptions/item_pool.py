@@ -301,6 +301,11 @@ class ItemPool:
             code: Any = ua.StatusCode(ua.UInt32(status))
             item.queue.push(ua.DataValue(ua.Variant(), code, _ticks(now), _ticks(now)))
 
+    def withhold(self, item: MonitoredItem) -> None:
+        """Rights have changed: let go of queued events that their owner may not receive now."""
+        if isinstance(item.source, EventSource) and isinstance(item.queue, EventQueue):
+            item.queue.withhold(item.source.hears)
+
     def revive(self, item: MonitoredItem) -> None:
         """Sample an item again that had ended."""
         item.ended = False

@@ -449,6 +449,7 @@ class SubscriptionManager:
             if not item.ended:
                 self.items.end(item, status)
             return
+        self.items.withhold(item)
         source = self._access.source(subscription, item)
         if source is not None:
             item.ended = False

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from biogate.opcua.events.event import Event
 from biogate.opcua.events.event_filter import EventFilter
-from biogate.opcua.events.queue import EventQueue
+from biogate.opcua.events.queue import EventQueue, Origin
 from biogate.opcua.stack import ua
 from biogate.opcua.subscriptions.filters import DataFilter
 from biogate.opcua.subscriptions.layout import Feed
@@ -51,7 +50,7 @@ class EventSource:
     """The events of an Object; `hears` tells whether the item's owner may receive one."""
 
     notifier: ua.NodeId
-    hears: Callable[[Event], bool]
+    hears: Callable[[Origin], bool]
 
 
 Source = NumberSource | ObjectSource | EventSource

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from asyncua import ua
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biogate.opcua.byte_budget import ByteBudget
-from biogate.opcua.events.queue import EventQueue
+from biogate.opcua.events.queue import EventQueue, Origin
 
 LOST = b"lost"
+ORIGIN, OTHER = (Origin(ua.NodeId(name, 1), ua.NodeId(2041)) for name in ("pump", "valve"))
 
 
 class Plain:
@@ -60,7 +62,7 @@ def test_what_is_in_the_queue_is_what_the_rules_say(
     for number, step in enumerate(steps):
         if step == "push":
             event = b"event %d" % number
-            queue.push(event, lambda: LOST)
+            queue.push(event, ORIGIN, lambda: LOST)
             plain.push(event)
         elif queue:
             queue.take()
@@ -73,8 +75,8 @@ def test_what_is_in_the_queue_is_what_the_rules_say(
 
 def test_an_event_without_room_in_the_budget_is_lost_and_said_to_be() -> None:
     queue = EventQueue(5, ByteBudget(10), discard_oldest=True)
-    queue.push(b"12345678", lambda: LOST)
-    queue.push(b"12345678", lambda: LOST)
+    queue.push(b"12345678", ORIGIN, lambda: LOST)
+    queue.push(b"12345678", ORIGIN, lambda: LOST)
     assert queue.lost == 1
     assert drain(queue) == [LOST, b"12345678"]
 
@@ -83,7 +85,7 @@ def test_a_queue_that_shrinks_loses_by_its_policy() -> None:
     for oldest, expected in ((True, [LOST, b"3", b"4"]), (False, [b"1", b"2", LOST])):
         queue = EventQueue(4, ByteBudget(100), discard_oldest=oldest)
         for event in (b"1", b"2", b"3", b"4"):
-            queue.push(event, lambda: LOST)
+            queue.push(event, ORIGIN, lambda: LOST)
         queue.configure(2, lambda: LOST, discard_oldest=oldest)
         assert queue.lost == 2
         assert drain(queue) == expected
@@ -92,9 +94,19 @@ def test_a_queue_that_shrinks_loses_by_its_policy() -> None:
 def test_a_cleared_queue_gives_its_bytes_back() -> None:
     budget = ByteBudget(100)
     queue = EventQueue(1, budget, discard_oldest=False)
-    queue.push(b"1", lambda: LOST)
-    queue.push(b"2", lambda: LOST)
+    queue.push(b"1", ORIGIN, lambda: LOST)
+    queue.push(b"2", ORIGIN, lambda: LOST)
     queue.clear()
     assert len(queue) == budget.used == 0
-    queue.push(b"3", lambda: LOST)
+    queue.push(b"3", ORIGIN, lambda: LOST)
     assert drain(queue) == [b"3"]
+
+
+def test_events_that_may_be_received_no_longer_are_let_go() -> None:
+    budget = ByteBudget(100)
+    queue = EventQueue(2, budget, discard_oldest=True)
+    for event, origin in ((b"1", ORIGIN), (b"2", OTHER), (b"3", ORIGIN)):
+        queue.push(event, origin, lambda: LOST)
+    queue.withhold(lambda origin: origin != OTHER)
+    assert budget.used == 1
+    assert drain(queue) == [LOST, b"3"]

@@ -390,6 +390,19 @@ async def test_events_of_a_source_or_type_that_is_denied_do_not_arrive(
     assert listener.severities() == [4]
 
 
+async def test_events_that_wait_are_let_go_when_their_right_is_withdrawn(
+    bench: Any, listener: Listener, emit: Any, run: Any
+) -> None:
+    item = listener.listen(mode=SAMPLING)
+    emit(1, source=PUMP)
+    emit(2, source=AREA)
+    run(bench, 0.1)
+    bench.policy.deny(Action.RECEIVE_EVENTS, PUMP)
+    run(bench, 0.1)
+    listener.set_mode(item, REPORTING)
+    assert listener.severities() == [2]
+
+
 async def test_an_item_whose_right_is_withdrawn_hears_nothing_until_it_is_back(
     bench: Any, listener: Listener, emit: Any
 ) -> None:
