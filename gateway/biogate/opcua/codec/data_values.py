@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,19 +71,46 @@ def _shapes(rows: DataValues) -> NDArray[np.uint16]:
 
 
 def _interleave(shapes: NDArray[np.uint16], rows: DataValues) -> tuple[bytes, NDArray[np.int64]]:
-    sizes = np.empty(len(shapes), np.int64)
-    blocks = []
-    for shape in np.flatnonzero(np.bincount(shapes)).tolist():
-        places = np.flatnonzero(shapes == shape)
-        records = _records(shape, rows.rows(places))
-        sizes[places] = records.dtype.itemsize
-        blocks.append((places, records))
-    starts = np.cumsum(sizes) - sizes
+    """Rows of several shapes, field by field: each to its place in its own record."""
+    sizes = _SIZES[shapes]
+    at = np.cumsum(sizes) - sizes
     body = np.empty(int(sizes.sum()), np.uint8)
-    for places, records in blocks:
-        size = records.dtype.itemsize
-        body[starts[places, None] + np.arange(size)] = records.view(np.uint8).reshape(-1, size)
+    body[at] = shapes >> _SHAPE_TO_ENCODING_MASK
+    at += 1
+    types = np.where(shapes & _VALUE, shapes & _TYPE_MASK, 0)
+    for wire in (np.flatnonzero(np.bincount(types)[1:]) + 1).tolist():
+        places = np.flatnonzero(types == wire)
+        body[at[places]] = wire
+        at[places] += 1
+        value = rows.value[places]
+        _put(body, at, places, WIRE_TYPES[wire], value != 0 if wire == _BOOLEAN else value)
+    for flag, layout, column in (
+        (_STATUS, "<u4", rows.status),
+        (_SOURCE, "<i8", rows.source_time),
+        (_SERVER, "<i8", rows.server_time),
+    ):
+        present = (shapes & flag) != 0
+        if present.all():
+            _put(body, at, slice(None), layout, column)
+        elif present.any():
+            places = np.flatnonzero(present)
+            _put(body, at, places, layout, column[places])
     return body.tobytes(), sizes
+
+
+def _put(
+    body: NDArray[np.uint8],
+    at: NDArray[np.int64],
+    places: NDArray[np.intp] | slice,
+    layout: str,
+    values: NDArray[Any],
+) -> None:
+    """Write a value at the position of each place, and move the position behind it."""
+    size = np.dtype(layout).itemsize
+    # A number may begin at any byte: a view with one for each of them.
+    window = np.ndarray((len(body) - size + 1,), layout, body.data, 0, (1,))
+    window[at[places]] = values
+    at[places] += size
 
 
 def _records(shape: int, rows: DataValues) -> NDArray[np.void]:
@@ -128,6 +155,15 @@ def _record_type(shape: int) -> np.dtype[np.void]:
         fields.append(("server", "<i8"))
     return np.dtype(fields)
 
+
+def _size(shape: int) -> int:
+    wire = shape & _TYPE_MASK
+    if shape & _VALUE and wire not in WIRE_TYPES:
+        return 0
+    return _record_type(shape).itemsize
+
+
+_SIZES = np.array([_size(shape) for shape in range(_SHAPES)], np.int64)
 
 _CODES = {1: "?", 2: "b", 3: "B", 4: "h", 5: "H", 6: "i", 7: "I", 10: "f", 11: "d"}
 

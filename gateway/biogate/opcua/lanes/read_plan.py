@@ -8,7 +8,7 @@ ordinary rules and put between them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +37,7 @@ FEW = 16
 """So many items are faster one by one than by column."""
 _MAX_OTHERS = 32
 """Items that are read by the ordinary rules: each takes 20 µs."""
-_ROW_BYTES, _OTHER_BYTES, _PLAN_BYTES = 16, 1024, 1024
+_ROW_BYTES, _OTHER_BYTES, _PLAN_BYTES = 64, 1024, 1024
 
 _SOURCE = (ua.TimestampsToReturn.Source, ua.TimestampsToReturn.Both)
 _SERVER = (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
@@ -130,7 +130,7 @@ def plan_read(
     if len(rows) <= FEW:
         plan.rows = rows
     else:
-        plan.columns = _Columns.of(rows, timestamps)
+        plan.columns = _Columns(rows, timestamps)
     return plan
 
 
@@ -142,73 +142,66 @@ def _row(item: ua.ReadValueId, answer: Answer, timestamps: ua.TimestampsToReturn
     return _Other(item, timestamps) if item.IndexRange else _Number(answer, timestamps)
 
 
-@dataclass(slots=True, eq=False)
 class _Columns:
-    """Many rows. `others` are left out of the columns; their positions are those in the request.
+    """Many rows. `_others` are left out of the columns; their positions are the request's."""
 
-    `plain` are records for the usual case: all rows Doubles, all Good, no time missing.
-    """
-
-    timestamps: ua.TimestampsToReturn
-    tags: NDArray[np.intp]
-    wire: NDArray[np.uint8]
-    refused: NDArray[np.intp]
-    refusals: NDArray[np.uint32]
-    others: list[tuple[int, _Other]]
-    plain: NDArray[np.void] | None = field(default=None)
-
-    @staticmethod
-    def of(rows: Sequence[_Row], timestamps: ua.TimestampsToReturn) -> _Columns:
-        others = [(n, row) for n, row in enumerate(rows) if isinstance(row, _Other)]
+    def __init__(self, rows: Sequence[_Row], timestamps: ua.TimestampsToReturn) -> None:
         rest = [row for row in rows if not isinstance(row, _Other)]
-        refused = [n for n, row in enumerate(rest) if isinstance(row, _Refused)]
         numbers = [
             (0, DOUBLE) if isinstance(row, _Refused) else (row.tag, row.wire) for row in rest
         ]
-        columns = _Columns(
-            timestamps,
-            np.array([tag for tag, _ in numbers], np.intp),
-            np.array([wire for _, wire in numbers], np.uint8),
-            np.array(refused, np.intp),
-            np.array([row.status for row in rest if isinstance(row, _Refused)], np.uint32),
-            others,
+        refused = [n for n, row in enumerate(rest) if isinstance(row, _Refused)]
+        self._tags = np.array([tag for tag, _ in numbers], np.intp)
+        self._wire = np.array([wire for _, wire in numbers], np.uint8)
+        self._refused = np.array(refused, np.intp)
+        self._refusals = np.array(
+            [row.status for row in rest if isinstance(row, _Refused)], np.uint32
         )
-        if not (refused or others) and (columns.wire == DOUBLE).all():
-            shape = good_shape(DOUBLE, source=timestamps in _SOURCE, server=timestamps in _SERVER)
-            columns.plain = new_records(shape, len(rows))
-        return columns
+        self._others = [(n, row) for n, row in enumerate(rows) if isinstance(row, _Other)]
+        self._source, self._server = timestamps in _SOURCE, timestamps in _SERVER
+        self._doubles = bool((self._wire == DOUBLE).all())
+        # Records for the usual case: all rows Doubles, all Good, no time missing.
+        self._plain: NDArray[np.void] | None = None
+        if self._doubles and not (refused or self._others):
+            shape = good_shape(DOUBLE, source=self._source, server=self._server)
+            self._plain = new_records(shape, len(rows))
 
     def results(self, server: ServerContext, session: Session, now: int) -> Iterable[bytes]:
-        value, status, source_time, server_time = server.tags.snapshot(self.tags)
-        source, served = self.timestamps in _SOURCE, self.timestamps in _SERVER
-        plain = self.plain
+        value, status, source_time, server_time = server.tags.snapshot(self._tags)
         if (
-            plain is not None
+            self._plain is not None
             and not status.any()
-            and (not source or source_time.all())
-            and (not served or server_time.all())
+            and (not self._source or source_time.all())
+            and (not self._server or server_time.all())
         ):
-            plain["value"] = value
-            if source:
-                plain["source"] = source_time
-            if served:
-                plain["server"] = server_time
-            return (plain.tobytes(),)
-        if len(self.refused):
-            value[self.refused], status[self.refused] = np.nan, self.refusals
-            source_time[self.refused] = server_time[self.refused] = 0
-        value, status = project_columns(self.wire, value, status)
-        if not source:
-            source_time = np.zeros_like(source_time)
-        server_time = (
-            np.where(server_time == 0, now, server_time) if served else np.zeros_like(server_time)
-        )
-        body, sizes = encode_data_values(
-            DataValues(self.wire, value, status, source_time, server_time)
-        )
-        if not self.others:
-            return (body,)
-        return self._with_others(server, session, now, body, sizes)
+            return (self._as_records(self._plain, value, source_time, server_time),)
+        if len(self._refused):
+            value[self._refused], status[self._refused] = np.nan, self._refusals
+            source_time[self._refused] = server_time[self._refused] = 0
+        if not self._doubles:
+            value, status = project_columns(self._wire, value, status)
+        if not self._source:
+            source_time[:] = 0
+        server_time[server_time == 0] = now
+        if not self._server:
+            server_time[:] = 0
+        rows = DataValues(self._wire, value, status, source_time, server_time)
+        body, sizes = encode_data_values(rows)
+        return self._with_others(server, session, now, body, sizes) if self._others else (body,)
+
+    def _as_records(
+        self,
+        records: NDArray[np.void],
+        value: NDArray[np.float64],
+        source_time: NDArray[np.int64],
+        server_time: NDArray[np.int64],
+    ) -> bytes:
+        records["value"] = value
+        if self._source:
+            records["source"] = source_time
+        if self._server:
+            records["server"] = server_time
+        return records.tobytes()
 
     def _with_others(
         self,
@@ -221,7 +214,7 @@ class _Columns:
         """The runs of numbers with the other results between them."""
         ends = [0, *np.cumsum(sizes).tolist()]
         start = 0
-        for n, (position, other) in enumerate(self.others):
+        for n, (position, other) in enumerate(self._others):
             stop = position - n  # so many numbers are in front of it
             yield body[ends[start] : ends[stop]]
             yield other.result(server, session, now)
