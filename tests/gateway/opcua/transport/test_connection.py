@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import pytest
@@ -483,6 +484,24 @@ def test_every_complete_message_starts_a_new_deadline(bare, clock):
         assert client.server.tick() is None
         client.send(client.chunk(READ)[1:])
     assert len(client.requests) == 6
+
+
+@settings(max_examples=50, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    bodies=st.lists(st.binary(min_size=1, max_size=200), min_size=1, max_size=6),
+    cuts=st.lists(st.integers(0, 1500), max_size=12),
+)
+def test_wherever_the_network_cuts_the_stream_the_same_requests_come_out(bare, bodies, cuts):
+    client = bare().open()
+    stream = b"".join(
+        client.chunk(body[: n % 3], b"C", request_id=n) + client.chunk(body[n % 3 :], request_id=n)
+        for n, body in enumerate(bodies)
+    )
+    ends = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
+    for start, stop in itertools.pairwise(ends):
+        client.send(stream[start:stop])
+    assert [(r.request_id, r.message) for r in client.requests] == list(enumerate(bodies))
+    assert client.server.deadline_s == client.server._secure.newest.ends_s  # nothing is awaited
 
 
 # -- garbage ---------------------------------------------------------------------------------------
