@@ -162,9 +162,9 @@ def document_path(data: object, location: tuple[int | str, ...]) -> KeyPath:
     path: list[int | str] = []
     for i, part in enumerate(location):
         last = i == len(location) - 1
-        if part == "[key]":
-            break
         step = _at(data, tuple(path))
+        if part == "[key]" and not (isinstance(step, dict) and part in step):
+            break
         known = (isinstance(step, dict) and part in step) or (
             isinstance(step, list) and isinstance(part, int)
         )

@@ -205,6 +205,13 @@ def test_any_bytes(catalogue, content) -> None:
     load_or_locate(content, catalogue)
 
 
+def test_a_key_that_is_called_like_pydantics_mark_for_keys_is_located(catalogue) -> None:
+    tree = copy.deepcopy(NODE_TREE)
+    tree["users"]["olga"]["[key]"] = None
+
+    assert isinstance(load_or_locate(dump(tree).encode(), catalogue), SiteError)
+
+
 def test_the_unchanged_trees_load(catalogue) -> None:
     for tree in (TREE, NODE_TREE):
         assert isinstance(load_or_locate(dump(tree).encode(), catalogue), Site)
