@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from biogate.declared.routes import plain_value
 from biogate.tags import JournalBatch, TagInfo, TagTable, TagValue
 from biogate_adapters import status
 
@@ -62,7 +63,8 @@ class ComputedTags:
             self._evaluate(computed, batches[-1].server_time)
 
     def _values(self, computed: _Computed) -> list[TagValue]:
-        return [self.table.read(name) for name in computed.inputs]
+        values = (self.table.read(name) for name in computed.inputs)
+        return [value._replace(value=plain_value(value.value)) for value in values]
 
     def _evaluate(self, computed: _Computed, server_time: int) -> None:
         inputs = self._values(computed)

@@ -16,8 +16,8 @@ from biogate_adapters.supervisor import Diagnostics as DeviceDiagnostics
 class Diagnostics:
     """The state and counters of each device, and the counters of each part, since the start.
 
-    Parts: `writes` (by outcome), `requests` (answered, and faults by StatusCode), `connections`
-    and `closed` (by StatusCode), `logins`, `certificates`, `audit`, `tags`.
+    Parts: `writes` and `calls` (by outcome), `requests` (answered, and faults by StatusCode),
+    `connections` and `closed` (by StatusCode), `logins`, `certificates`, `audit`, `tags`.
     """
 
     devices: Mapping[str, DeviceDiagnostics]

@@ -33,11 +33,12 @@ from biogate.opcua.config import FrontEndConfig
 from biogate.opcua.events import Event, EventHub
 from biogate.opcua.front_end import FrontEnd
 from biogate.opcua.ports import StoredWrites
+from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.stack import ObjectIds, node_id, status_name, ua
 from biogate.records import Records
 from biogate.site import Site, SitePlan, load_site, plan_site
 from biogate.storage import Storage, model_of
-from biogate.tags import TagInfo, TagTable, TagValue
+from biogate.tags import Cursor, TagInfo, TagTable, TagValue
 from biogate.updates import TagUpdates
 from biogate_adapters import status
 from biogate_adapters.filetime import now_ticks
@@ -99,6 +100,7 @@ class Gateway:
         self._front_end: FrontEnd | None = None
         self._variables: Mapping[str, tuple[str, ...]] = {}
         self._commands: CommandService | None = None
+        self._methods: DeclaredMethods | None = None
         self._storage: Storage | None = None
         self.first_passwords: Mapping[str, str] = {}
         """User → password, of the accounts that this start made with a random one."""
@@ -164,16 +166,14 @@ class Gateway:
         model = await asyncio.to_thread(model_of, self._data, self.site, self._nodesets)
         built = build_address_space(model, self._plan, self._table, self._declared)
         self._variables = built.variables
+        cursor = self._table.journal.cursor()
         self._store(self._declared.initial(built.space.namespaces, now_ticks()))
         policy = RolePolicy(self.site.opcua.anonymous, unaudited=self._unaudited())
         commands = CommandService(
             policy, storage.audit, read_text=self._read_text, store=self._store
         )
         self._add_routes(commands)
-        methods = DeclaredMethods(policy, Records(storage.audit, now_ticks))
-        for section in self._plan.sections:
-            namespace = built.space.namespaces.index(section.namespace)
-            methods.bind(built.space, namespace, section.methods)
+        methods = self._bind_methods(built.space, policy, storage)
         front_end = FrontEnd(
             self._front_end_config(),
             space=built.space,
@@ -187,19 +187,18 @@ class Gateway:
             commands.add_stored(tag, route)
         self._stack.push_async_callback(commands.drain)
         self._stack.push_async_callback(self._devices.stop)
-        for danger in self.site.dangers:
-            _log.warning(danger)
         await storage.update_accounts(self.site, os.environ)
         await front_end.start()
         self._stack.push_async_callback(front_end.stop)
         self._devices.watch(DeviceEvents(front_end.events, built.devices).state_changed)
         self._devices.start()
-        counters = Counters(self._declared, self._store, now_ticks)
-        counters.start()
-        self._stack.push_async_callback(counters.stop)
-        self._follow_computed_tags()
+        self._start_counters()
+        self._follow_computed_tags(cursor)
         self.first_passwords = await storage.make_accounts(self.site, os.environ)
         self._front_end, self._commands, self._storage = front_end, commands, storage
+        self._methods = methods
+        for danger in self.site.dangers:
+            _log.warning(danger)
         # A full collection over the address space would stop the world for 150-300 ms. The
         # little garbage of the start (some 4,000 small objects) stays, rather than stop it now.
         gc.freeze()
@@ -230,15 +229,26 @@ class Gateway:
                         WriteRoute(name, device.plan.name, signal, device.supervisor, low, high),
                     )
 
+    def _bind_methods(
+        self, space: AddressSpace, policy: RolePolicy, storage: Storage
+    ) -> DeclaredMethods:
+        methods = DeclaredMethods(policy, Records(storage.audit, now_ticks))
+        for section in self._plan.sections:
+            methods.bind(space, space.namespaces.index(section.namespace), section.methods)
+        return methods
+
+    def _start_counters(self) -> None:
+        counters = Counters(self._declared, self._store, now_ticks)
+        counters.start()
+        self._stack.push_async_callback(counters.stop)
+
     def _unaudited(self) -> Iterator[str]:
         """NodeIds of the variables and methods that the site declares unaudited."""
         for variable in self._declared:
             if not variable.config.audited:
                 yield from self._variables[variable.tag]
 
-    def _follow_computed_tags(self) -> None:
-        cursor = self._table.journal.cursor()
-
+    def _follow_computed_tags(self, cursor: Cursor) -> None:
         async def follow() -> None:
             while True:
                 await cursor.wait()
@@ -343,4 +353,6 @@ class Gateway:
         if self._front_end is None or self._commands is None or self._storage is None:
             return Diagnostics(devices, {})
         parts = count(self._table, self._commands, self._front_end, self._storage)
+        if self._methods is not None:
+            parts["calls"] = dict(self._methods.counters)
         return Diagnostics(devices, parts)

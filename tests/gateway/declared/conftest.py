@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest_asyncio
 from asyncua import Client
 
 from biogate import Gateway
-from biogate.site import parse_site
+from biogate.site import Site, parse_site
 
 HEAD = """\
 biogate: 1
@@ -38,6 +39,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("declared")
 
 
+def parse(text: str, folder: Path) -> Site:
+    """A site with an object `Skid` that holds what `text` puts into it."""
+    body = "".join(f"        {line}\n" for line in text.strip().splitlines())
+    return parse_site((HEAD + body).encode(), "site.yaml", folder=folder)
+
+
+@pytest.fixture
+def site_of(tmp_path: Path) -> Callable[[str], Site]:
+    """`site_of(text)` is the site that `serving(text)` serves."""
+    return partial(parse, folder=tmp_path)
+
+
 @pytest.fixture(scope="module")
 def serving(data: Path, nodeset_cache: Path) -> Iterator[Start]:
     """`serving(text)` runs a gateway for an object `Skid` with what `text` puts into it.
@@ -48,9 +61,7 @@ def serving(data: Path, nodeset_cache: Path) -> Iterator[Start]:
 
     @asynccontextmanager
     async def start(text: str, folder: Path = data) -> AsyncIterator[Gateway]:
-        body = "".join(f"        {line}\n" for line in text.strip().splitlines())
-        site = parse_site((HEAD + body).encode(), "site.yaml", folder=folder)
-        async with Gateway(site, data=folder, nodesets=nodeset_cache) as gateway:
+        async with Gateway(parse(text, folder), data=folder, nodesets=nodeset_cache) as gateway:
             yield gateway
 
     with pytest.MonkeyPatch.context() as patch:

@@ -180,3 +180,24 @@ async def test_values_begin_anew_at_each_start(serving: Any, tmp_path: Path) -> 
         async with serving(declared, tmp_path) as gateway:
             assert gateway.read("skid.Skid.Level")[:2] == (20.0, status.GOOD)
             await gateway.write("skid.Skid.Level", 44.0)
+
+
+async def test_computed_tags_follow_declared_variables(
+    tmp_path: Path, nodeset_cache: Path, site_of: Any
+) -> None:
+    """From their initial values on, which nobody has written."""
+    declared = "variables: {Level: {type: Double, value: 20, writable: true}, Name: {type: String}}"
+    gateway = Gateway(site_of(declared), data=tmp_path, nodesets=nodeset_cache)
+    gateway.add_computed_tag("doubled", lambda level: 2 * level, ["skid.Level"])
+    gateway.add_computed_tag("letters", len, ["skid.Name"], data_type="Int32")
+    async with gateway:
+        await gateway.wait_for_first_values(["doubled"])
+        async with asyncio.timeout(20):
+            updates = gateway.updates(["doubled"])
+            while gateway.read("doubled").value != 40.0:
+                await anext(updates)
+            await gateway.write("skid.Level", 30.0)
+            while gateway.read("doubled").value != 60.0:
+                await anext(updates)
+        assert gateway.read("letters").value == 0
+        assert gateway.diagnostics().counters["calls"] == {}
