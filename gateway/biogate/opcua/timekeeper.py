@@ -69,8 +69,9 @@ class TimeKeeper:
         if now_s >= self._next_tick_s:
             self._next_tick_s = now_s + self._tick_s
             self._on_tick()
-        elif now_s >= self._deadline_s():
-            self._on_deadline(now_s)
         else:
-            return min(self._look_s, max(_SHORTEST_S, self._deadline_s() - now_s))
+            wait_s = self._deadline_s() - now_s
+            if wait_s > 0:
+                return min(self._look_s, max(_SHORTEST_S, wait_s))
+            self._on_deadline(now_s)
         return min(self._look_s, max(_BREATHER_S, self._deadline_s() - self._clock()))
