@@ -14,7 +14,7 @@ from biogate.declared.variables import DeclaredVariables
 from biogate.devices import tag_info
 from biogate.opcua.codec import decode_variant
 from biogate.opcua.space.values import CallSource, TagSource
-from biogate.site import SitePlan, load_site, plan_site
+from biogate.site import SitePlan, load_site, parse_site, plan_site
 from biogate.tags import TagInfo, TagTable
 from biogate_adapters import status
 from biogate_nodesets import Node, load_model
@@ -177,3 +177,26 @@ def test_computed_tags_have_a_folder_of_their_own(at: Callable[[str], Node]) -> 
     unit = value_of(at("Computed.OUR.EngineeringUnits"))
     assert isinstance(unit, ua.EUInformation)
     assert unit.DisplayName.Text == "mmol/l"
+
+
+def test_declared_nodes_follow_the_plants_own_in_a_namespace_of_theirs(
+    project: Path, nodeset_cache: Path
+) -> None:
+    demo = (project / "examples" / "demo-site.yaml").read_text(encoding="utf-8")
+    demo += "nodes: {skid: {namespace: 'urn:acme:skid', objects: {Skid: {variables: "
+    demo += "{Level: {type: Double, value: 1}}}}}}\n"
+    both = plan_site(parse_site(demo.encode(), "site.yaml", folder=project))
+    table = TagTable()
+    for device in both.devices.values():
+        for signal in device.profile.signals:
+            table.add(tag_info(device, signal))
+    declared = DeclaredVariables(both.sections, table)
+    model = load_model(cache=nodeset_cache, application_uri="urn:test")
+
+    built = build_address_space(model, both, table, declared)
+
+    assert built.space.namespaces[-2:] == ["urn:example-bio:pilot-plant", "urn:acme:skid"]
+    skid = len(built.space.namespaces) - 1
+    assert built.variables["skid.Level"] == (f"ns={skid};s=Level",)
+    assert built.space.get(ua.NodeId("Computed", skid - 1)) is None
+    assert built.space.get(ua.NodeId("BR101", skid - 1)) is not None

@@ -72,3 +72,21 @@ def test_the_schema_is_written_to_a_file_or_the_reason_told(biogate, tmp_path) -
     outcome = biogate("schema", "--output", str(tmp_path / "no" / "s.json"))
     assert outcome.code == 2
     assert "cannot write" in outcome.err
+
+
+def test_a_site_without_devices_is_counted_by_what_it_has(biogate, project) -> None:
+    fixture = project / "examples" / "fixture-site.yaml"
+
+    assert biogate("check", str(fixture)).out == (
+        f"{fixture}: no problems (5,076 variables, 1 method)\n"
+    )
+
+
+def test_every_key_of_a_declared_node_is_described_for_the_editor(biogate) -> None:
+    definitions = json.loads(biogate("schema").out)["$defs"]
+
+    for name in ("NodeSection", "ObjectConfig", "VariableConfig", "MethodConfig", "OutputConfig"):
+        for key, described in definitions[name]["properties"].items():
+            assert described.get("description"), f"{name}.{key}"
+    types = definitions["VariableConfig"]["properties"]["type"]["anyOf"][0]["enum"]
+    assert "Int32" in types
