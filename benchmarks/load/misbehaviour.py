@@ -22,6 +22,7 @@ _ALL = 1000
 _TIMEOUT_MS = 2_000.0
 _ENDS_WITHIN_S = 20.0
 _MANY = 200
+_SOON = 30
 _MESSAGES = 3
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close sends RST
 _CHANNEL_AT, _TOKEN_AT, _SEQUENCE_AT = 8, 12, 16
@@ -200,7 +201,9 @@ def unread_subscription(visit: Visit) -> None:
 
 def gone(visit: Visit) -> None:
     """Subscribe and vanish, with a reset and without a word."""
-    subscriber = Subscriber(visit.target, Wish(_NODES), timeout_ms=_TIMEOUT_MS)
+    subscriber = Subscriber(
+        visit.target, Wish(_NODES, lifetime_count=_SOON), timeout_ms=_TIMEOUT_MS
+    )
     subscriber.start()
     visit.wait(visit.chance.uniform(0, 0.5))
     _reset(subscriber.channel.socket)

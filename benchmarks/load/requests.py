@@ -125,13 +125,16 @@ def close_session() -> bytes:
 
 
 @cache
-def create_subscription(publishing_interval_ms: float) -> bytes:
-    """A Subscription that lives long and sends everything it has at once."""
+def create_subscription(publishing_interval_ms: float, lifetime_count: int) -> bytes:
+    """A Subscription that sends everything it has at once.
+
+    It outlives its session by `lifetime_count` publishing intervals (Part 4, 5.14.1.1).
+    """
     request = ua.CreateSubscriptionRequest()
     parameters = request.Parameters
     parameters.RequestedPublishingInterval = publishing_interval_ms
-    parameters.RequestedLifetimeCount = 10_000
-    parameters.RequestedMaxKeepAliveCount = 50
+    parameters.RequestedLifetimeCount = lifetime_count
+    parameters.RequestedMaxKeepAliveCount = lifetime_count // 3
     parameters.MaxNotificationsPerPublish = 0
     parameters.PublishingEnabled = True
     return encoded(request)

@@ -34,6 +34,7 @@ class Wish:
     publishing_interval_ms: float = 100.0
     sampling_interval_ms: float = 100.0
     queue_size: int = 10
+    lifetime_count: int = 10_000
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Subscriber:
         self._next_sequence = 1
 
     def _subscribe(self, wish: Wish) -> int:
-        create = requests.create_subscription(wish.publishing_interval_ms)
+        create = requests.create_subscription(wish.publishing_interval_ms, wish.lifetime_count)
         answer = Cursor(self._session.ask(create, _CREATE_SUBSCRIPTION))
         subscription = answer.uint32()
         nodes = self._session.target.variables(wish.items)
