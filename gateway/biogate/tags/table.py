@@ -100,6 +100,7 @@ class _Columns:
         self.whole = np.zeros(capacity, np.bool_)
         self.number = np.zeros(capacity, np.bool_)
         self.live = np.zeros(capacity, np.bool_)
+        self.plain = np.zeros(capacity, np.bool_)  # live, and takes any number as it is
         self.usable = np.full(capacity, np.nan)
         self.usable_time = np.zeros(capacity, np.int64)
 
@@ -157,6 +158,7 @@ class TagTable:
         columns.number[index] = info.is_number
         columns.whole[index] = info.is_number and info.data_type not in _FLOATING
         columns.live[index] = True
+        columns.plain[index] = info.is_number and info.data_type in _FLOATING
         columns.value[index] = columns.usable[index] = np.nan
         columns.status[index] = codes.BAD_WAITING_FOR_INITIAL_DATA
         self._infos.append(info)
@@ -174,7 +176,7 @@ class TagTable:
         self.apply(row, np.array([np.nan]), np.array([codes.BAD_OUT_OF_SERVICE], np.uint32),
                    np.array([now]), now)  # fmt: skip
         self._infos[index] = None
-        self._columns.live[index] = False
+        self._columns.live[index] = self._columns.plain[index] = False
 
     def index(self, name: str) -> int:
         """The index of a tag. Raises KeyError."""
@@ -228,6 +230,8 @@ class TagTable:
 
     def _checked(self, batch: JournalBatch) -> JournalBatch:
         columns, index = self._columns, batch.index
+        if columns.plain[index].all():
+            return batch
         live = columns.live[index]
         if not live.all():
             self.rejected_rows += int((~live).sum())
@@ -250,11 +254,18 @@ class TagTable:
         columns.source_time[index] = batch.source_time
         columns.server_time[index] = batch.server_time
         columns.version[index] += 1
-        usable = (batch.status & codes.BAD) == 0
-        columns.usable[index[usable]] = batch.value[usable]
-        columns.usable_time[index[usable]] = batch.source_time[usable]
-        for row in np.flatnonzero(~columns.number[index]).tolist():
-            self._objects[int(index[row])] = batch.objects.get(row)
+        bad = (batch.status & codes.BAD) != 0
+        if bad.any():
+            usable = ~bad
+            columns.usable[index[usable]] = batch.value[usable]
+            columns.usable_time[index[usable]] = batch.source_time[usable]
+        else:
+            columns.usable[index] = batch.value
+            columns.usable_time[index] = batch.source_time
+        number = columns.number[index]
+        if not number.all():
+            for row in np.flatnonzero(~number).tolist():
+                self._objects[int(index[row])] = batch.objects.get(row)
 
     def snapshot(self, indices: NDArray[np.signedinteger[Any]] | Sequence[int]) -> Snapshot:
         """Copies of the columns at `indices`."""
