@@ -53,7 +53,7 @@ class ContentFilter:
         if not isinstance(operand, EventField):
             return operand
         value = typed(operand.of(event, self._types))
-        if value is not None and value.type is T.StatusCode is not operand.built_in:
+        if value is not None and value.type is T.StatusCode and not operand.may_be_status:
             return None  # it says why there is no value
         return value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import localtime
 from typing import Any
@@ -18,7 +18,7 @@ from biogate.opcua.stack import AttributeIds, StatusCodes, ua
 from biogate_nodesets.model import Node
 
 _T = ua.VariantType
-_ANY_RANK = (-2, -3)
+_SCALAR = -1
 _TEXTS = (_T.String, _T.ByteString)
 
 
@@ -26,14 +26,14 @@ _TEXTS = (_T.String, _T.ByteString)
 class EventField:
     """One field: of events of `type_id` and its subtypes, the part of it that `ranges` take.
 
-    `type_id` None: of any event. `path` None: no event has it. `built_in` is its declared type,
-    None where several are possible.
+    `type_id` None: of any event. `path` None: no event has it. `may_be_status`: a StatusCode may
+    be its value, and not only say why there is none.
     """
 
     type_id: ua.NodeId | None
     path: FieldPath | None
     ranges: Sequence[slice] | None = None
-    built_in: ua.VariantType | None = None
+    may_be_status: bool = False
 
     def of(self, event: Event, types: TypeTree) -> ua.Variant | None:
         """The field of an event; None where it has none.
@@ -118,27 +118,37 @@ class EventTypes:
     def _field(
         self, type_id: ua.NodeId, path: FieldPath, attribute: int, ranges: Sequence[slice] | None
     ) -> EventField:
+        """What is wrong for every event that may come is an error, nothing else (7.22.3)."""
+        wants_node = attribute == AttributeIds.NodeId
         if not path:
             # The NodeId of the event's own node: no event here has one.
-            if attribute == AttributeIds.NodeId:
+            if wants_node:
                 return NO_FIELD
             raise StatusError(StatusCodes.BadAttributeIdInvalid)
-        node = self._declaration(type_id, path)
-        if node is None:
+        declared = list(self._declarations(type_id, path))
+        if not declared:
             raise StatusError(StatusCodes.BadNodeIdUnknown)
-        if node.node_class is ua.NodeClass.Object and attribute == AttributeIds.NodeId:
+        if wants_node and any(node.node_class is ua.NodeClass.Object for node in declared):
             return NO_FIELD
-        if node.node_class is not ua.NodeClass.Variable or attribute != AttributeIds.Value:
+        variables = [node for node in declared if node.node_class is ua.NodeClass.Variable]
+        if not variables or attribute != AttributeIds.Value:
             raise StatusError(StatusCodes.BadAttributeIdInvalid)
-        built_in = self.space.types.built_in(node.data_type) if node.data_type else None
-        if ranges is not None and node.value_rank == -1 and built_in not in (None, *_TEXTS):
+        types = {self._built_in(node) for node in variables}
+        if ranges is not None and not any(map(self._has_parts, variables)):
             raise StatusError(StatusCodes.BadIndexRangeInvalid)
-        return EventField(None if type_id == BASE_EVENT else type_id, path, ranges, built_in)
+        of_type = None if type_id == BASE_EVENT else type_id
+        return EventField(of_type, path, ranges, may_be_status=bool(types & {None, _T.StatusCode}))
 
-    def _declaration(self, type_id: ua.NodeId, path: FieldPath) -> Node | None:
-        """The InstanceDeclaration at the end of a path.
+    def _built_in(self, node: Node) -> ua.VariantType | None:
+        return self.space.types.built_in(node.data_type) if node.data_type else None
 
-        With BaseEventType, that of any event type (Part 4, 7.22.3).
+    def _has_parts(self, node: Node) -> bool:
+        return node.value_rank != _SCALAR or self._built_in(node) in (None, *_TEXTS)
+
+    def _declarations(self, type_id: ua.NodeId, path: FieldPath) -> Iterator[Node]:
+        """The InstanceDeclarations at the end of a path.
+
+        With BaseEventType, those of every event type (Part 4, 7.22.3).
         """
         types = self.space.types
         for declaring, first in self._first_steps().get(path[0], ()):
@@ -147,8 +157,7 @@ class EventTypes:
                 for step in path[1:]:
                     node = None if node is None else self._child(node, step)
                 if node is not None:
-                    return node
-        return None
+                    yield node
 
     def _first_steps(self) -> Mapping[tuple[int, str], list[tuple[ua.NodeId, Node]]]:
         """Children of event types by name, with the type that declares each."""

@@ -90,7 +90,9 @@ def test_a_field_that_cannot_be_encoded_says_so(filters: EventFilters) -> None:
 
 
 # 7.22.3: a StatusCode in place of a value says that there is none; 7.7.3: IsNull is then true.
-@pytest.mark.parametrize(("name", "passes"), [("Status", True), ("StatusCodeId", False)])
+@pytest.mark.parametrize(
+    ("name", "passes"), [("Status", True), ("StatusCodeId", False), ("NewValue", False)]
+)
 def test_a_status_code_in_place_of_a_value_is_null(
     filters: EventFilters, name: str, passes: bool
 ) -> None:
