@@ -1,7 +1,8 @@
 """Requests that were answered before, recognised by their bytes: comparing is all that it takes.
 
 What was learned from a request is a *plan*: how to answer the same bytes without decoding them.
-Short ones are found by hash, long ones by comparison with those of the same length.
+Short ones are found by hash, long ones by comparison with those of the same length, beginning and
+end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from biogate.opcua.session import Session
 
 _SHORT = 256
-_SAME_LENGTH = 8
+_SAMPLE = 64
+_ALIKE = 8
 _OWN_BYTES = 2 << 20
 _ALL_BYTES = 32 << 20
 
@@ -113,46 +115,53 @@ class _Plans(Generic[P]):
         self._begin = begin
         self._matches = matches
         self._short_length = short
+        self._sample = _SAMPLE if short else 0
         self._order: OrderedDict[P, None] = OrderedDict()
         self._short: dict[bytes, P] = {}
-        self._long: dict[int, list[P]] = {}
+        self._long: dict[tuple[int, bytes], list[P]] = {}
 
     def find(self, message: bytes) -> P | None:
-        length = len(message) - self._begin
-        if length <= self._short_length:
+        if len(message) - self._begin <= self._short_length:
             plan = self._short.get(message[self._begin :])
         else:
-            same_length = self._long.get(length, ())
-            plan = next((p for p in same_length if self._matches(p, message)), None)
+            alike = self._long.get(self._key(message), ())
+            plan = next((p for p in alike if self._matches(p, message)), None)
         if plan is not None:
             self._order.move_to_end(plan)
         return plan
 
+    def _key(self, message: bytes) -> tuple[int, bytes]:
+        """What long requests are told apart by before they are compared."""
+        sample, begin = self._sample, self._begin
+        if not sample:
+            return len(message), b""
+        return len(message), message[begin : begin + sample] + message[-sample:]
+
     def add(self, plan: P) -> None:
-        known = self.find(bytes(self._begin) + plan.parameters)
+        message = bytes(self._begin) + plan.parameters
+        known = self.find(message)
         if known is not None:
             self.drop(known)
-        length = len(plan.parameters)
-        if length <= self._short_length:
+        if len(plan.parameters) <= self._short_length:
             self._short[plan.parameters] = plan
         else:
-            same_length = self._long.setdefault(length, [])
-            if len(same_length) == _SAME_LENGTH:
-                self.drop(same_length[0])
-            same_length.append(plan)
+            alike = self._long.setdefault(self._key(message), [])
+            alike.append(plan)
+            if len(alike) > _ALIKE:
+                self.drop(alike[0])
         self._order[plan] = None
         self.size += plan.size
 
     def drop(self, plan: P) -> None:
         self.size -= plan.size
         del self._order[plan]
-        length = len(plan.parameters)
-        if length <= self._short_length:
+        if len(plan.parameters) <= self._short_length:
             del self._short[plan.parameters]
             return
-        self._long[length].remove(plan)
-        if not self._long[length]:
-            del self._long[length]
+        key = self._key(bytes(self._begin) + plan.parameters)
+        self._long[key].remove(plan)
+        if not self._long[key]:
+            del self._long[key]
 
     def shrink(self, size: int) -> None:
         """Drop plans until they take no more than `size` bytes."""

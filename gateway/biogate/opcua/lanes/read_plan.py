@@ -96,20 +96,28 @@ _Row = _Number | _Refused | _Other
 class ReadPlan:
     """The plan of one request of `count` items; see `plan_store.Plan`.
 
-    `rows` says what each item is where they are few, `columns` where they are many.
+    `rows` says what each item is where they are few, `columns` where they are many. `others` of
+    them are read by the ordinary rules; `failures`: how often in a row these have taken too long.
     """
 
     parameters: bytes
     key: tuple[int, int, int]
     count: int
     size: int
+    others: int
     rows: Sequence[_Row] = ()
     columns: _Columns | None = None
+    failures: int = 0
 
     def results(self, server: ServerContext, session: Session, now: int) -> Iterable[bytes]:
-        """The encoded DataValues as they are at this moment, `now` in FILETIME ticks."""
+        """The encoded DataValues as they are at this moment, `now` in FILETIME ticks.
+
+        Those of a plan with `others` are made as they are taken.
+        """
         if self.columns is not None:
             return self.columns.results(server, session, now)
+        if self.others:
+            return (row.result(server, session, now) for row in self.rows)
         return [row.result(server, session, now) for row in self.rows]
 
 
@@ -126,7 +134,7 @@ def plan_read(
     if others > _MAX_OTHERS:
         return None
     size = _PLAN_BYTES + 2 * len(parameters) + _ROW_BYTES * len(rows) + _OTHER_BYTES * others
-    plan = ReadPlan(parameters, key, len(rows), size)
+    plan = ReadPlan(parameters, key, len(rows), size, others)
     if len(rows) <= FEW:
         plan.rows = rows
     else:

@@ -61,11 +61,12 @@ def _learn(
     timestamps: ua.TimestampsToReturn,
 ) -> None:
     """Leave a plan for the lane, if nothing has changed while the items were looked at."""
-    parameters = ctx.usual_parameters
-    if parameters and ctx.rights.key == key:
-        plan = plan_read(parameters, key, items, answers, timestamps)
-        if plan is not None:
-            ctx.server.read_plans.learn(ctx.session, plan)
+    plans = ctx.server.read_plans
+    if not ctx.usual_message or ctx.rights.key != key or plans.find(ctx.session, ctx.usual_message):
+        return
+    plan = plan_read(ctx.usual_parameters, key, items, answers, timestamps)
+    if plan is not None:
+        plans.learn(ctx.session, plan)
 
 
 SERVICES = (Service(ua.ReadRequest, read),)

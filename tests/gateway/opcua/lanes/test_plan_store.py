@@ -88,10 +88,20 @@ def test_a_session_keeps_the_plans_that_it_used_last() -> None:
     assert store.size == 300
 
 
-def test_few_plans_of_the_same_length_are_compared() -> None:
+def test_many_groups_of_as_many_items_are_told_apart() -> None:
+    """A client that reads fifty groups in turn finds the plan of each."""
     store: PlanStore[FakePlan] = PlanStore()
     asking = session()
-    plans = [FakePlan(parameters(n, 1000)) for n in range(20)]
+    plans = [FakePlan(parameters(n, 1000)) for n in range(50)]
+    for plan in plans:
+        store.learn(asking, plan)
+    assert all(store.find(asking, HEAD + plan.parameters) is plan for plan in plans)
+
+
+def test_few_plans_that_begin_and_end_alike_are_compared() -> None:
+    store: PlanStore[FakePlan] = PlanStore()
+    asking = session()
+    plans = [FakePlan(bytes(500) + bytes((n,)) + bytes(500)) for n in range(20)]
     for plan in plans:
         store.learn(asking, plan)
     kept = [plan for plan in plans if store.find(asking, HEAD + plan.parameters) is plan]

@@ -310,6 +310,28 @@ def test_what_is_mostly_no_numbers_has_no_plan(client: Any) -> None:
     assert not plans(client)
 
 
+def test_what_is_large_and_no_number_is_left_to_the_ordinary_path(
+    client: Any, plant: Any, decoded: list[bytes]
+) -> None:
+    """It may take longer than a lane may, and is tried a few times only."""
+    text = plant.tags.index("text")
+    row, empty = np.array([text], np.int32), np.array([np.nan])
+
+    def set_text(value: str) -> None:
+        plant.tags.apply(row, empty, np.array([0], np.uint32), np.array([NOW]), NOW, {0: value})
+
+    items = [DOUBLE, ua.ReadValueId(nid("Text"), A.Value)] * 3
+    ask(client, items)
+    set_text("x" * 100_000)
+    decoded.clear()
+    for _ in range(6):
+        assert ask(client, items) == ordinary(client, items)
+    assert len(decoded) == 12
+    set_text("air")
+    ask(client, items)
+    assert len(decoded) == 13, "the plan was tried again"
+
+
 async def test_a_read_of_the_largest_number_of_nodes_is_answered_within_its_turn(
     make_bench: Callable[..., Any], plant: Any
 ) -> None:
