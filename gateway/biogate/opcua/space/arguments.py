@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from biogate.opcua.codec.limits import DecodeLimits
@@ -28,6 +30,7 @@ _ABSTRACT = {
     INTEGER: _WHOLE,
     NUMBER: _WHOLE | {_T.Float, _T.Double},
 }
+_SCALAR = -1
 _LIMITS = DecodeLimits(max_elements=1 << 20)
 
 
@@ -51,14 +54,17 @@ def check_argument(space: AddressSpace, declared: ua.Argument, given: ua.Variant
         return StatusCodes.BadTypeMismatch
     if not space.types.is_subtype(declared.DataType, ENUMERATION):
         return StatusCodes.Good
-    return _check_enumeration(space, declared.DataType, given.Value)
+    return _check_enumeration(space, declared.DataType, given)
 
 
 def _rank_fits(rank: int, given: ua.Variant) -> bool:
+    """An array without elements may have lost its dimensions on the wire (Part 6, 5.2.2.16)."""
+    if given.is_array and not given.Value:
+        return rank != _SCALAR
     dimensions = 0 if not given.is_array else len(given.Dimensions or (0,))
     if rank >= 1:
         return dimensions == rank
-    return {0: dimensions >= 1, -1: dimensions == 0, -3: dimensions <= 1}.get(rank, True)
+    return {0: dimensions >= 1, _SCALAR: dimensions == 0, -3: dimensions <= 1}.get(rank, True)
 
 
 def _type_fits(space: AddressSpace, declared: ua.Argument, given: ua.Variant) -> bool:
@@ -71,8 +77,7 @@ def _type_fits(space: AddressSpace, declared: ua.Argument, given: ua.Variant) ->
         return False
     if given.VariantType is not _T.ExtensionObject or data_type == STRUCTURE:
         return True
-    elements = given.Value if given.is_array else [given.Value]
-    return all(_structure_fits(space, data_type, element) for element in elements or ())
+    return all(_structure_fits(space, data_type, element) for element in _elements(given))
 
 
 def _structure_fits(space: AddressSpace, data_type: ua.NodeId, value: Any) -> bool:
@@ -91,11 +96,19 @@ def _structure_type(space: AddressSpace, value: Any) -> ua.NodeId | None:
     return None
 
 
-def _check_enumeration(space: AddressSpace, data_type: ua.NodeId, value: Any) -> int:
+def _check_enumeration(space: AddressSpace, data_type: ua.NodeId, given: ua.Variant) -> int:
     node = space.get(data_type)
     definition = node.data_type_definition if node else None
     if not isinstance(definition, ua.EnumDefinition):
         return StatusCodes.Good
     allowed = {field.Value for field in definition.Fields}
-    elements = value if isinstance(value, list) else [value]
-    return StatusCodes.Good if allowed.issuperset(elements) else StatusCodes.BadOutOfRange
+    fits = allowed.issuperset(_elements(given))
+    return StatusCodes.Good if fits else StatusCodes.BadOutOfRange
+
+
+def _elements(given: ua.Variant) -> Iterator[Any]:
+    """The scalar, or the elements of the array or matrix."""
+    values = (given.Value or []) if given.is_array else [given.Value]
+    for _ in (given.Dimensions or ())[1:]:
+        values = list(chain.from_iterable(values))
+    return iter(values)

@@ -236,7 +236,9 @@ STORED = (
     ("StoredAny", ua.ObjectIds.BaseDataType, -2, None),
     ("StoredNumber", ua.ObjectIds.Number, -1, None),
     ("StoredState", ua.ObjectIds.ServerState, -1, None),
+    ("StoredStates", ua.ObjectIds.ServerState, -2, None),
     ("StoredRange", ua.ObjectIds.Range, -1, None),
+    ("StoredRanges", ua.ObjectIds.Range, 2, (0, 0)),
     ("StoredUnits", ua.ObjectIds.Duration, -3, None),
     ("StoredTime", ua.ObjectIds.UtcTime, -1, None),
 )

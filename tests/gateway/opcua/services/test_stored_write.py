@@ -68,6 +68,11 @@ FITTING = [
     ("StoredNumber", ua.Variant(7.5, T.Float)),
     ("StoredState", ua.Variant(3, T.Int32)),
     ("StoredRange", ua.Variant(ua.Range(1.0, 2.0), T.ExtensionObject)),
+    ("StoredRanges", ua.Variant([[ua.Range(1.0, 2.0)], [ua.Range()]], T.ExtensionObject)),
+    ("StoredStates", ua.Variant([[0, 1], [2, 3]], T.Int32)),
+    ("StoredStates", ua.Variant([], T.Int32, is_array=True)),
+    ("StoredStates", ua.Variant(None, T.Int32, is_array=True)),
+    ("StoredMatrix", ua.Variant([], T.Double, is_array=True)),
     ("StoredUnits", ua.Variant(10.0, T.Double)),
     ("StoredUnits", ua.Variant([10.0, 20.0], T.Double)),
     ("StoredTime", ua.Variant(MOMENT, T.DateTime)),
@@ -99,6 +104,8 @@ async def test_what_is_written_is_read_back(client: Any, name: str, variant: ua.
         ("StoredNumber", ua.Variant("7", T.String)),
         ("StoredNumber", ua.Variant(True, T.Boolean)),
         ("StoredRange", ua.Variant(ua.EUInformation(), T.ExtensionObject)),
+        ("StoredRanges", ua.Variant([[ua.Range()], [ua.EUInformation()]], T.ExtensionObject)),
+        ("StoredInt32", ua.Variant([], T.Int32, is_array=True)),
         ("StoredUnits", matrix([[1.0], [2.0]])),
         ("StoredBlob", ua.Variant([1, 2], T.Byte)),
     ],
@@ -123,7 +130,9 @@ async def test_an_array_of_byte_takes_a_byte_string(client: Any) -> None:
 
 async def test_a_number_that_its_enumeration_lacks_is_out_of_range(client: Any) -> None:
     """Part 3, 8.14."""
+    matrix_of_states = ua.Variant([[0, 1], [2, 99]], T.Int32)
     assert await write(client, "StoredState", ua.Variant(99, T.Int32)) == S.BadOutOfRange
+    assert await write(client, "StoredStates", matrix_of_states) == S.BadOutOfRange
 
 
 async def test_a_variable_of_any_type_can_hold_nothing(client: Any) -> None:
