@@ -27,10 +27,10 @@ def build_section(builder: Builder, section: SectionPlan, variables: DeclaredVar
         _add_object(builder, each, organized=each.parent in folders or not each.parent)
     for analog, group in groupby(section.variables, _is_analog):
         if analog:
-            for each in group:
-                _add_analog(builder, each, types)
+            for variable in group:
+                _add_analog(builder, variable, types)
         else:
-            add_nodes(builder.model, [_plain_variable(builder, each, types) for each in group])
+            add_nodes(builder.model, [_plain_variable(builder, one, types) for one in group])
     for variable in section.variables:
         builder.bind_tag(node_id(variable.key, builder.namespace), variables.source(variable.tag))
     for method in section.methods:
