@@ -109,7 +109,7 @@ def _browse_next(
 def _browse_on(ctx: RequestContext, point: ContinuationPoint | None) -> Work[bytes]:
     if point is None:
         raise StatusError(StatusCodes.BadContinuationPointInvalid)
-    page = yield from encode_page(ctx.server.space, point.rest, point.page, point.result_mask)
+    page = yield from encode_page(point.rest, point.page, point.result_mask)
     return _answer(ctx, page, point.page, point.result_mask)
 
 

@@ -22,13 +22,17 @@ _TYPED = (ua.NodeClass.Object, ua.NodeClass.Variable)
 _NO_NAME, _NO_TEXT = ua.QualifiedName(), ua.LocalizedText()
 
 
+Found = tuple[Reference, Node]
+"""A reference that is asked for, and its target."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`count` ReferenceDescriptions, encoded, and the references that did not fit in."""
+    """`count` ReferenceDescriptions, encoded, and what did not fit in."""
 
     count: int
     body: bytes
-    rest: Sequence[Reference] = ()
+    rest: Sequence[Found] = ()
 
 
 def reference_filter(
@@ -61,14 +65,14 @@ def first_page(
     while True:
         key = rights.key
         found = yield from _matching(space, rights, wanted, budget)
-        page = yield from encode_page(space, found, size, int(wanted.ResultMask))
+        page = yield from encode_page(found, size, int(wanted.ResultMask))
         if rights.key == key:
             return page, key
 
 
 def _matching(
     space: AddressSpace, rights: RightsView, wanted: ua.BrowseDescription, budget: WorkBudget
-) -> Work[list[Reference]]:
+) -> Work[list[Found]]:
     node = rights.require_visible(wanted.NodeId)
     if wanted.BrowseDirection not in _DIRECTIONS:
         raise StatusError(StatusCodes.BadBrowseDirectionInvalid)
@@ -85,26 +89,18 @@ def _matching(
             continue
         target = rights.visible(reference.target)
         if target is not None and (not classes or classes & target.node_class):
-            result.append(reference)
+            result.append((reference, target))
     return result
 
 
-def encode_page(
-    space: AddressSpace, references: Sequence[Reference], size: int, result_mask: int
-) -> Work[Page]:
-    """The first `size` references with the fields that `result_mask` asks for.
-
-    Those whose target has left the address space are left out.
-    """
+def encode_page(found: Sequence[Found], size: int, result_mask: int) -> Work[Page]:
+    """The first `size` references with the fields that `result_mask` asks for."""
     writer = Writer()
-    count = 0
-    for reference in references[:size]:
-        target = space.get(reference.target)
-        if target is not None:
-            _encode(writer, reference, target, result_mask)
-            count += 1
+    page = found[:size]
+    for reference, target in page:
+        _encode(writer, reference, target, result_mask)
         yield
-    return Page(count, bytes(writer.buffer), references[size:])
+    return Page(len(page), bytes(writer.buffer), found[size:])
 
 
 def _encode(writer: Writer, reference: Reference, target: Node, mask: int) -> None:

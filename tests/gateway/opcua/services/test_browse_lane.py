@@ -16,7 +16,7 @@ from biogate.opcua.codec import encode_message
 from biogate.opcua.front_end import Limits
 from biogate.opcua.space.browse import Page
 from biogate.opcua.space.browse_cache import BrowseCache
-from biogate_nodesets.model import Reference
+from biogate_nodesets.model import Node, Reference
 from biogate_security.policy import Action
 
 S = ua.StatusCodes
@@ -166,7 +166,8 @@ KEY = (1, 1, 1)
 
 def page(size: int, rest: int = 0) -> Page:
     reference = Reference(OBJECTS, OBJECTS, forward=True)
-    return Page(1, bytes(size), [reference] * rest)
+    node = Node(OBJECTS, ua.NodeClass.Object, ua.QualifiedName("Objects"), ua.LocalizedText())
+    return Page(1, bytes(size), [(reference, node)] * rest)
 
 
 def test_the_cache_is_bounded_and_keeps_what_was_used_last() -> None:
