@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from biogate.opcua.codec import encode_message
 from biogate.opcua.front_end import Limits
-from biogate.opcua.space.browse import Page
+from biogate.opcua.space.browse import Page, first_page
 from biogate.opcua.space.browse_cache import BrowseCache
+from biogate.opcua.space.work_budget import WorkBudget
 from biogate_nodesets.model import Node, Reference
 from biogate_security.policy import Action
 
@@ -71,9 +72,8 @@ def answer(client: Any, asked: list[ua.BrowseDescription], page: int = 0, **head
 
 
 def has_plan(client: Any, asked: list[ua.BrowseDescription], page: int = 0) -> bool:
-    context = client.front_end.context
-    session = context.sessions.find(client.token)
-    return context.browse_plans.find(session, message(client, asked, page)) is not None
+    plans = client.front_end.context.browse_plans
+    return plans.find(_session(client), message(client, asked, page)) is not None
 
 
 def wanted(node: ua.NodeId) -> ua.BrowseDescription:
@@ -157,6 +157,52 @@ async def test_a_page_that_is_known_costs_no_budget(make_bench: Callable[..., An
     client = await make_bench(Limits(max_browse_steps=100)).session()
     codes = [r.StatusCode.value for r in client.ask(_request([wanted(nid("Reactor"))] * 3)).Results]
     assert codes == [S.Good] * 3
+
+
+async def test_a_browse_may_be_interrupted_at_every_reference(client: Any, bench: Any) -> None:
+    """Steps are what `turns` cuts long requests at."""
+    context, session = bench.front_end.context, _session(client)
+    work = first_page(
+        context.space, session.rights, wanted(nid("Reactor")), 1000, WorkBudget(10_000)
+    )
+    steps, (whole, key) = run_through(work)
+    assert steps >= 2 * whole.count > 20
+    assert key == session.rights.key
+
+
+async def test_what_changes_in_the_middle_of_a_browse_is_looked_at_again(
+    client: Any, bench: Any
+) -> None:
+    context, session = bench.front_end.context, _session(client)
+    budget = WorkBudget(10_000)
+    for steps_before in (1, 60):
+        bench.policy.denied.clear()
+        bench.policy.epoch += 1
+        _, (all_of_them, _) = run_through(
+            first_page(context.space, session.rights, wanted(nid("Reactor")), 1000, budget)
+        )
+        work = first_page(context.space, session.rights, wanted(nid("Reactor")), 1000, budget)
+        for _ in range(steps_before):
+            next(work)
+        bench.policy.deny(Action.BROWSE, nid("pH"))
+        _, (left, key) = run_through(work)
+        assert left.count == all_of_them.count - 1
+        assert key == session.rights.key
+
+
+def _session(client: Any) -> Any:
+    return client.front_end.context.sessions.find(client.token)
+
+
+def run_through(work: Any) -> tuple[int, Any]:
+    """The number of steps, and the result."""
+    steps = 0
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return steps, done.value
+        steps += 1
 
 
 # -- the cache itself ---------------------------------------------------------------------------
