@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from weakref import WeakSet
 
 from biogate.opcua.events.event import Event
 from biogate.opcua.events.event_filter import EventFilter
@@ -32,7 +33,8 @@ _DONE = object()
 class EventDelivery:
     """The items that listen. `wall_clock` gives FILETIME ticks, `work_clock` working seconds.
 
-    `lost` counts events that left the journal before they were delivered.
+    `lost` counts events that left the journal before they were delivered, `failures` those that
+    a filter failed on.
     """
 
     def __init__(
@@ -47,7 +49,8 @@ class EventDelivery:
         self._items: dict[ua.NodeId, dict[MonitoredItem, int]] = {}
         self._cursor = 0
         self._work: Iterator[None] | None = None
-        self.lost = 0
+        self._failing: WeakSet[EventFilter] = WeakSet()
+        self.lost = self.failures = 0
 
     @property
     def pending(self) -> bool:
@@ -99,8 +102,40 @@ class EventDelivery:
             listening = self._items.get(notifier, {})
             for item in list(listening):
                 if listening.get(item, number + 1) <= number:
-                    _offer(item, emitted.event, encoded, self._wall_clock)
+                    self._offer(item, emitted.event, encoded)
                 yield
+
+    def _offer(
+        self, item: MonitoredItem, event: Event, encoded: dict[EventFilter, bytes | None]
+    ) -> None:
+        filter_, queue, source = item.settings.filter, item.queue, item.source
+        assert isinstance(filter_, EventFilter)
+        assert isinstance(queue, EventQueue)
+        assert isinstance(source, EventSource)
+        origin = Origin(event.source_node, event.type)
+        if not source.hears(origin):
+            return
+        if filter_ not in encoded:
+            encoded[filter_] = self._filtered(filter_, event)
+        fields = encoded[filter_]
+        if fields is not None:
+            queue.push(fields, origin, overflow_of(item, self._wall_clock))
+
+    def _filtered(self, filter_: EventFilter, event: Event) -> bytes | None:
+        """The selected fields, None for an event that does not pass.
+
+        A filter that fails takes no other with it, and is logged once until it works again.
+        """
+        try:
+            fields = _fields(filter_, event) if filter_.passes(event) else None
+        except Exception:  # noqa: BLE001  logged once, and counted
+            self.failures += 1
+            if filter_ not in self._failing:
+                self._failing.add(filter_)
+                _log.exception("an event could not be filtered")
+            return None
+        self._failing.discard(filter_)
+        return fields
 
     def _lose(self, first: int, end: int) -> None:
         self.lost += end - first
@@ -109,26 +144,6 @@ class EventDelivery:
             for item, since in listening.items():
                 if since < end and isinstance(item.queue, EventQueue):
                     item.queue.lose(overflow_of(item, self._wall_clock), end - max(first, since))
-
-
-def _offer(
-    item: MonitoredItem,
-    event: Event,
-    encoded: dict[EventFilter, bytes | None],
-    wall_clock: Callable[[], int],
-) -> None:
-    filter_, queue, source = item.settings.filter, item.queue, item.source
-    assert isinstance(filter_, EventFilter)
-    assert isinstance(queue, EventQueue)
-    assert isinstance(source, EventSource)
-    origin = Origin(event.source_node, event.type)
-    if not source.hears(origin):
-        return
-    if filter_ not in encoded:
-        encoded[filter_] = _fields(filter_, event) if filter_.passes(event) else None
-    fields = encoded[filter_]
-    if fields is not None:
-        queue.push(fields, origin, overflow_of(item, wall_clock))
 
 
 def _fields(filter_: EventFilter, event: Event) -> bytes:

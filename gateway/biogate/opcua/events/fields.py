@@ -1,4 +1,4 @@
-"""The fields that events can have, by the event types of the address space (Part 4, 7.4.4.5)."""
+"""The fields that events can have, by the event types of the address space (Part 4, 7.7.4.5)."""
 
 from __future__ import annotations
 

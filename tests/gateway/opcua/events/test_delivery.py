@@ -152,3 +152,22 @@ def test_nothing_is_pending_when_nobody_listens(types: EventTypes) -> None:
     desk.delivery.remove(item)
     desk.finish()
     assert heard(item) == []
+
+
+def test_a_filter_that_fails_takes_no_other_with_it(
+    types: EventTypes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(types, capacity=9)
+    sound, failing = desk.item(0), desk.item(0)
+    failing.settings.filter = filter_ = desk.filters.get(ua.EventFilter(SEVERITY.SelectClauses * 2))
+
+    def fail(_event: Event) -> bool:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr(filter_, "passes", fail)
+    with caplog.at_level(logging.ERROR):
+        for _ in range(3):
+            desk.emit(0)
+        desk.finish()
+    assert heard(sound) == [1, 2, 3]
+    assert (heard(failing), desk.delivery.failures, len(caplog.records)) == ([], 3, 1)
