@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from biogate.opcua.codec import encode_message, encode_variant
 from biogate.opcua.front_end import Limits
+from biogate.opcua.lanes.lane import Lanes
 from biogate.opcua.lanes.read_plan import FEW
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.values import CallSource, TagSource
@@ -31,6 +32,9 @@ A = ua.AttributeIds
 NOW = 134_000_000_000_000_000
 NUMBERS = tuple(NUMBER_RANGES)
 TAGS = 3
+
+
+TOKEN = range(11, 43)  # where a request has the secret of its session
 
 
 def nid(name: str) -> ua.NodeId:
@@ -287,6 +291,38 @@ def test_a_known_request_that_is_cut_or_longer_is_not_the_same(
     fault = client.answer(client.send_bytes(broken(message)))
     assert isinstance(fault, ua.ServiceFault)
     assert client.status(fault) == S.BadDecodingError
+
+
+@pytest.fixture
+async def with_and_without_lanes(make_bench: Callable[..., Any]) -> tuple[Any, Any]:
+    """Clients of two servers, of which the second has the ordinary path only."""
+    benches = [make_bench(), make_bench()]
+    benches[1].front_end.dispatcher._lanes = Lanes(benches[1].front_end.context, {})
+    one, other = [await bench.session() for bench in benches]
+    return one, other
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    count=st.sampled_from([1, 2, 20]),
+    changes=st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 255)), max_size=3),
+    cut=st.integers(0, 4),
+)
+def test_whatever_is_wrong_with_a_known_request_the_answer_is_the_ordinary_one(
+    with_and_without_lanes: Any, count: int, changes: list[tuple[int, int]], cut: int
+) -> None:
+    answers = []
+    for client in with_and_without_lanes:
+        known = encode_message(request([DOUBLE] * count, AuthenticationToken=client.token))
+        client.send_bytes(known)
+        wrong = bytearray(known)
+        for position, byte in changes:
+            if position % len(wrong) not in TOKEN:
+                wrong[position % len(wrong)] = byte
+        answers.append(client.handle.sent[client.send_bytes(bytes(wrong[: len(wrong) - cut]))])
+    assert answers[0] == answers[1]
 
 
 def test_a_lane_that_fails_is_a_fault_and_a_log_line(
