@@ -42,8 +42,9 @@ class Storage:
     async def open(cls, folder: Path, site: Site, *, auto_trust: bool) -> Storage:
         """Take the folder, and make in it what is missing.
 
-        Raises LockHeldError when another process has it, StorageError when it or its content
-        cannot be used.
+        A rig or demo (`auto_trust`) that takes over the folder of another application gets a
+        certificate of its own; in a plant that is for people to decide. Raises LockHeldError when
+        another process has the folder, StorageError when it or its content cannot be used.
         """
         try:
             return await cls._open(folder, site, auto_trust=auto_trust)
@@ -65,6 +66,8 @@ class Storage:
                 host_names(site.opcua.host),
                 auto_trust=auto_trust,
             )
+            if auto_trust and pki.is_for_another_application:
+                pki.renew()
             users = UserStore(lock.path / "users.json")
             stack.push_async_callback(users.close)
             return cls(pki, users, audit, stack.pop_all())

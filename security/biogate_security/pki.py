@@ -15,7 +15,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from biogate_security import own_certificate, status
-from biogate_security.certificate import common_name, file_name, fingerprint, thumbprint
+from biogate_security.certificate import (
+    application_uris,
+    common_name,
+    file_name,
+    fingerprint,
+    thumbprint,
+)
 from biogate_security.certificate_validation import (
     Finding,
     Requirements,
@@ -125,6 +131,11 @@ class Pki:
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with the own certificate now: end of validity, host names, URI."""
         return own_certificate.warnings_of(self._own.certificate, self._identity, self._now)
+
+    @property
+    def is_for_another_application(self) -> bool:
+        """True where the own certificate names another ApplicationUri than this application's."""
+        return application_uris(self._own.certificate) != [self._identity.application_uri]
 
     def renew(self) -> None:
         """Make a new own key and certificate; the old ones stay in the folder, renamed.

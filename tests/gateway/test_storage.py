@@ -137,3 +137,18 @@ async def test_a_password_that_is_too_short_is_told_by_its_variable(
     )
     assert storage.users.names == []
     await storage.close()
+
+
+@pytest.mark.parametrize("rig", [True, False])
+async def test_a_rig_in_the_folder_of_another_application_gets_its_own_certificate(
+    site: Site, tmp_path: Path, rig: bool
+) -> None:
+    """Clients refuse a certificate with another ApplicationUri (Part 4, 6.1.3)."""
+    await (await Storage.open(tmp_path, site, auto_trust=True)).close()
+    other = site.model_copy(update={"namespace": "urn:example-bio:rig"})
+
+    storage = await Storage.open(tmp_path, other, auto_trust=rig)
+
+    assert storage.pki.is_for_another_application is not rig
+    assert len(list((tmp_path / "pki" / "own" / "certs").iterdir())) == (2 if rig else 1)
+    await storage.close()
