@@ -49,7 +49,7 @@ def _part(kind: Kind, scenarios: Sequence[Scenario], seconds: float) -> Iterator
         with running(kind, sim_hz=SIM_HZ if publishing else 0, tree=not publishing) as processes:
             for scenario in scenarios:
                 try:
-                    yield _scenario(scenario, *processes, seconds)
+                    yield scenario_figures(scenario, *processes, seconds)
                 except MeasuringError as error:
                     yield _wrong(scenario, error)
     except MeasuringError as error:
@@ -70,7 +70,8 @@ def running(kind: Kind, *, sim_hz: float, tree: bool) -> Iterator[tuple[Server, 
         yield server, load
 
 
-def _scenario(scenario: Scenario, server: Server, load: Load, seconds: float) -> Figures:
+def scenario_figures(scenario: Scenario, server: Server, load: Load, seconds: float) -> Figures:
+    """One scenario's figures of one run. Raises MeasuringError for a wrong answer."""
     if not scenario.clients:
         cpu = server.cpu_s()
         result = load.ask("operations", work=scenario.name, seconds=seconds)

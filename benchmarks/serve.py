@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import cProfile
 import gc
 import logging
 import signal
 import tempfile
+from cProfile import Profile
 from pathlib import Path
 
 from benchmarks.layout import parser
@@ -33,13 +33,14 @@ def _parser() -> argparse.ArgumentParser:
     result = parser("python -m benchmarks.serve", __doc__)
     result.add_argument("--cert", type=Path, help="own certificate, DER or PEM; default: a new one")
     result.add_argument("--key", type=Path, help="its private key, DER or PEM")
-    result.add_argument(
-        "--profile", type=Path, help="write a cProfile of the serving to this file at the end"
-    )
+    text = "write a cProfile to this file at the end; with --hold it begins with the changes"
+    result.add_argument("--profile", type=Path, help=text)
     return result
 
 
-async def serve(front_end: FrontEnd, space: BenchSpace, sim_hz: float, *, hold: bool) -> None:
+async def serve(
+    front_end: FrontEnd, space: BenchSpace, arguments: argparse.Namespace, profile: Profile | None
+) -> None:
     """Serve until SIGINT or SIGTERM; raises ListenError when the port is taken."""
     await front_end.start()
     gc.collect()
@@ -49,33 +50,36 @@ async def serve(front_end: FrontEnd, space: BenchSpace, sim_hz: float, *, hold: 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGUSR2, go.set)
-    if not hold:
+    if not arguments.hold:
         go.set()
-    changing = asyncio.create_task(space.keep_changing(sim_hz, go))
+
+    async def from_go_on() -> None:
+        await go.wait()
+        if profile is not None:
+            profile.enable()
+        await space.keep_changing(arguments.sim_hz)
+
+    changing = asyncio.create_task(from_go_on())
     print("READY", flush=True)
     try:
         await stop.wait()
     finally:
+        if profile is not None:
+            profile.disable()
         changing.cancel()
         await front_end.stop()
 
 
 def _run(arguments: argparse.Namespace, pki: OpenPki) -> None:
     space = BenchSpace(arguments.vars, tree=arguments.tree)
-    profile = cProfile.Profile() if arguments.profile else None
+    profile = Profile() if arguments.profile else None
 
     async def main() -> None:
-        front_end = bench_front_end(space, pki, arguments.port)
-        if profile is not None:
-            profile.enable()
-        try:
-            await serve(front_end, space, arguments.sim_hz, hold=arguments.hold)
-        finally:
-            if profile is not None:
-                profile.disable()
-                profile.dump_stats(arguments.profile)
+        await serve(bench_front_end(space, pki, arguments.port), space, arguments, profile)
 
     event_loop.run(main())
+    if profile is not None:
+        profile.dump_stats(arguments.profile)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.layout import (
     APPLICATION_URI,
@@ -46,15 +47,14 @@ class BenchSpace:
         for node in nodes:
             if node.node_class is ua.NodeClass.Variable:
                 self._bind(node)
-        self._apply(np.arange(len(self.table)), 0.0)
+        self._apply(np.arange(len(self.table), dtype=np.int32), 0.0)
 
-    async def keep_changing(self, sim_hz: float, go: asyncio.Event) -> None:
+    async def keep_changing(self, sim_hz: float) -> None:
         """Give every variable its next number `sim_hz` times a second, a tenth of them at a time.
 
         Var7 starts at 7 and counts up by one, so that a client sees what it has missed. A process
-        that gets no time for a slice catches up with it. Nothing changes before `go`, nor at 0.
+        that gets no time for a slice catches up with it. At 0 nothing changes.
         """
-        await go.wait()
         if sim_hz <= 0:
             return
         parts = [np.array(part, np.int32) for part in slices(self.variables)]
@@ -67,10 +67,10 @@ class BenchSpace:
                 next_s += 1 / sim_hz / len(parts)
                 await asyncio.sleep(max(0.0, next_s - loop.time()))
 
-    def _apply(self, rows: np.ndarray, number: float) -> None:
+    def _apply(self, rows: NDArray[np.int32], number: float) -> None:
         now, count = now_ticks(), len(rows)
         self.table.apply(
-            rows.astype(np.int32),
+            rows,
             rows + number,
             np.zeros(count, np.uint32),
             np.full(count, now),
