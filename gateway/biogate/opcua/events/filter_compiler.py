@@ -96,7 +96,7 @@ class FilterCompiler:
         operand = operands[-1]
         if isinstance(operand, int | EventField):
             return
-        if operand is None or operand.type not in _NODE_IDS:
+        if operand is None or not _is_node_id(operand):
             statuses[-1] = StatusCodes.BadFilterLiteralInvalid
         elif operator == _O.OfType and self._types.space.get(operand.value) is None:
             statuses[-1] = StatusCodes.BadNodeIdUnknown
@@ -120,14 +120,14 @@ class FilterCompiler:
         wanted = operands[0]
         if wanted is None:
             return None
-        if wanted.type not in _NODE_IDS:
+        if not _is_node_id(wanted):
             return FALSE
         return TRUE if self._types.space.types.is_subtype(event.type, wanted.value) else FALSE
 
     def _cast(self, operands: Operands, _event: Event) -> Typed | None:
         """NULL for whatever goes wrong (7.7.3)."""
         value, data_type = operands
-        if value is None or data_type is None or data_type.type not in _NODE_IDS:
+        if value is None or data_type is None or not _is_node_id(data_type):
             return None
         target = self._types.space.types.built_in(data_type.value)
         return None if target is None else cast(value, target)
@@ -190,6 +190,10 @@ _OPERANDS: Mapping[type, Callable[[FilterCompiler, Any, int, int], Operand]] = {
     _decoded.SimpleAttributeOperand: FilterCompiler._simple_attribute,
     _decoded.AttributeOperand: FilterCompiler._attribute,
 }
+
+
+def _is_node_id(value: Typed) -> bool:
+    return value.type in _NODE_IDS and not isinstance(value.value, list)
 
 
 def _is_large(value: Any) -> bool:

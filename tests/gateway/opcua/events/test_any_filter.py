@@ -95,8 +95,13 @@ def filters(draw: Any) -> list[Any]:
     ]
 
 
+NODES = ua.LiteralOperand(ua.Variant([ua.NodeId(IDS.BaseEventType)], T.NodeId))
+
+
 @settings(max_examples=200)
 @given(filters())
+@example([ua.ContentFilterElement(ua.FilterOperator.OfType, [NODES])])
+@example([ua.ContentFilterElement(ua.FilterOperator.Cast, [NODES, NODES])])
 def test_a_filter_is_refused_or_it_works(types: EventTypes, elements: list[Any]) -> None:
     compiler = FilterCompiler(types, limit=100)
     compiled = compiler.compile(elements)

@@ -243,7 +243,7 @@ def oracle(elements: list[Any], index: int = 0) -> bool | None:
     return max(equal, key=order.__getitem__)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(filters())
 def test_a_filter_is_what_its_definition_says(types: EventTypes, elements: list[Any]) -> None:
     built = [
