@@ -127,12 +127,11 @@ class EventFilters:
 
     def _select(self, clauses: Sequence[Any]) -> tuple[list[EventField], list[int]]:
         """The field of each clause, and its status."""
+        most = self._limits.max_select_clause_parameters
         fields, statuses = [], []
-        for index, clause in enumerate(clauses):
+        for clause in clauses[:most]:
             field, status = NO_FIELD, StatusCodes.Good
             try:
-                if index >= self._limits.max_select_clause_parameters:
-                    raise StatusError(StatusCodes.BadTooManyOperations)
                 path = clause.BrowsePath or ()
                 field = self._types.field(
                     clause.TypeDefinitionId, path, clause.AttributeId, clause.IndexRange
@@ -141,7 +140,7 @@ class EventFilters:
                 status = error.status
             fields.append(field)
             statuses.append(status)
-        return fields, statuses
+        return fields, statuses + [StatusCodes.BadTooManyOperations] * (len(clauses) - most)
 
 
 def _code(status: int) -> ua.StatusCode:

@@ -38,9 +38,13 @@ class FilterCompiler:
 
     def compile(self, requested: Sequence[Any]) -> ContentFilter | None:
         """The filter; None when something is wrong."""
-        elements = [self._element(requested, index) for index in range(len(requested))]
+        most = self._left
+        elements = [self._element(requested, index) for index in range(min(most, len(requested)))]
         sound = [element for element in elements if element is not None]
-        if len(sound) < len(elements):
+        if len(requested) > most:
+            too_many = ua.ContentFilterElementResult(_code(StatusCodes.BadTooManyOperations))
+            self.results += [too_many] * (len(requested) - most)
+        if len(sound) < len(requested):
             return None
         return ContentFilter(self._types.space.types, sound)
 

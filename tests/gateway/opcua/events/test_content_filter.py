@@ -360,6 +360,11 @@ def test_all_operands_together_are_limited(types: EventTypes) -> None:
     ]
 
 
+def test_there_is_a_result_for_each_of_too_many_elements(types: EventTypes) -> None:
+    found = errors(types, *[element(F.IsNull, NULL)] * 5, limit=2)
+    assert found == [(S.Good, [S.Good])] * 2 + [(S.BadTooManyOperations, [])] * 3
+
+
 # An array is gone through for every event, so that its elements count.
 def test_elements_of_arrays_count_as_operands(types: EventTypes) -> None:
     some = element(F.InList, NULL, literal([1, 2, 3]))
