@@ -166,15 +166,14 @@ class MonitoredItemServices:
         """Remove items (5.13.6)."""
         parameters = request.Parameters
         subscription = self._subscription(ctx, parameters.SubscriptionId)
+        going: dict[int, MonitoredItem] = {}
         results = []
         for item_id in _checked(ctx, parameters.MonitoredItemIds):
-            try:
-                item = _item(subscription, item_id)
-            except StatusError as error:
-                results.append(_code(error.status))
-            else:
-                self._manager(ctx.server).items.remove(subscription.items, item)
-                results.append(_code(StatusCodes.Good))
+            item = None if item_id in going else subscription.items.get(item_id)
+            if item is not None:
+                going[item_id] = item
+            results.append(_known(item))
+        self._manager(ctx.server).items.remove(subscription.items, list(going.values()))
         return ua.DeleteMonitoredItemsResponse(Results=results)
 
     def _subscription(self, ctx: RequestContext, subscription_id: int) -> Subscription:
@@ -262,9 +261,12 @@ def _found(
         item = subscription.items.get(item_id)
         if item is not None:
             items.append(item)
-        known = StatusCodes.BadMonitoredItemIdInvalid if item is None else StatusCodes.Good
-        results.append(_code(known))
+        results.append(_known(item))
     return items, results
+
+
+def _known(item: MonitoredItem | None) -> Any:
+    return _code(StatusCodes.BadMonitoredItemIdInvalid if item is None else StatusCodes.Good)
 
 
 def _refused(result: Callable[..., R], error: StatusError) -> R:

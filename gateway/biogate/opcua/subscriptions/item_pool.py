@@ -115,19 +115,19 @@ class ItemPool:
         if sampled:
             self.sampler.add(sampled, self._clock())
 
-    def _stop(self, item: MonitoredItem) -> None:
-        """Put nothing more into the item's queue."""
-        if isinstance(item.source, EventSource):
-            self.events.remove(item)
-        else:
-            self.sampler.remove(item)
+    def _stop(self, items: Sequence[MonitoredItem]) -> None:
+        """Put nothing more into the items' queues."""
+        for item in items:
+            if isinstance(item.source, EventSource):
+                self.events.remove(item)
+        self.sampler.remove([i for i in items if not isinstance(i.source, EventSource)])
 
     def modify(self, item: MonitoredItem, settings: Settings) -> None:
         """New settings; queued values stay. A new filter starts from the present value."""
         self.sampler.unshare(item)
         resample = settings.sampling_interval_ms != item.settings.sampling_interval_ms
         if resample:
-            self.sampler.remove(item)
+            self.sampler.remove([item])
         item.settings = settings
         self._note_percent(item)
         if item.queue is not None:
@@ -142,32 +142,35 @@ class ItemPool:
         """Set the MonitoringMode; disabling empties the queue, enabling queues the present value
         (Part 4, 5.13.4)."""
         started = []
+        if mode == DISABLED:
+            self._stop(items)
+            for item in items:
+                self._clear(item)
         for item in items:
             before = item.sampled
             item.mode = mode
             item.released = False
-            if mode == DISABLED:
-                self._stop(item)
-                self._clear(item)
-            elif item.sampled and not before:
+            if item.sampled and not before:
                 started.append(item)
         item_set.rearrange()
         self.start(started)
 
-    def remove(self, item_set: ItemSet, item: MonitoredItem) -> None:
-        """Delete an item, its queue and its links."""
-        self._stop(item)
-        self._links -= item_set.triggers.forget(item)
-        item_set.remove(item)
-        self._drop_queue(item)
-        self._percent.pop(item, None)
-        self._count -= 1
+    def remove(self, item_set: ItemSet, items: Sequence[MonitoredItem]) -> None:
+        """Delete items with their queues and links."""
+        self._stop(items)
+        if item_set.triggers:
+            self._links -= sum(map(item_set.triggers.forget, items))
+        item_set.remove(items)
+        self._drop_queues(items)
+        for item in items if self._percent else ():
+            self._percent.pop(item, None)
+        self._count -= len(items)
 
     def rebind(self, item_set: ItemSet, item: MonitoredItem, source: Source) -> None:
         """Sample the item from another source; what waited in its queue is let go."""
-        self._stop(item)
-        item_set.keep_count(item)
-        self._drop_queue(item)
+        self._stop([item])
+        item_set.keep_count([item])
+        self._drop_queues([item])
         item.source = source
         self._make_queue(item)
         item_set.triggers.watch(item)
@@ -262,13 +265,15 @@ class ItemPool:
         elif isinstance(settings.filter, DataFilter):
             queue.configure(size, settings.filter, discard_oldest=discard_oldest)
 
-    def _drop_queue(self, item: MonitoredItem) -> None:
-        if item.queue is None:
-            self._store.remove(item.slot)
-        else:
-            self._object_places -= item.queue.capacity
-            item.queue.clear()
-        item.slot, item.queue = -1, None
+    def _drop_queues(self, items: Sequence[MonitoredItem]) -> None:
+        slots = [item.slot for item in items if item.queue is None]
+        if slots:
+            self._store.remove(np.array(slots))
+        for item in items:
+            if item.queue is not None:
+                self._object_places -= item.queue.capacity
+                item.queue.clear()
+            item.slot, item.queue = -1, None
 
     def _clear(self, item: MonitoredItem) -> None:
         if item.queue is None:
@@ -283,7 +288,7 @@ class ItemPool:
 
         There is no way to say it among events.
         """
-        self._stop(item)
+        self._stop([item])
         self._clear(item)
         was_sampled, item.ended = item.sampled, True
         if not was_sampled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -120,6 +120,7 @@ class ItemSet:
         self._store = store
         self._sharing = sharing
         self._feed: Feed | None = None
+        self._apart = np.empty(0, np.int64)  # reporting slots that are not the feed's
         self._settles_in = _SETTLING_CYCLES
         self.triggers = Triggers(store)
         self._released: list[MonitoredItem] = []
@@ -147,11 +148,12 @@ class ItemSet:
         self._items[item.id] = item
         self.rearrange()
 
-    def remove(self, item: MonitoredItem) -> None:
-        """Let an item go."""
-        self.keep_count(item)
-        del self._items[item.id]
+    def remove(self, items: Sequence[MonitoredItem]) -> None:
+        """Let items go, whose queues are still there."""
         self.rearrange()
+        self.keep_count(items)
+        for item in items:
+            del self._items[item.id]
 
     def rearrange(self) -> None:
         """Look again at which items report; each is sampled by itself for now."""
@@ -178,6 +180,9 @@ class ItemSet:
         numbers = [item for item in self._items.values() if item.queue is None and item.sampled]
         if numbers and all(item.mode == REPORTING for item in numbers):
             self._feed = self._sharing.join(numbers)
+        if self._feed is not None:
+            self._arrange()
+            self._apart = np.setdiff1d(self._slots, self._feed.slots)
 
     @property
     def available(self) -> bool:
@@ -192,7 +197,7 @@ class ItemSet:
     @property
     def _numbers_available(self) -> bool:
         if self._feed is not None and self._feed.joined:
-            return self._feed.available
+            return self._feed.available or self._store.available(self._apart)
         return self._store.available(self._slots)
 
     def take(self, limit: int, room: int) -> Taken:
@@ -237,32 +242,34 @@ class ItemSet:
     def lost_values(self) -> int:
         """How many values the queues had no room for, of items that are gone too."""
         feed = self._feed.lost if self._feed is not None else 0
-        return self._lost_values + feed + sum(map(self._lost_values_of, self._items.values()))
+        return self._lost_values + feed + self._lost_values_of(self._items.values())
 
     @property
     def lost_events(self) -> int:
         """How many events the queues had no room for, of items that are gone too."""
-        return self._lost_events + sum(map(_lost_events_of, self._items.values()))
+        return self._lost_events + _lost_of(EventQueue, self._items.values())
 
-    def keep_count(self, item: MonitoredItem) -> None:
-        """The item's queue is about to go: remember what it lost."""
-        self._lost_values += self._lost_values_of(item)
-        self._lost_events += _lost_events_of(item)
+    def keep_count(self, items: Collection[MonitoredItem]) -> None:
+        """The items' queues are about to go: remember what they lost."""
+        self._lost_values += self._lost_values_of(items)
+        self._lost_events += _lost_of(EventQueue, items)
 
-    def _lost_values_of(self, item: MonitoredItem) -> int:
-        if item.queue is None:
-            return self._store.lost(np.array([item.slot]))
-        return item.queue.lost if isinstance(item.queue, ObjectQueue) else 0
+    def _lost_values_of(self, items: Collection[MonitoredItem]) -> int:
+        slots = np.array([item.slot for item in items if item.queue is None], np.int64)
+        return self._store.lost(slots) + _lost_of(ObjectQueue, items)
 
     # -- messages -------------------------------------------------------------------------------
 
     def _take_numbers(self, message: _Message) -> None:
         feed = self._feed if self._feed is not None and self._feed.joined else None
         if feed is not None:
-            changes = feed.take(message.numbers_left)
+            most = message.numbers_left
+            changes = feed.take(most)
             if changes is not None:
                 message.share(changes)
-            if not feed.has_queued:
+                if changes.number == most:
+                    self._filled(message)
+            if not (feed.has_queued or self._store.available(self._apart)):
                 return
         self._take_queued(message)
         if feed is not None:
@@ -274,8 +281,12 @@ class ItemSet:
         rows = self._store.take(slots, most)
         message.add(encode_notifications(rows), len(rows.value))
         if len(rows.value) == most and len(self._slots):
-            message.is_full = True
-            self._first = (self._first + 1) % len(self._slots)
+            self._filled(message)
+
+    def _filled(self, message: _Message) -> None:
+        """No more numbers fit: let another item come first in the next message."""
+        message.is_full = True
+        self._first = (self._first + 1) % len(self._slots)
 
     def _take_objects(self, message: _Message) -> None:
         objects = size = 0
@@ -316,8 +327,8 @@ class ItemSet:
         self._first = 0
 
 
-def _lost_events_of(item: MonitoredItem) -> int:
-    return item.queue.lost if isinstance(item.queue, EventQueue) else 0
+def _lost_of(kind: type[ObjectQueue] | type[EventQueue], items: Collection[MonitoredItem]) -> int:
+    return sum(item.queue.lost for item in items if isinstance(item.queue, kind))
 
 
 def _encoded(item: MonitoredItem, value: ua.DataValue, room: int) -> bytes:

@@ -201,13 +201,13 @@ class Feed:
 
     def take(self, most: int) -> DataChanges | None:
         """All that there is to say, or None after what there is was pushed into the queues: when
-        these hold something, or it is not less than the `most` that may be said."""
+        these hold something, or it is more than the `most` that may be said."""
         layout = self.layout
         if self.place == layout.end:
             return None
         if not self.has_queued:
             pending = layout.pending(self.place)
-            if pending.notifications.count < most:
+            if pending.notifications.count <= most:
                 self.place = layout.end
                 self.lost += pending.lost
                 return pending.for_handles(self)

@@ -119,10 +119,14 @@ class SubscriptionManager:
     @property
     def next_deadline_s(self) -> float:
         """When `tick` next has something to do; infinity when nothing will happen."""
-        if self.items.events.pending or any(s.unfinished for s in self._subscriptions.values()):
+        if self.items.events.pending:
             return float("-inf")
-        timers = (s.next_s for s in self._subscriptions.values())
-        return min(self.items.sampler.next_deadline_s, min(timers, default=float("inf")))
+        nearest_s = self.items.sampler.next_deadline_s
+        for subscription in self._subscriptions.values():
+            if subscription.unfinished:
+                return float("-inf")
+            nearest_s = min(nearest_s, subscription.next_s)
+        return nearest_s
 
     def tick(self, now_s: float) -> None:
         """Sample what is due, then let the publishing timers that have expired speak.
@@ -249,8 +253,7 @@ class SubscriptionManager:
         return True
 
     def _remove(self, subscription: Subscription) -> None:
-        for item in subscription.items:
-            self.items.remove(subscription.items, item)
+        self.items.remove(subscription.items, list(subscription.items))
         subscription.close()
         del self._subscriptions[subscription.id]
         self._detach(subscription)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,20 +29,17 @@ class Members:
         self._tag_of[slot] = tag
         self._stale = True
 
-    def discard(self, slot: int) -> None:
-        """Forget `slot`, if it is there."""
-        self._stale = self._tag_of.pop(slot, None) is not None or self._stale
-
     def add_all(self, slots: NDArray[np.int64], tags: NDArray[np.int32]) -> None:
         """Let each slot show its tag."""
         self._tag_of.update(zip(slots.tolist(), tags.tolist(), strict=True))
         self._stale = True
 
-    def discard_all(self, slots: NDArray[np.int64]) -> None:
-        """Forget many slots."""
-        for slot in slots.tolist():
+    def discard(self, slots: Iterable[int]) -> None:
+        """Forget slots, where they are there."""
+        before = len(self._tag_of)
+        for slot in slots:
             self._tag_of.pop(slot, None)
-        self._stale = True
+        self._stale = self._stale or len(self._tag_of) < before
 
     @property
     def tags(self) -> NDArray[np.int32]:

@@ -146,22 +146,13 @@ class RingStore:
         self.configure(slot, settings)
         return slot
 
-    def remove(self, slot: int) -> None:
-        """Free a slot and its places; the number may be given out again."""
-        capacity = self._items.arrays["capacity"]
-        self._places_wasted += int(capacity[slot])
-        capacity[slot] = 0
-        self.unwatch(slot)
-        self._free_slots.append(slot)
-        if not self.places:
-            self._start_over()
-
-    def remove_all(self, slots: Slots) -> None:
-        """Free many slots, as `remove` does."""
+    def remove(self, slots: Slots) -> None:
+        """Free slots and their places; the numbers may be given out again."""
         capacity = self._items.arrays["capacity"]
         self._places_wasted += int(capacity[slots].sum())
         capacity[slots] = 0
         self._free_slots += slots.tolist()
+        self._watched.difference_update(slots.tolist() if self._watched else ())
         if not self.places:
             self._start_over()
 
@@ -283,7 +274,7 @@ class RingStore:
         outlet = self._items.arrays["outlet"]
         del self._outlets[int(outlet[templates[0]])]
         outlet[templates] = 0
-        self.remove_all(templates)
+        self.remove(templates)
 
     def columns(self, slots: Slots, *names: str) -> list[NDArray[Any]]:
         """Some settings of the slots, see `ItemSettings`."""
@@ -394,7 +385,7 @@ class RingStore:
 
     def available(self, slots: Slots) -> bool:
         """True when any of the slots has a value queued."""
-        return bool(self._items.arrays["count"][slots].any())
+        return len(slots) > 0 and bool(self._items.arrays["count"][slots].any())
 
     def take(self, slots: Slots, limit: int) -> Notifications:
         """Take up to `limit` queued values out, slot by slot, each slot's oldest first."""

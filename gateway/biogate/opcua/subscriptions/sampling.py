@@ -130,17 +130,19 @@ class Sampler:
         self.sample_changes()
         self._group(item, now_s).add(item)
 
-    def remove(self, item: MonitoredItem) -> None:
-        """Sample `item` no more; its queue stays. Harmless when it was not sampled."""
-        self.unshare(item)
-        interval_ms = item.settings.sampling_interval_ms
-        group = self._group_at(interval_ms)
-        if group is None:
-            return
+    def remove(self, items: Sequence[MonitoredItem]) -> None:
+        """Sample `items` no more; their queues stay. Harmless for what was not sampled."""
+        by_interval: dict[float, list[MonitoredItem]] = {}
+        for item in items:
+            self.unshare(item)
+            by_interval.setdefault(item.settings.sampling_interval_ms, []).append(item)
         self.sample_changes()
-        group.discard(item)
-        if not group:
-            self._intervals.pop(interval_ms, None)
+        for interval_ms, some in by_interval.items():
+            group = self._group_at(interval_ms)
+            if group is not None:
+                group.discard(some)
+                if not group:
+                    self._intervals.pop(interval_ms, None)
 
     def unshare(self, item: MonitoredItem) -> None:
         """Let the item's queue hold what it has to say, and sample it by itself."""
@@ -222,9 +224,10 @@ class _Group(ABC):
         elif isinstance(item.source, ObjectSource):
             self.objects[item] = item.source
 
-    def discard(self, item: MonitoredItem) -> None:
-        self.members.discard(item.slot)
-        self.objects.pop(item, None)
+    def discard(self, items: Sequence[MonitoredItem]) -> None:
+        self.members.discard([item.slot for item in items if item.queue is None])
+        for item in items if self.objects else ():
+            self.objects.pop(item, None)
 
     def advance(self, now_s: float) -> None:
         """Set the next instant; instants that went by are not made up for."""
@@ -291,13 +294,14 @@ class _ChangeGroup(_Group):
         if isinstance(item.source, ObjectSource) and item.source.tag is not None:
             self._tag_objects.setdefault(item.source.tag, {})[item] = item.source
 
-    def discard(self, item: MonitoredItem) -> None:
-        super().discard(item)
-        if isinstance(item.source, ObjectSource) and item.source.tag is not None:
-            showing = self._tag_objects.get(item.source.tag, {})
-            showing.pop(item, None)
-            if not showing:
-                self._tag_objects.pop(item.source.tag, None)
+    def discard(self, items: Sequence[MonitoredItem]) -> None:
+        super().discard(items)
+        for item in items if self._tag_objects else ():
+            if isinstance(item.source, ObjectSource) and item.source.tag is not None:
+                showing = self._tag_objects.get(item.source.tag, {})
+                showing.pop(item, None)
+                if not showing:
+                    self._tag_objects.pop(item.source.tag, None)
 
     def sample(self) -> None:
         if not self.cursor.pending_rows:

@@ -71,7 +71,7 @@ class Sharing:
         elif not self._store.filter_alike(slots, shared.templates):
             return None
         for place in shared.places:
-            self._groups.members(place.interval_ms).discard_all(slots[place.rows])
+            self._groups.members(place.interval_ms).discard(slots[place.rows].tolist())
         feed = Feed(shared.layout, self._store, slots, lambda feed: self._left(key, feed))
         for item in items:
             item.feed = feed
@@ -104,7 +104,7 @@ class Sharing:
             members = self._groups.members(place.interval_ms)
             members.add_all(feed.slots[place.rows], shared.tags[place.rows])
             if is_last:
-                members.discard_all(shared.templates[place.rows])
+                members.discard(shared.templates[place.rows].tolist())
         if is_last:
             self._store.remove_templates(shared.templates)
             del self._shared[key]

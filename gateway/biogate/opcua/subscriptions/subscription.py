@@ -102,7 +102,8 @@ class Subscription:
     def unfinished(self) -> bool:
         """True when it stopped in the middle of what it may say at once, or found requests that
         have been waiting when it came to its session."""
-        return bool(self.queue) and (self.state is State.LATE or (self._more and self.enabled))
+        may_speak = self.state is State.LATE or (self._more and self.enabled)
+        return may_speak and bool(self.queue)
 
     @property
     def expired(self) -> bool:

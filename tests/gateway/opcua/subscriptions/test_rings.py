@@ -62,10 +62,10 @@ def test_a_queue_of_one_holds_the_newest_and_has_no_overflow(discard_oldest):
 def test_the_memory_of_long_queues_is_given_back_with_the_last_of_them():
     store = RingStore()
     first, second = store.add(item(100_000)), store.add(item(3))
-    store.remove(first)
+    store.remove(np.array([first]))
     offer(store, second, 1)
     assert queued(store, second) == [(1, 0)]
-    store.remove(second)
+    store.remove(np.array([second]))
     assert len(store._pool.arrays["value"]) <= 256
     third = store.add(item(2))
     offer(store, third, 1, 2)
@@ -151,7 +151,7 @@ def test_places_of_removed_items_are_used_again():
     keep = store.add(item(3))
     offer(store, keep, 7, 8, 9)
     for _ in range(1000):
-        store.remove(store.add(item(10)))
+        store.remove(np.array([store.add(item(10))]))
     assert store.places == 3
     assert len(store._pool.arrays["value"]) <= 64
     assert queued(store, keep) == [(7, 0), (8, 0), (9, 0)]
@@ -237,7 +237,7 @@ def test_many_items_in_columns_are_as_many_plain_queues(data):
         else:
             slot = data.draw(st.sampled_from(slots))
             if step == "remove":
-                store.remove(slot)
+                store.remove(np.array([slot]))
                 del models[slot]
             else:
                 changed = data.draw(configurations)

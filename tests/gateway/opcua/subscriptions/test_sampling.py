@@ -175,7 +175,7 @@ def test_a_group_without_items_costs_nothing(server, client):
         for ms in (0.0, 100.0)
     ]
     for item in items:
-        server.manager.items.remove(subscription.items, item)
+        server.manager.items.remove(subscription.items, [item])
     assert server.manager.items.sampler.next_deadline_s == float("inf")
 
 

@@ -183,6 +183,25 @@ def test_a_layout_ends_with_the_last_that_shares_it(server, tags, listeners):
     assert server.manager.next_deadline_s == math.inf
 
 
+def test_an_item_that_ends_and_comes_back_says_so_while_the_others_share(server, tags, listeners):
+    one = listeners[0]
+    server.manager.items.end(one.items[0], status.BAD)
+    server.advance(0.3)
+    one.client.publish()
+    ((_, code),) = [
+        (item.ClientHandle, item.Value.StatusCode.value)
+        for change in one.client.take().NotificationMessage.NotificationData
+        for item in change.MonitoredItems
+    ]
+    assert code == status.BAD
+    settled(server, listeners)
+    assert one.shares
+    server.manager.items.revive(one.items[0])
+    one.client.publish()
+    server.advance(0.1)
+    assert one.client.values() == [(tags[0], 0.0)]
+
+
 def test_a_deadband_keeps_an_item_with_its_own_queue(server, tags):
     one = Listener(server)
     one.monitor(tags[0], filter_=DataFilter(1, 0.5))
@@ -246,6 +265,7 @@ changes = st.one_of(
     st.tuples(st.just("enable"), st.booleans()),
     st.tuples(st.just("resend")),
     st.tuples(st.just("end"), st.integers(0, 9)),
+    st.tuples(st.just("revive"), st.integers(0, 9)),
 )
 somebody = st.integers(0, CLIENTS - 1)
 cycles = st.lists(
@@ -314,7 +334,7 @@ class Twins:
     def delete(self, number):
         for one, item in list(self._each(number)):
             one.items.remove(item)
-            self.server.manager.items.remove(one.subscription.items, item)
+            self.server.manager.items.remove(one.subscription.items, [item])
 
     def add(self, tag, interval_ms):
         for one in self.both:
@@ -334,8 +354,13 @@ class Twins:
             if not item.ended:
                 self.server.manager.items.end(item, status.BAD)
 
+    def revive(self, number):
+        for _, item in self._each(number):
+            if item.ended:
+                self.server.manager.items.revive(item)
 
-@settings(max_examples=150, deadline=None)
+
+@settings(max_examples=100, deadline=None)
 @given(item_kinds, st.sampled_from([2, 3, 1000, 1000]), cycles)
 def test_whatever_happens_sharing_shows_in_nothing_that_a_client_is_told(
     new_server, kinds, max_notifications, plan

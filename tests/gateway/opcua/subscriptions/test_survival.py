@@ -150,7 +150,7 @@ def test_links_and_items_leave_nothing_behind(
             except StatusError:
                 assert not items.triggers.linked(one, other)
         elif there and step == "delete":
-            pool.remove(items, one)
+            pool.remove(items, [one])
         elif there and step == "mode":
             pool.set_mode(items, [one], SAMPLING if second % 2 else 2)
         left = [item for item in made if items.get(item.id) is item]
@@ -215,6 +215,6 @@ def test_the_count_outlasts_the_item(server: Any, client: Any) -> None:
         text.append("more")
         server.advance(0.05)
     assert subscription.items.lost_values == 4 + 4
-    server.manager.items.remove(subscription.items, number)
-    server.manager.items.remove(subscription.items, other)
+    server.manager.items.remove(subscription.items, [number])
+    server.manager.items.remove(subscription.items, [other])
     assert subscription.items.lost_values == 4 + 4

@@ -169,6 +169,24 @@ async def test_a_disabled_item_can_be_modified(subscriber: Any, plant: Any) -> N
     assert subscriber.values() == [(8, 7.0), (8, 7.1)]
 
 
+# 5.13.6.3: an id that is there twice is unknown the second time.
+async def test_an_item_is_deleted_once(bench: Any, subscriber: Any, plant: Any) -> None:
+    plant.set("ph", 7.0)
+    subscription = subscriber.subscribe()
+    first = subscriber.monitor(subscription, "pH", 1)
+    second = subscriber.monitor(subscription, "Text", 2)
+    kept = subscriber.monitor(subscription, "pH", 3)
+    assert subscriber.delete(subscription, first, second, first, 99) == [
+        S.Good,
+        S.Good,
+        S.BadMonitoredItemIdInvalid,
+        S.BadMonitoredItemIdInvalid,
+    ]
+    assert subscriber.values() == [(3, 7.0)]
+    assert subscriber.delete(subscription, kept) == [S.Good]
+    assert len(bench.front_end.subscriptions.manager.items) == 0
+
+
 # -- changes ------------------------------------------------------------------------------------
 
 
