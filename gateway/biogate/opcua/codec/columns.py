@@ -79,13 +79,13 @@ class EncodedNotifications:
 
     def __init__(self, rows: Notifications) -> None:
         self.count = len(rows.value)
-        shapes = _shapes(rows)
-        if self.count and (shapes == shapes[0]).all():
-            records = _records(int(shapes[0]), rows)
-            self._body = records.view(np.uint8)
-            self._handles: NDArray[np.uint32] | NDArray[np.int64] = records["handle"]
+        self._handles: NDArray[np.uint32] | NDArray[np.int64]
+        shape = _only_shape(rows) if self.count else None
+        if shape is None:
+            self._body, self._handles = _interleave(_shapes(rows), rows)
         else:
-            self._body, self._handles = _interleave(shapes, rows)
+            records = _records(shape, rows)
+            self._body, self._handles = records.view(np.uint8), records["handle"]
 
     def with_handles(self, handles: NDArray[np.uint32]) -> bytes:
         """The rows as MonitoredItemNotifications, one after the other, with these handles."""
@@ -103,6 +103,20 @@ def encode_notifications(rows: Notifications) -> bytes:
     A number that its wire type cannot hold must not come here: see `subscriptions.projection`.
     """
     return EncodedNotifications(rows).with_handles(rows.client_handle)
+
+
+def _only_shape(rows: Notifications) -> int | None:
+    """The shape that all of these rows have in the usual case: Good values of one type."""
+    wire, timestamps = int(rows.wire[0]), int(rows.timestamps[0])
+    if (
+        rows.status.any()
+        or (rows.wire != wire).any()
+        or (rows.timestamps != timestamps).any()
+        or not (rows.source_time.all() and rows.server_time.all())
+    ):
+        return None
+    source, server = SOURCE_RETURNED[timestamps], SERVER_RETURNED[timestamps]
+    return wire | _VALUE | int(source) * _SOURCE | int(server) * _SERVER
 
 
 def _shapes(rows: Notifications) -> NDArray[np.uint16]:
@@ -182,8 +196,7 @@ _COUNT = struct.Struct("<i")
 
 def data_change_notification(count: int, *items: bytes) -> bytes:
     """An ExtensionObject of DataChangeNotification with `count` encoded notifications."""
-    body = b"".join((_COUNT.pack(count), *items, _NO_DIAGNOSTICS))
-    return _extension_object(_DATA_CHANGE_NOTIFICATION, body)
+    return _extension_object(_DATA_CHANGE_NOTIFICATION, _COUNT.pack(count), *items, _NO_DIAGNOSTICS)
 
 
 def event_notification_list(events: Sequence[bytes]) -> bytes:
@@ -198,15 +211,19 @@ def status_change_notification(status: int) -> bytes:
     return _extension_object(_STATUS_CHANGE_NOTIFICATION, struct.pack("<IB", status, 0))
 
 
-def _extension_object(type_id: int, body: bytes) -> bytes:
-    head = _EXTENSION_OBJECT.pack(_FOUR_BYTE_NODE_ID, 0, type_id, _BYTE_STRING_BODY, len(body))
-    return head + body
+def _extension_object(type_id: int, *parts: bytes) -> bytes:
+    size = sum(map(len, parts))
+    head = _EXTENSION_OBJECT.pack(_FOUR_BYTE_NODE_ID, 0, type_id, _BYTE_STRING_BODY, size)
+    return b"".join((head, *parts))
 
 
-def notification_message(sequence: int, publish_time: int, *notifications: bytes) -> bytes:
+Message = tuple[bytes, ...]
+"""An encoded NotificationMessage in parts: what is large may be that of others too."""
+
+
+def notification_message(sequence: int, publish_time: int, *notifications: bytes) -> Message:
     """A NotificationMessage of encoded ExtensionObjects; none of them make a keep-alive."""
-    head = _MESSAGE_HEAD.pack(sequence, publish_time, len(notifications))
-    return b"".join((head, *notifications))
+    return _MESSAGE_HEAD.pack(sequence, publish_time, len(notifications)), *notifications
 
 
 def publish_response(
@@ -215,14 +232,14 @@ def publish_response(
     subscription_id: int,
     available: Sequence[int],
     results: Sequence[int],
-    message: bytes,
+    message: Message,
     *,
     more: bool,
 ) -> bytes:
     """A PublishResponse with service result Good, TypeId included (Part 4, 5.14.5).
 
     `now`: FILETIME ticks; `available`: sequence numbers that can be republished; `results`:
-    StatusCodes of the acknowledgements; `message`: an encoded NotificationMessage.
+    StatusCodes of the acknowledgements.
     """
     return b"".join(
         (
@@ -230,16 +247,16 @@ def publish_response(
             struct.pack("<I", subscription_id),
             _numbers(available),
             b"\x01" if more else b"\x00",
-            message,
+            *message,
             _numbers(results),
             _NO_DIAGNOSTICS,
         )
     )
 
 
-def republish_response(request_handle: int, now: int, message: bytes) -> bytes:
+def republish_response(request_handle: int, now: int, message: Message) -> bytes:
     """A RepublishResponse with service result Good, TypeId included (Part 4, 5.14.6)."""
-    return _response_head(_REPUBLISH_RESPONSE, request_handle, now) + message
+    return b"".join((_response_head(_REPUBLISH_RESPONSE, request_handle, now), *message))
 
 
 def _response_head(type_id: int, request_handle: int, now: int) -> bytes:

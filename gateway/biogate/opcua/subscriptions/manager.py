@@ -77,7 +77,9 @@ class _Client:
     queue: PublishQueue
     access_key: object
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
-    notices: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=_MAX_NOTICES))
+    notices: deque[tuple[int, columns.Message]] = field(
+        default_factory=lambda: deque(maxlen=_MAX_NOTICES)
+    )
     gone: bool = False
 
 
@@ -355,7 +357,9 @@ class SubscriptionManager:
         if not client.subscriptions and not client.notices:
             client.queue.refuse(StatusCodes.BadNoSubscription, lambda _: True)
 
-    def _send_notice(self, request: ParkedPublish, subscription_id: int, message: bytes) -> None:
+    def _send_notice(
+        self, request: ParkedPublish, subscription_id: int, message: columns.Message
+    ) -> None:
         request.answer(
             columns.publish_response(
                 request.request_handle,

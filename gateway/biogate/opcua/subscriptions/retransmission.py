@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from biogate.opcua.byte_budget import ByteBudget
+from biogate.opcua.codec.columns import Message
 
 
 class Retransmissions:
     """Encoded NotificationMessages by sequence number, the oldest first.
 
     At most `most` messages of `most_bytes` together, but at least the last one; and none that
-    `budget`, which all subscriptions share, has no room for.
+    `budget`, which all subscriptions share, has no room for. Bytes that several of them keep
+    count for each.
     """
 
     def __init__(self, most: int, most_bytes: int, budget: ByteBudget) -> None:
         self._most = most
         self._most_bytes = most_bytes
         self._budget = budget
-        self._messages: dict[int, bytes] = {}
+        self._messages: dict[int, Message] = {}
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -27,14 +29,14 @@ class Retransmissions:
         """The sequence numbers that can be asked for."""
         return list(self._messages)
 
-    def get(self, number: int) -> bytes | None:
+    def get(self, number: int) -> Message | None:
         """The message, or None."""
         return self._messages.get(number)
 
-    def keep(self, number: int, message: bytes) -> int:
+    def keep(self, number: int, message: Message) -> int:
         """Keep a message that is sent now; how many had to go for it, or could not stay."""
         before = len(self._messages) + 1
-        size = len(message)
+        size = _size(message)
         while self._messages and (
             len(self._messages) >= self._most
             or self._bytes + size > self._most_bytes
@@ -51,8 +53,9 @@ class Retransmissions:
         message = self._messages.pop(number, None)
         if message is None:
             return False
-        self._bytes -= len(message)
-        self._budget.give_back(len(message))
+        size = _size(message)
+        self._bytes -= size
+        self._budget.give_back(size)
         return True
 
     def clear(self) -> None:
@@ -60,3 +63,7 @@ class Retransmissions:
         self._budget.give_back(self._bytes)
         self._messages.clear()
         self._bytes = 0
+
+
+def _size(message: Message) -> int:
+    return sum(map(len, message))

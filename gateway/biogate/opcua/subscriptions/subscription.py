@@ -167,13 +167,13 @@ class Subscription:
         """Keep no message any longer: whoever asks for them may not see what is in them."""
         self._sent_messages.clear()
 
-    def message(self, sequence: int) -> bytes | None:
+    def message(self, sequence: int) -> columns.Message | None:
         """An unacknowledged NotificationMessage, encoded; None when it is not there."""
         return self._sent_messages.get(sequence)
 
     # -- messages -------------------------------------------------------------------------------
 
-    def status_change(self, status: int) -> bytes:
+    def status_change(self, status: int) -> columns.Message:
         """A NotificationMessage that says how the subscription ended."""
         return columns.notification_message(
             self._next_sequence, self._wall_clock(), columns.status_change_notification(status)
@@ -237,7 +237,7 @@ class Subscription:
         numbers = len(request.results) + len(self._sent_messages) + 1
         return max(0, request.room - _FRAME_BYTES - 4 * numbers)
 
-    def _answer(self, request: ParkedPublish, message: bytes, now: int) -> None:
+    def _answer(self, request: ParkedPublish, message: columns.Message, now: int) -> None:
         self.statistics.publish_requests += 1
         request.answer(
             columns.publish_response(
