@@ -52,7 +52,7 @@ class Limits:
     max_monitored_items_per_call: int = 10_000
     max_monitored_items_queue_size: int = 10_000
     max_select_clause_parameters: int = 200
-    max_where_clause_parameters: int = 200
+    max_where_clause_parameters: int = 1_000
     min_sampling_interval_ms: float = 50.0
 
 

@@ -390,6 +390,19 @@ async def test_events_of_a_source_or_type_that_is_denied_do_not_arrive(
     assert listener.severities() == [4]
 
 
+# Part 3, 5.2.9: the nodeset gives ReceiveEvents of audit event types to SecurityAdmin only.
+async def test_audit_events_are_for_security_administrators(
+    listener: Listener, emit: Any, plant: Any
+) -> None:
+    listener.listen()
+    write = ua.NodeId(IDS.AuditWriteUpdateEventType)
+    roles = {permission.role for permission in plant.space.nodes[write].role_permissions}
+    assert ua.NodeId(IDS.WellKnownRole_SecurityAdmin) in roles
+    emit(1, type=write)
+    emit(2)
+    assert listener.severities() == [2]
+
+
 async def test_events_that_wait_are_let_go_when_their_right_is_withdrawn(
     bench: Any, listener: Listener, emit: Any, run: Any
 ) -> None:
