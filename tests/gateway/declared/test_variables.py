@@ -26,6 +26,7 @@ variables:
   Skid.Numbers: {type: Int32, value: [1, 2, 3], writable: true}
   Skid.Mode: {type: Mode, value: Running, writable: true}
   Skid.Set: {type: Mode, writable: true}
+  Skid.Alarm: {type: UInt16, writable: true, raises_event: alarm}
   Skid.When: {type: DateTime, value: "2026-07-01T12:00:00Z"}
   Skid.Old: {type: Double, historized: true}
   Skid.Beat: {type: UInt16, value: 65534, source: {kind: counter, interval_ms: 20}}
@@ -131,6 +132,17 @@ async def test_a_value_that_does_not_fit_changes_nothing(client: Client) -> None
     assert await level.read_value() == 20.0
     beat = node(client, "Skid.Beat")
     assert await status_of(beat.write_value(1, ua.VariantType.UInt16)) == S.BadNotWritable
+
+
+async def test_no_event_is_raised_for_no_value(client: Client, gateway: Gateway) -> None:
+    """A Bad status may come without a value (Part 4, 7.7.1)."""
+    alarm = node(client, "Skid.Alarm")
+    await alarm.write_value(ua.DataValue(StatusCode=ua.StatusCode(S.BadSensorFailure)))
+    assert (await alarm.read_data_value(raise_on_bad_status=False)).StatusCode.value == (
+        S.BadSensorFailure
+    )
+    await alarm.write_value(0, ua.VariantType.UInt16)
+    assert gateway.read("skid.Skid.Alarm").value == 0
 
 
 async def test_a_historized_variable_says_so(client: Client) -> None:
