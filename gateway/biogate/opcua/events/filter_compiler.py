@@ -22,13 +22,16 @@ _UNSUPPORTED = (_O.InView, _O.RelatedTo)
 _NODE_IDS = (T.NodeId, T.ExpandedNodeId)
 _NO_LITERALS = (T.Variant, T.DataValue, T.DiagnosticInfo)
 _MAX_LITERAL = 4096
+_CHARACTERS = 16
+"""So many characters of literals count like an operand: what Like costs grows with them."""
 
 
 class FilterCompiler:
     """Goes through the elements of one filter.
 
     `results` says of each element and operand what is wrong with it. `limit` is how many operands
-    all elements may have together, those of array literals included.
+    all elements may have together, those of array literals included, and
+    long texts more than once.
     """
 
     def __init__(self, types: EventTypes, limit: int) -> None:
@@ -72,7 +75,7 @@ class FilterCompiler:
         )
 
     def _spend(self, operands: int) -> None:
-        """Elements of an array count like operands. Raises StatusError Bad_TooManyOperations."""
+        """Raises StatusError Bad_TooManyOperations when there are not so many left."""
         self._left -= operands
         if self._left < 0:
             raise StatusError(StatusCodes.BadTooManyOperations)
@@ -163,9 +166,9 @@ class FilterCompiler:
         if variant.VariantType in _NO_LITERALS or variant.Dimensions is not None:
             raise StatusError(StatusCodes.BadFilterLiteralInvalid)
         elements = variant.Value if isinstance(variant.Value, list) else [variant.Value]
-        if any(map(_is_large, elements)):
+        if any(_length(element) > _MAX_LITERAL for element in elements):
             raise StatusError(StatusCodes.BadFilterLiteralInvalid)
-        self._spend(len(elements) - 1)
+        self._spend(len(elements) - 1 + sum(map(_length, elements)) // _CHARACTERS)
         return typed(variant)
 
     def _simple_attribute(self, operand: Any, _index: int, _count: int) -> Operand:
@@ -200,10 +203,10 @@ def _is_node_id(value: Typed) -> bool:
     return value.type in _NODE_IDS and not isinstance(value.value, list)
 
 
-def _is_large(value: Any) -> bool:
-    """Whether a literal is longer than any sound one: it is kept, and looked at for every event."""
+def _length(value: Any) -> int:
+    """How long a text is: it is kept, and looked at for every event."""
     text = value.Text if isinstance(value, ua.LocalizedText) else value
-    return isinstance(text, str | bytes) and len(text) > _MAX_LITERAL
+    return len(text) if isinstance(text, str | bytes) else 0
 
 
 def _code(status: int) -> ua.StatusCode:

@@ -365,6 +365,15 @@ def test_there_is_a_result_for_each_of_too_many_elements(types: EventTypes) -> N
     assert found == [(S.Good, [S.Good])] * 2 + [(S.BadTooManyOperations, [])] * 3
 
 
+# What Like costs grows with the text and with the pattern.
+def test_long_texts_count_as_several_operands(types: EventTypes) -> None:
+    like = element(F.Like, literal("a" * 32, T.String), literal("%" * 32, T.String))
+    assert FilterCompiler(types, limit=6).compile([like]) is not None
+    assert errors(types, like, limit=5) == [
+        (S.BadFilterOperandInvalid, [S.Good, S.BadTooManyOperations])
+    ]
+
+
 # An array is gone through for every event, so that its elements count.
 def test_elements_of_arrays_count_as_operands(types: EventTypes) -> None:
     some = element(F.InList, NULL, literal([1, 2, 3]))
