@@ -1,42 +1,25 @@
-"""Notifications encoded by column: numpy records instead of objects. The hot half of the codec.
+"""Notifications encoded by column (Part 4, 7.25), and the messages around them.
 
-A `MonitoredItemNotification` of a number has a fixed layout once its *shape* is known: the wire
-type, and whether value, status and each timestamp are there. Rows of one shape are one structured
-array whose bytes are the encoding (Part 4, 7.25; Part 6, 5.2.2.16-17). Where shapes mix, each is
-written as one block of bytes to the rows' own places, so that the order of rows stays.
+A `MonitoredItemNotification` is a ClientHandle and a DataValue: see `data_values`.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from biogate_adapters import status
-
-WIRE_TYPES: Mapping[int, str] = {
-    1: "u1",
-    2: "i1",
-    3: "u1",
-    4: "<i2",
-    5: "<u2",
-    6: "<i4",
-    7: "<u4",
-    10: "<f4",
-    11: "<f8",
-}
-"""Built-in type id (Part 6, 5.1.2) → numpy type, of the types that go by column."""
-
-_BOOLEAN = 1
-
-_TYPE_MASK = 0x1F
-_VALUE, _STATUS, _SOURCE, _SERVER = 0x20, 0x40, 0x80, 0x100
-_SHAPE_TO_ENCODING_MASK = 5
-"""DataValue's mask bits are the shape's, shifted (Part 6, table 26: 1, 2, 4, 8)."""
+from biogate.opcua.codec.data_values import (
+    DataValues,
+    fill_records,
+    good_shape,
+    interleave,
+    new_records,
+    shapes_of,
+)
 
 SOURCE_RETURNED = np.array([True, False, True, False])
 SERVER_RETURNED = np.array([False, True, True, False])
@@ -59,16 +42,14 @@ class Notifications(NamedTuple):
     server_time: NDArray[np.int64]
     timestamps: NDArray[np.uint8]
 
-    def rows(self, rows: NDArray[np.intp]) -> Notifications:
-        """Some of the rows."""
-        return Notifications(
-            self.client_handle[rows],
-            self.wire[rows],
-            self.value[rows],
-            self.status[rows],
-            self.source_time[rows],
-            self.server_time[rows],
-            self.timestamps[rows],
+    def data_values(self) -> DataValues:
+        """The rows as they are shown: without the times that are not asked for."""
+        return DataValues(
+            self.wire,
+            self.value,
+            self.status,
+            np.where(SOURCE_RETURNED[self.timestamps], self.source_time, 0),
+            np.where(SERVER_RETURNED[self.timestamps], self.server_time, 0),
         )
 
 
@@ -82,9 +63,11 @@ class EncodedNotifications:
         self._handles: NDArray[np.uint32] | NDArray[np.int64]
         shape = _only_shape(rows) if self.count else None
         if shape is None:
-            self._body, self._handles = _interleave(_shapes(rows), rows)
+            values = rows.data_values()
+            self._body, self._handles = interleave(shapes_of(values), values, handles=True)
         else:
-            records = _records(shape, rows)
+            records = new_records(shape, self.count, handles=True)
+            fill_records(records, shape, rows)
             self._body, self._handles = records.view(np.uint8), records["handle"]
 
     def with_handles(self, handles: NDArray[np.uint32]) -> bytes:
@@ -116,68 +99,7 @@ def _only_shape(rows: Notifications) -> int | None:
     ):
         return None
     source, server = SOURCE_RETURNED[timestamps], SERVER_RETURNED[timestamps]
-    return wire | _VALUE | int(source) * _SOURCE | int(server) * _SERVER
-
-
-def _shapes(rows: Notifications) -> NDArray[np.uint16]:
-    has_value = ~(np.isnan(rows.value) & ((rows.status & status.BAD) != 0))
-    has_source = SOURCE_RETURNED[rows.timestamps] & (rows.source_time != 0)
-    has_server = SERVER_RETURNED[rows.timestamps] & (rows.server_time != 0)
-    shapes = np.where(has_value, rows.wire | np.uint16(_VALUE), np.uint16(0))
-    shapes |= (rows.status != 0) * np.uint16(_STATUS)
-    shapes |= has_source * np.uint16(_SOURCE)
-    shapes |= has_server * np.uint16(_SERVER)
-    return shapes
-
-
-def _interleave(
-    shapes: NDArray[np.uint16], rows: Notifications
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes of rows of several shapes, and where in them each row begins."""
-    sizes = np.empty(len(shapes), np.int64)
-    blocks = []
-    for shape in np.unique(shapes).tolist():
-        places = np.flatnonzero(shapes == shape)
-        records = _records(shape, rows.rows(places))
-        sizes[places] = records.dtype.itemsize
-        blocks.append((places, records))
-    starts = np.cumsum(sizes) - sizes
-    body = np.empty(int(sizes.sum()), np.uint8)
-    for places, records in blocks:
-        size = records.dtype.itemsize
-        body[starts[places, None] + np.arange(size)] = records.view(np.uint8).reshape(-1, size)
-    return body, starts
-
-
-@lru_cache(maxsize=512)
-def _record_type(shape: int) -> np.dtype[np.void]:
-    fields = [("handle", "<u4"), ("mask", "u1")]
-    if shape & _VALUE:
-        fields += [("type", "u1"), ("value", WIRE_TYPES[shape & _TYPE_MASK])]
-    if shape & _STATUS:
-        fields.append(("status", "<u4"))
-    if shape & _SOURCE:
-        fields.append(("source", "<i8"))
-    if shape & _SERVER:
-        fields.append(("server", "<i8"))
-    return np.dtype(fields)
-
-
-def _records(shape: int, rows: Notifications) -> NDArray[np.void]:
-    """All but the handles."""
-    records = np.empty(len(rows.value), _record_type(shape))
-    records["mask"] = shape >> _SHAPE_TO_ENCODING_MASK
-    if shape & _VALUE:
-        wire = shape & _TYPE_MASK
-        records["type"] = wire
-        records["value"] = rows.value != 0 if wire == _BOOLEAN else rows.value
-    if shape & _STATUS:
-        records["status"] = rows.status
-    if shape & _SOURCE:
-        records["source"] = rows.source_time
-    if shape & _SERVER:
-        records["server"] = rows.server_time
-    return records
+    return good_shape(wire, source=bool(source), server=bool(server))
 
 
 _EXTENSION_OBJECT = struct.Struct("<BBHBi")

@@ -1,24 +1,39 @@
 """DataValues of numbers without objects: numpy records for many, one `struct` call for one.
 
 A DataValue of a number has a fixed layout once its *shape* is known: the wire type, and whether
-value, status and each time are there (Part 6, 5.2.2.17). The hot half of the codec for Read, as
-`columns` is for notifications.
+value, status and each time are there (Part 6, 5.2.2.17). Rows of one shape are one structured
+array whose bytes are the encoding; where shapes mix, each field is written to its place in its
+row. The hot half of the codec: for Read, and for notifications (`columns`), where each DataValue
+comes behind a ClientHandle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from biogate.opcua.codec.columns import WIRE_TYPES
 from biogate_adapters import status as codes
 
+WIRE_TYPES: Mapping[int, str] = {
+    1: "u1",
+    2: "i1",
+    3: "u1",
+    4: "<i2",
+    5: "<u2",
+    6: "<i4",
+    7: "<u4",
+    10: "<f4",
+    11: "<f8",
+}
+"""Built-in type id (Part 6, 5.1.2) → numpy type, of the types that go by column."""
+
 _BOOLEAN = 1
+_HANDLE_SIZE = 4
 _TYPE_MASK = 0x1F
 _VALUE, _STATUS, _SOURCE, _SERVER = 0x20, 0x40, 0x80, 0x100
 _SHAPES = 0x200
@@ -40,28 +55,21 @@ class DataValues(NamedTuple):
     source_time: NDArray[np.int64]
     server_time: NDArray[np.int64]
 
-    def rows(self, rows: NDArray[np.intp]) -> DataValues:
-        """Some of the rows."""
-        return DataValues(
-            self.wire[rows],
-            self.value[rows],
-            self.status[rows],
-            self.source_time[rows],
-            self.server_time[rows],
-        )
-
 
 def encode_data_values(rows: DataValues) -> tuple[bytes, NDArray[np.int64]]:
-    """The rows one after the other, and the size in bytes of each."""
-    shapes = _shapes(rows)
+    """The rows one after the other, and where each begins."""
+    shapes = shapes_of(rows)
     first = int(shapes[0]) if len(shapes) else 0
-    if (shapes == first).all():
-        records = _records(first, rows)
-        return records.tobytes(), np.full(len(shapes), records.dtype.itemsize)
-    return _interleave(shapes, rows)
+    if not (shapes == first).all():
+        body, starts = interleave(shapes, rows)
+        return body.tobytes(), starts
+    records = new_records(first, len(shapes))
+    fill_records(records, first, rows)
+    return records.tobytes(), np.arange(len(shapes)) * records.dtype.itemsize
 
 
-def _shapes(rows: DataValues) -> NDArray[np.uint16]:
+def shapes_of(rows: DataValues) -> NDArray[np.uint16]:
+    """The shape of each row."""
     has_value = ~(np.isnan(rows.value) & ((rows.status & codes.BAD) != 0))
     shapes = np.where(has_value, rows.wire | np.uint16(_VALUE), np.uint16(0))
     shapes |= (rows.status != 0) * np.uint16(_STATUS)
@@ -70,11 +78,17 @@ def _shapes(rows: DataValues) -> NDArray[np.uint16]:
     return shapes
 
 
-def _interleave(shapes: NDArray[np.uint16], rows: DataValues) -> tuple[bytes, NDArray[np.int64]]:
-    """Rows of several shapes, field by field: each to its place in its own record."""
-    sizes = _SIZES[shapes]
-    at = np.cumsum(sizes) - sizes
+def interleave(
+    shapes: NDArray[np.uint16], rows: DataValues, *, handles: bool = False
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes of rows of several shapes, and where in them each row begins.
+
+    `handles`: four bytes are left free in front of each DataValue.
+    """
+    sizes = _SIZES[shapes] + _HANDLE_SIZE * handles
+    starts = np.cumsum(sizes) - sizes
     body = np.empty(int(sizes.sum()), np.uint8)
+    at = starts + _HANDLE_SIZE * handles
     body[at] = shapes >> _SHAPE_TO_ENCODING_MASK
     at += 1
     types = np.where(shapes & _VALUE, shapes & _TYPE_MASK, 0)
@@ -89,19 +103,16 @@ def _interleave(shapes: NDArray[np.uint16], rows: DataValues) -> tuple[bytes, ND
         (_SOURCE, "<i8", rows.source_time),
         (_SERVER, "<i8", rows.server_time),
     ):
-        present = (shapes & flag) != 0
-        if present.all():
-            _put(body, at, slice(None), layout, column)
-        elif present.any():
-            places = np.flatnonzero(present)
+        places = np.flatnonzero(shapes & flag)
+        if len(places):
             _put(body, at, places, layout, column[places])
-    return body.tobytes(), sizes
+    return body, starts
 
 
 def _put(
     body: NDArray[np.uint8],
     at: NDArray[np.int64],
-    places: NDArray[np.intp] | slice,
+    places: NDArray[np.intp],
     layout: str,
     values: NDArray[Any],
 ) -> None:
@@ -113,8 +124,36 @@ def _put(
     at[places] += size
 
 
-def _records(shape: int, rows: DataValues) -> NDArray[np.void]:
-    records = new_records(shape, len(rows.value))
+def good_shape(wire: int, *, source: bool, server: bool) -> int:
+    """The shape of a value whose status is Good."""
+    return _VALUE | wire | source * _SOURCE | server * _SERVER
+
+
+def new_records(shape: int, count: int, *, handles: bool = False) -> NDArray[np.void]:
+    """So many DataValues of that shape whose `value`, `status`, `source` and `server` are to be
+    filled in, those of them that the shape has; with `handles` also a `handle` before each."""
+    records = np.empty(count, _record_type(shape, handles=handles))
+    records["mask"] = shape >> _SHAPE_TO_ENCODING_MASK
+    if shape & _VALUE:
+        records["type"] = shape & _TYPE_MASK
+    return records
+
+
+class Filling(Protocol):
+    """What records are filled from: the columns of `DataValues`, whatever else there is."""
+
+    @property
+    def value(self) -> NDArray[np.float64]: ...
+    @property
+    def status(self) -> NDArray[np.uint32]: ...
+    @property
+    def source_time(self) -> NDArray[np.int64]: ...
+    @property
+    def server_time(self) -> NDArray[np.int64]: ...
+
+
+def fill_records(records: NDArray[np.void], shape: int, rows: Filling) -> None:
+    """Fill in all but the handles."""
     if shape & _VALUE:
         boolean = shape & _TYPE_MASK == _BOOLEAN
         records["value"] = rows.value != 0 if boolean else rows.value
@@ -124,27 +163,12 @@ def _records(shape: int, rows: DataValues) -> NDArray[np.void]:
         records["source"] = rows.source_time
     if shape & _SERVER:
         records["server"] = rows.server_time
-    return records
 
 
-def good_shape(wire: int, *, source: bool, server: bool) -> int:
-    """The shape of a value whose status is Good."""
-    return _VALUE | wire | source * _SOURCE | server * _SERVER
-
-
-def new_records(shape: int, count: int) -> NDArray[np.void]:
-    """So many DataValues of that shape whose `value`, `status`, `source` and `server` are to be
-    filled in, those of them that the shape has."""
-    records = np.empty(count, _record_type(shape))
-    records["mask"] = shape >> _SHAPE_TO_ENCODING_MASK
-    if shape & _VALUE:
-        records["type"] = shape & _TYPE_MASK
-    return records
-
-
-@lru_cache(maxsize=_SHAPES)
-def _record_type(shape: int) -> np.dtype[np.void]:
-    fields = [("mask", "u1")]
+@lru_cache(maxsize=2 * _SHAPES)
+def _record_type(shape: int, *, handles: bool) -> np.dtype[np.void]:
+    fields = [("handle", "<u4")] if handles else []
+    fields.append(("mask", "u1"))
     if shape & _VALUE:
         fields += [("type", "u1"), ("value", WIRE_TYPES[shape & _TYPE_MASK])]
     if shape & _STATUS:
@@ -157,10 +181,9 @@ def _record_type(shape: int) -> np.dtype[np.void]:
 
 
 def _size(shape: int) -> int:
-    wire = shape & _TYPE_MASK
-    if shape & _VALUE and wire not in WIRE_TYPES:
+    if shape & _VALUE and shape & _TYPE_MASK not in WIRE_TYPES:
         return 0
-    return _record_type(shape).itemsize
+    return _record_type(shape, handles=False).itemsize
 
 
 _SIZES = np.array([_size(shape) for shape in range(_SHAPES)], np.int64)

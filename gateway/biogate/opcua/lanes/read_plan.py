@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from biogate.opcua.codec.columns import WIRE_TYPES
 from biogate.opcua.codec.data_values import (
+    WIRE_TYPES,
     DataValues,
     encode_data_values,
     encode_good_double,
@@ -194,8 +194,8 @@ class _Columns:
         if not self._server:
             server_time[:] = 0
         rows = DataValues(self._wire, value, status, source_time, server_time)
-        body, sizes = encode_data_values(rows)
-        return self._with_others(server, session, now, body, sizes) if self._others else (body,)
+        body, starts = encode_data_values(rows)
+        return self._with_others(server, session, now, body, starts) if self._others else (body,)
 
     def _as_records(
         self,
@@ -217,14 +217,14 @@ class _Columns:
         session: Session,
         now: int,
         body: bytes,
-        sizes: NDArray[np.int64],
+        starts: NDArray[np.int64],
     ) -> Iterator[bytes]:
         """The runs of numbers with the other results between them."""
-        ends = [0, *np.cumsum(sizes).tolist()]
-        start = 0
+        at = [*starts.tolist(), len(body)]
+        done = 0
         for n, (position, other) in enumerate(self._others):
-            stop = position - n  # so many numbers are in front of it
-            yield body[ends[start] : ends[stop]]
+            numbers = position - n  # so many are in front of it
+            yield body[at[done] : at[numbers]]
             yield other.result(server, session, now)
-            start = stop
-        yield body[ends[start] :]
+            done = numbers
+        yield body[at[done] :]

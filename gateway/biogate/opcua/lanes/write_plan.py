@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biogate.opcua.codec.columns import WIRE_TYPES
+from biogate.opcua.codec.data_values import WIRE_TYPES
 from biogate.opcua.codec.datetimes import LATEST_TICKS, MAX_INT64
 from biogate.opcua.codec.reader import Reader
 from biogate.opcua.lanes.header import PARAMETERS

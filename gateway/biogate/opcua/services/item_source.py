@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from biogate.opcua.codec.columns import WIRE_TYPES
+from biogate.opcua.codec.data_values import WIRE_TYPES
 from biogate.opcua.errors import StatusError
 from biogate.opcua.services.context import ServerContext
 from biogate.opcua.services.event_item import check_event_item, event_source

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from biogate.opcua.codec import columns
 from biogate.opcua.codec.columns import Notifications, encode_notifications
+from biogate.opcua.codec.data_values import WIRE_TYPES
 from biogate_adapters.status import BAD
 
 EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
@@ -39,7 +40,7 @@ def numbers(wire: int) -> st.SearchStrategy[float]:
 
 @st.composite
 def rows(draw: st.DrawFn) -> tuple[int, int, float, int, int, int, int]:
-    wire = draw(st.sampled_from(sorted(columns.WIRE_TYPES)))
+    wire = draw(st.sampled_from(sorted(WIRE_TYPES)))
     ticks = st.one_of(st.just(0), st.integers(10**17 // 10, 10**18 // 50).map(lambda t: t * 10))
     status = draw(st.sampled_from(STATUSES))
     value = draw(numbers(wire))
