@@ -56,7 +56,7 @@ class TransferService:
             if error.status == StatusCodes.BadUserAccessDenied:
                 ctx.warn("transfer refused", subscription=subscription_id)
             return ua.TransferResult(StatusCode=ua.StatusCode(ua.UInt32(error.status)))
-        yield from manager.settle(ctx.session, subscription, resend=resend)
+        yield from manager.settle(subscription, resend=resend)
         _log.info(
             "subscription transferred",
             extra={"subscription": subscription_id, "session": ctx.session.name},

@@ -31,6 +31,7 @@ from biogate.opcua.subscriptions.subscription import Publishing, Subscription
 _log = logging.getLogger(__name__)
 
 _MAX_NOTICES = 50
+_DONE = object()
 
 
 class Access(Protocol):
@@ -113,6 +114,7 @@ class SubscriptionManager:
         self._subscriptions: dict[int, Subscription] = {}
         self._abandoned: dict[Subscription, None] = {}
         self._late: set[Subscription] = set()
+        self._checks: dict[Subscription, Iterator[None]] = {}
         self._range_stamp: object = None
         self._last_subscription = 0
 
@@ -121,7 +123,7 @@ class SubscriptionManager:
     @property
     def next_deadline_s(self) -> float:
         """When `tick` next has something to do; infinity when nothing will happen."""
-        if self.items.events.pending:
+        if self.items.events.pending or self._checks:
             return float("-inf")
         nearest_s = self.items.sampler.next_deadline_s
         for subscription in self._subscriptions.values():
@@ -258,6 +260,7 @@ class SubscriptionManager:
         self.items.remove(subscription.items, list(subscription.items))
         subscription.close()
         del self._subscriptions[subscription.id]
+        self._checks.pop(subscription, None)
         self._detach(subscription)
 
     def _detach(self, subscription: Subscription) -> None:
@@ -272,7 +275,8 @@ class SubscriptionManager:
     # -- transfer -------------------------------------------------------------------------------
 
     def transfer(self, owner: Any, subscription_id: int) -> Subscription:
-        """Give a subscription to another session, which `settle` completes (Part 4, 5.14.7).
+        """Give a subscription to another session (Part 4, 5.14.7). It speaks when its items have
+        been checked, see `settle`.
 
         Its old session is told. Raises StatusError: Bad_SubscriptionIdInvalid; Bad_NothingToDo
         for a subscription of this session; Bad_UserAccessDenied for another user's;
@@ -303,35 +307,21 @@ class SubscriptionManager:
         subscription.owner = owner
         subscription.touch()
         self._client(owner).subscriptions[subscription.id] = subscription
+        subscription.messages_held = True
+        self._checks[subscription] = self._check_items(subscription)
         return subscription
 
-    def settle(self, owner: Any, subscription: Subscription, *, resend: bool) -> Iterator[None]:
-        """Check a subscription's items for its new owner, some at a time; then let it speak.
+    def settle(self, subscription: Subscription, *, resend: bool) -> Iterator[None]:
+        """Go on with the check of a subscription's items, some at a time, until it may speak.
 
-        What was sent to the old owner and not acknowledged is only kept for one with the same
-        rights. `resend`: queue the present values too.
+        If nobody waits for that any longer, `tick` does the rest. `resend`: queue the present
+        values too.
         """
-        unchecked = iter(subscription.items)
-        try:
-            for item in unchecked:
-                self._check_item(subscription, item)
-                yield
-            if resend:
-                yield from self.items.resend(subscription.items)
-        finally:  # also when nobody waits for the rest any longer
-            for item in unchecked:
-                self._check_item(subscription, item)
-            self._attach(owner, subscription)
-
-    def _attach(self, owner: Any, subscription: Subscription) -> None:
-        """Let a subscription speak whose items were checked, if it has not gone on meanwhile."""
-        if subscription.owner is not owner or subscription.state is State.CLOSED:
-            return
-        if any(item.ended for item in subscription.items):
-            subscription.forget_messages()
-        client = self._clients[owner]
-        if not client.gone:
-            subscription.queue = client.queue
+        while subscription in self._checks:
+            self._check_on(subscription)
+            yield
+        if resend and subscription.state is not State.CLOSED:
+            yield from self.items.resend(subscription.items)
 
     # -- publishing -----------------------------------------------------------------------------
 
@@ -435,20 +425,46 @@ class SubscriptionManager:
 
     def check_access(self) -> None:
         """End the items whose right was withdrawn or whose node is gone, and revive those that
-        have it back; take new EURanges into account."""
+        have it back; take new EURanges into account.
+
+        For a slice of time: what could not be checked yet says nothing until it was.
+        """
         for owner, client in list(self._clients.items()):
             key = self._access.key(owner)
             if key == client.access_key:
                 continue
             client.access_key = key
-            for subscription in list(client.subscriptions.values()):
-                for item in subscription.items:
-                    self._check_item(subscription, item)
+            for subscription in client.subscriptions.values():
+                subscription.queue = None
+                self._checks[subscription] = self._check_items(subscription)
+        ends_s = self._work_clock() + SLICE_S
+        while self._checks and self._work_clock() < ends_s:
+            self._check_on(next(iter(self._checks)))
         if self.items.has_percent:
             stamp = self._access.range_stamp
             if stamp != self._range_stamp:
                 self._range_stamp = stamp
                 self.items.renew_deadbands(self.span)
+
+    def _check_on(self, subscription: Subscription) -> None:
+        """Check one more item; after the last one the subscription may speak again."""
+        if next(self._checks[subscription], _DONE) is _DONE:
+            del self._checks[subscription]
+            client = self._clients[subscription.owner]
+            if not client.gone:
+                subscription.queue = client.queue
+
+    def _check_items(self, subscription: Subscription) -> Iterator[None]:
+        """Check what there is. Messages that were sent to another owner stay only where all of it
+        may go on."""
+        for item in subscription.items:
+            if subscription.items.get(item.id) is item:
+                self._check_item(subscription, item)
+            yield
+        if subscription.messages_held:
+            if any(item.ended for item in subscription.items):
+                subscription.forget_messages()
+            subscription.messages_held = False
 
     def _check_item(self, subscription: Subscription, item: MonitoredItem) -> None:
         status = self._access.verdict(subscription.owner, item)

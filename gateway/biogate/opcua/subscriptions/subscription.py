@@ -42,8 +42,9 @@ class Publishing:
 class Subscription:
     """Its items, and the messages about them.
 
-    `owner` is its session; `queue` is that session's, None once the session is gone or while the
-    subscription is on its way to another one.
+    `owner` is its session; `queue` is that session's, None once the session is gone or while it is
+    not known what it may be told. `messages_held`: it was another session's before, and what that
+    was sent is not for this one's eyes yet.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Subscription:
         self.queue = queue
         self.owner = owner
         self.enabled = enabled
+        self.messages_held = False
         self.state = State.NORMAL
         self.next_s = first_instant(now_s, publishing.interval_ms / 1000)
         self.last_served_s = now_s
@@ -157,7 +159,7 @@ class Subscription:
     @property
     def available_sequence_numbers(self) -> list[int]:
         """Messages that are kept until the client acknowledges them, the oldest first."""
-        return self._sent_messages.numbers
+        return [] if self.messages_held else self._sent_messages.numbers
 
     def acknowledge(self, sequence: int) -> bool:
         """Forget a message; False when it is not there."""
@@ -169,7 +171,7 @@ class Subscription:
 
     def message(self, sequence: int) -> columns.Message | None:
         """An unacknowledged NotificationMessage, encoded; None when it is not there."""
-        return self._sent_messages.get(sequence)
+        return None if self.messages_held else self._sent_messages.get(sequence)
 
     # -- messages -------------------------------------------------------------------------------
 
