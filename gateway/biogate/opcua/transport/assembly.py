@@ -5,7 +5,7 @@ from __future__ import annotations
 from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec import Reader
 from biogate.opcua.stack import StatusCodes
-from biogate.opcua.transport.framing import ABORTED, CONTINUED, TransportError
+from biogate.opcua.transport.framing import ABORTED, CONTINUED, FINAL, TransportError
 
 _last_before_wrap = (1 << 32) - 1024
 _highest_after_wrap = 1023
@@ -59,6 +59,8 @@ class MessageAssembler:
 
         Raises TransportError when a limit is passed or chunks of two messages are mixed.
         """
+        if chunk_type == FINAL and not self._parts and len(body) <= self.max_size:
+            return body  # nearly every message
         if self._parts and request_id != self._request_id:
             raise TransportError(
                 StatusCodes.BadTcpMessageTypeInvalid,
@@ -73,8 +75,6 @@ class MessageAssembler:
         if chunk_type == CONTINUED:
             self._keep(request_id, body)
             return None
-        if not self._parts:
-            return body
         message = b"".join((*self._parts, body))
         self.clear()
         return message

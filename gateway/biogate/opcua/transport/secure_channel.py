@@ -167,7 +167,9 @@ class SecureChannel:
         self, message_type: bytes, request_id: int, body: bytes, now_s: float
     ) -> Sequence[bytes]:
         """The chunks of a message; what they consist of, to be sent one behind the other."""
-        token, size = self._token_to_send(now_s), self.max_body
+        token, size = self._sending, self.max_body
+        if token is None or now_s >= token.expires_s:
+            self._sending = token = self.newest
         if len(body) <= size:
             return self._sealed(message_type, FINAL, token, request_id, body)
         parts: list[bytes] = []
@@ -181,12 +183,6 @@ class SecureChannel:
                 body[start : start + size],
             )
         return parts
-
-    def _token_to_send(self, now_s: float) -> SecurityToken:
-        token = self._sending or self.newest
-        if now_s >= token.expires_s:
-            self._sending = token = self.newest
-        return token
 
     def _sealed(
         self,
