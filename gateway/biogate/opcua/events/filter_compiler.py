@@ -17,7 +17,9 @@ from biogate.opcua.stack import StatusCodes, ua
 # The classes that are decoded; `ua` may show refined ones under the same names.
 _decoded = ua.uaprotocol_auto
 _O = ua.FilterOperator
-_OF_ONE = {_O.OfType: 1, _O.Cast: 2}
+_ASKING = {_O.OfType: 1, _O.Cast: 2}
+"""How many operands those take that ask the address space as well."""
+
 _UNSUPPORTED = (_O.InView, _O.RelatedTo)
 _NODE_IDS = (T.NodeId, T.ExpandedNodeId)
 _NO_LITERALS = (T.Variant, T.DataValue, T.DiagnosticInfo)
@@ -30,8 +32,7 @@ class FilterCompiler:
     """Goes through the elements of one filter.
 
     `results` says of each element and operand what is wrong with it. `limit` is how many operands
-    all elements may have together, those of array literals included, and
-    long texts more than once.
+    all elements may have together; each element of an array counts, and each 16 characters of text.
     """
 
     def __init__(self, types: EventTypes, limit: int) -> None:
@@ -87,8 +88,8 @@ class FilterCompiler:
         self._spend(max(1, count))
         if operator in _UNSUPPORTED:
             raise StatusError(StatusCodes.BadFilterOperatorUnsupported)
-        if operator in _OF_ONE:
-            fewest = most = _OF_ONE[_O(operator)]
+        if operator in _ASKING:
+            fewest = most = _ASKING[_O(operator)]
         elif operator in OPERATORS:
             fewest, most, _ = OPERATORS[operator]
         else:
@@ -98,7 +99,7 @@ class FilterCompiler:
 
     def _check_types(self, operator: int, operands: Sequence[Operand], statuses: list[int]) -> None:
         """OfType and Cast want a type that there is. Raises StatusError."""
-        if operator not in _OF_ONE:
+        if operator not in _ASKING:
             return
         operand = operands[-1]
         if isinstance(operand, int | EventField):
