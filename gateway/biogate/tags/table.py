@@ -209,29 +209,28 @@ class TagTable:
         """
         if not len(index):
             return
-        index = np.asarray(index, np.int32)
-        if index.min() < 0 or index.max() >= len(self._infos):
+        index = np.ascontiguousarray(index, np.int32)
+        if index.view(np.uint32).max() >= len(self._infos):  # negative ones too
             raise IndexError(f"tag indices run from 0 to {len(self._infos) - 1}")
         self._batches += 1
-        batch = self._checked(
-            JournalBatch(
-                self._batches,
-                index,
-                np.asarray(value, np.float64),
-                np.asarray(status, np.uint32),
-                np.asarray(source_time, np.int64),
-                server_time,
-                objects,
-            )
+        batch = JournalBatch(
+            self._batches,
+            index,
+            np.asarray(value, np.float64),
+            np.asarray(status, np.uint32),
+            np.asarray(source_time, np.int64),
+            server_time,
+            objects,
         )
+        if not self._columns.plain[index].all():
+            batch = self._checked(batch)
+            self._store_objects(batch)
         if len(batch):
             self._store(batch)
             self.journal.append(batch)
 
     def _checked(self, batch: JournalBatch) -> JournalBatch:
         columns, index = self._columns, batch.index
-        if columns.plain[index].all():
-            return batch
         live = columns.live[index]
         if not live.all():
             self.rejected_rows += int((~live).sum())
@@ -249,23 +248,27 @@ class TagTable:
 
     def _store(self, batch: JournalBatch) -> None:
         columns, index = self._columns, batch.index
+        if batch.status.any():
+            self._keep_usable(batch)
         columns.value[index] = batch.value
         columns.status[index] = batch.status
         columns.source_time[index] = batch.source_time
         columns.server_time[index] = batch.server_time
-        columns.version[index] += 1
-        bad = (batch.status & codes.BAD) != 0
-        if bad.any():
-            usable = ~bad
-            columns.usable[index[usable]] = batch.value[usable]
-            columns.usable_time[index[usable]] = batch.source_time[usable]
-        else:
-            columns.usable[index] = batch.value
-            columns.usable_time[index] = batch.source_time
-        number = columns.number[index]
-        if not number.all():
-            for row in np.flatnonzero(~number).tolist():
-                self._objects[int(index[row])] = batch.objects.get(row)
+        columns.version[index] = batch.batch_id
+
+    def _keep_usable(self, batch: JournalBatch) -> None:
+        """Before rows that are Bad take the place of numbers that are not: see `last_usable`."""
+        columns, index = self._columns, batch.index
+        before = index[(columns.status[index] & codes.BAD) == 0]
+        columns.usable[before] = columns.value[before]
+        columns.usable_time[before] = columns.source_time[before]
+        rows = np.flatnonzero((batch.status & codes.BAD) == 0)
+        columns.usable[index[rows]] = batch.value[rows]
+        columns.usable_time[index[rows]] = batch.source_time[rows]
+
+    def _store_objects(self, batch: JournalBatch) -> None:
+        for row in np.flatnonzero(~self._columns.number[batch.index]).tolist():
+            self._objects[int(batch.index[row])] = batch.objects.get(row)
 
     def snapshot(self, indices: NDArray[np.signedinteger[Any]] | Sequence[int]) -> Snapshot:
         """Copies of the columns at `indices`."""
@@ -313,8 +316,10 @@ class TagTable:
 
         Raises KeyError.
         """
-        index = self.index(name)
-        return float(self._columns.usable[index]), int(self._columns.usable_time[index])
+        index, columns = self.index(name), self._columns
+        if codes.is_bad(int(columns.status[index])):
+            return float(columns.usable[index]), int(columns.usable_time[index])
+        return float(columns.value[index]), int(columns.source_time[index])
 
 
 def _python_value(info: TagInfo, number: float, code: int, other: Any) -> Any:
