@@ -63,7 +63,7 @@ class FrontEndConfig:
     `port` 0 takes a free one; `hostname` is what endpoint URLs show (default: `host`).
     `security` holds policy names of `transport.policies`, such as "None" and "Basic256Sha256";
     every policy but None is offered with each of `modes`. `diagnostics` shows ServerDiagnostics.
-    `tick_interval_ms` is how finely timers run.
+    `tick_interval_ms` is how soon timers notice what was set up while they slept.
     """
 
     application_uri: str
@@ -78,5 +78,5 @@ class FrontEndConfig:
     modes: tuple[str, ...] = ("Sign", "SignAndEncrypt")
     anonymous: bool = True
     diagnostics: bool = True
-    tick_interval_ms: float = 10.0
+    tick_interval_ms: float = 50.0
     limits: Limits = field(default_factory=Limits)
