@@ -266,3 +266,20 @@ async def test_nobody_takes_over_a_subscription_that_has_expired(
         0,
         0,
     )
+
+
+# 5.7.2.1: a session that gives way to a new one is one whose client is gone; it may come back.
+async def test_a_session_that_gave_way_leaves_its_subscription_behind(
+    make_bench: Any, user: Any, plant: Any
+) -> None:
+    bench = make_bench(Limits(max_sessions=2))
+    old, other = await user(1, bench), await user(2, bench)
+    subscription = old.subscribe(1000)
+    old.monitor(subscription, "pH", 7, QueueSize=5)
+    bench.front_end.dispatcher.on_closed(old.client.handle)
+    plant.set("ph", 7.5)
+    new = await user(3, bench)
+    assert old.client.status(old.ask(ua.ReadRequest())) == S.BadSessionIdInvalid
+    assert other.client.status(other.ask(ua.ReadRequest())) == S.BadNothingToDo
+    assert results(new.transfer(subscription)) == [(S.Good, [])]
+    assert new.values(1.0) == [(7, 7.0), (7, 7.5)]
