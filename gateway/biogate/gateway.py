@@ -214,6 +214,7 @@ class Gateway:
             security=opcua.security_policies,
             modes=opcua.security_modes,
             anonymous=opcua.anonymous != "none",
+            diagnostics=opcua.diagnostics,
         )
 
     def _add_routes(self, commands: CommandService) -> None:

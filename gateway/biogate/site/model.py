@@ -62,6 +62,8 @@ class OpcUaConfig(Strict):
     """What a client without a user name may do; `operate` is for test rigs only."""
     trust_any_client: bool = False
     """True: trust each new client certificate at first sight. For test rigs only."""
+    diagnostics: bool = True
+    """Show who is connected, what they asked for and what was refused (ServerDiagnostics)."""
     application_name: Label = "biogate"
     """ApplicationName that clients show."""
     application_uri: Uri | None = None
