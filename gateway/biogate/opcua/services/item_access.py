@@ -56,6 +56,10 @@ class ItemAccess:
     def same_client(self, owner: Session, before: Session) -> bool:
         return owner.subject.application_uri == before.subject.application_uri
 
+    def client_key(self, owner: Session) -> object:
+        subject = owner.subject
+        return subject.user, subject.application_uri, subject.address
+
     @property
     def range_stamp(self) -> object:
         return self._ranges.stamp

@@ -19,7 +19,8 @@ class SubscriptionLimits:
     `max_queued_values` bounds the queues of all items of numbers together, in values of 28 bytes;
     `max_queued_objects` those of all others, in values of some 500 bytes, and
     `max_object_bytes` what large ones among these hold beyond that. `max_retransmissions` and
-    `max_retransmission_bytes` are each subscription's. `max_links` are triggering links.
+    `max_retransmission_bytes` are each subscription's. `max_links` are triggering links. Of one
+    client, the subscriptions of `max_abandoned_sessions_per_client` that are gone go on.
     """
 
     published: Limits
@@ -34,6 +35,7 @@ class SubscriptionLimits:
     max_queued_values: int = 4_000_000
     max_queued_objects: int = 100_000
     max_object_bytes: int = 67_108_864
+    max_abandoned_sessions_per_client: int = 10
     max_links: int = 100_000
     max_links_per_subscription: int = 10_000
 

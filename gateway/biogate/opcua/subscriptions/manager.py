@@ -57,6 +57,10 @@ class Access(Protocol):
         """Whether the sessions are of one application."""
         ...
 
+    def client_key(self, owner: Any) -> object:
+        """Equal for sessions that are one after the other of what seems to be one client."""
+        ...
+
     @property
     def range_stamp(self) -> object:
         """Changes whenever a `span` that was asked for may have changed."""
@@ -252,9 +256,12 @@ class SubscriptionManager:
         subscription = next(iter(self._abandoned), None)
         if subscription is None:
             return False
+        self._give_way(subscription)
+        return True
+
+    def _give_way(self, subscription: Subscription) -> None:
         _log.info("subscription gives way", extra={"subscription": subscription.id})
         self._remove(subscription)
-        return True
 
     def _remove(self, subscription: Subscription) -> None:
         self.items.remove(subscription.items, list(subscription.items))
@@ -389,6 +396,16 @@ class SubscriptionManager:
         client.queue.refuse(StatusCodes.BadSessionClosed, lambda _: True)
         if not client.subscriptions:
             del self._clients[owner]
+        elif not delete_subscriptions:
+            self._limit_abandoned(self._access.client_key(owner))
+
+    def _limit_abandoned(self, client_key: object) -> None:
+        """Whoever comes and goes all day leaves only so many sessions' subscriptions behind."""
+        owners = dict.fromkeys(s.owner for s in self._abandoned)
+        left = [owner for owner in owners if self._access.client_key(owner) == client_key]
+        for owner in left[: -self.limits.max_abandoned_sessions_per_client]:
+            for subscription in list(self._clients[owner].subscriptions.values()):
+                self._give_way(subscription)
 
     def owner_moved(self, owner: Any, connection: object) -> None:
         """A session goes on on this connection: its requests on the one before are refused, so

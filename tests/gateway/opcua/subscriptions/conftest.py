@@ -57,6 +57,7 @@ class Access:
     sources: dict[int, NumberSource | ObjectSource] = field(default_factory=dict)
     spans: dict[int, float] = field(default_factory=dict)
     same_user: bool = True
+    client_keys: dict[int, object] = field(default_factory=dict)
 
     def key(self, owner: Any) -> object:
         return self.epoch
@@ -74,6 +75,9 @@ class Access:
 
     def same_client(self, owner: Any, before: Any) -> bool:
         return True
+
+    def client_key(self, owner: Any) -> object:
+        return self.client_keys.get(id(owner), id(owner))
 
     @property
     def range_stamp(self) -> object:

@@ -269,3 +269,20 @@ def test_a_transfer_that_nobody_waits_for_is_completed_all_the_same(
     server.advance(0.1)
     assert [value for _, value in new.values()] == [2.0] * 3
     assert subscription.available_sequence_numbers == [1, 2]
+
+
+def test_a_client_that_comes_and_goes_leaves_a_bounded_number_of_sessions_behind(
+    server: Any,
+) -> None:
+    limit = server.manager.limits.max_abandoned_sessions_per_client
+    other = server.client()
+    kept = server.subscribe(other)
+    server.manager.owner_closed(other, delete_subscriptions=False)
+    visits = []
+    for _ in range(limit + 3):
+        visitor = server.client()
+        server.access.client_keys[id(visitor)] = "the same client"
+        visits.append([server.subscribe(visitor), server.subscribe(visitor)])
+        server.manager.owner_closed(visitor, delete_subscriptions=False)
+    alive = {subscription for _, subscription in server.manager.subscriptions()}
+    assert alive == {kept} | {one for both in visits[3:] for one in both}
