@@ -17,7 +17,7 @@ _NO_SECURITY = "None"
 
 
 class ItemAccess:
-    """The manager's `Access` for sessions of a server."""
+    """The `Access` of the subscriptions for sessions of a server."""
 
     def __init__(self, server: ServerContext, tags: SampledTags) -> None:
         self._server = server

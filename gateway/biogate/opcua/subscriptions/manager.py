@@ -11,17 +11,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec import columns
 from biogate.opcua.errors import ServiceError, StatusError
 from biogate.opcua.events.journal import EventJournal
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.subscriptions.access import Access
 from biogate.opcua.subscriptions.grid import TOLERANCE_S
 from biogate.opcua.subscriptions.item_pool import ItemPool
 from biogate.opcua.subscriptions.limits import SubscriptionLimits
-from biogate.opcua.subscriptions.monitored_item import MonitoredItem, Source
+from biogate.opcua.subscriptions.monitored_item import MonitoredItem
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
 from biogate.opcua.subscriptions.retransmission import Retransmissions
 from biogate.opcua.subscriptions.sampling import SLICE_S, SampledTags
@@ -32,43 +33,6 @@ _log = logging.getLogger(__name__)
 
 _MAX_NOTICES = 50
 _DONE = object()
-
-
-class Access(Protocol):
-    """What is known of the items that exist and their owners."""
-
-    def key(self, owner: Any) -> object:
-        """Changes whenever a verdict for this owner's items may have changed."""
-        ...
-
-    def verdict(self, owner: Any, item: MonitoredItem) -> int:
-        """Good, or the status that ends the item."""
-        ...
-
-    def source(self, subscription: Subscription, item: MonitoredItem) -> Source | None:
-        """The item's new source when its node was bound to another one, else None."""
-        ...
-
-    def may_take_over(self, owner: Any, before: Any) -> bool:
-        """Whether a subscription may go from the one session to the other."""
-        ...
-
-    def same_client(self, owner: Any, before: Any) -> bool:
-        """Whether the sessions are of one application."""
-        ...
-
-    def client_key(self, owner: Any) -> object:
-        """Equal for sessions that are one after the other of what seems to be one client."""
-        ...
-
-    @property
-    def range_stamp(self) -> object:
-        """Changes whenever a `span` that was asked for may have changed."""
-        ...
-
-    def span(self, node_id: ua.NodeId) -> float | None:
-        """High - low of the node's EURange; None where there is none."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
