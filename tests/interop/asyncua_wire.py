@@ -17,6 +17,8 @@ from asyncua.ua.ua_binary import struct_from_binary
 from interop.wire import Message, Security, ServiceFaultError
 
 _UNIX = datetime(1970, 1, 1, tzinfo=UTC)
+_PROBE_INTERVAL_S = 300.0
+_NEVER = datetime(1601, 1, 1, tzinfo=UTC)
 
 
 class AsyncuaWire:
@@ -35,7 +37,8 @@ class AsyncuaWire:
         user: tuple[str, str] | None = None,
     ) -> AsyncuaWire:
         """Raises ua.UaStatusCodeError when the server refuses."""
-        client = Client(url, timeout=10)
+        # Its own probe of the connection must not end it while a check keeps the loop busy.
+        client = Client(url, timeout=10, watchdog_intervall=_PROBE_INTERVAL_S)
         client.application_uri = uri
         if user is not None:
             client.set_user(user[0])
@@ -114,7 +117,7 @@ def _variant(value: list[Any] | None) -> ua.Variant:
         return ua.Variant()
     name, content, *dimensions = value
     hint = getattr(ua, name)
-    one = (lambda v: v) if name in ("Int64", "UInt64") else (lambda v: _taken(hint, v))
+    one = int if name in ("Int64", "UInt64") else lambda v: _taken(hint, v)
     content = [one(v) for v in content] if isinstance(content, list) else one(content)
     if dimensions:
         for size in reversed(dimensions[0][1:]):
@@ -136,7 +139,7 @@ _TAKE: dict[Any, Any] = {
     ua.ExpandedNodeId: lambda v: ua.ExpandedNodeId(
         _node_id(v).Identifier, _node_id(v).NamespaceIndex
     ),
-    ua.DateTime: _date_time,
+    ua.DateTime: lambda v: _date_time(v) or _NEVER,
     ua.ByteString: lambda v: None if v is None else bytes.fromhex(v),
     ua.QualifiedName: lambda v: (
         ua.QualifiedName() if v is None else ua.QualifiedName.from_string(v)

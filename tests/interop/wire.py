@@ -2,9 +2,10 @@
 
 Messages are dicts with the field names of the specification. In them a NodeId is its text
 (`ns=2;s=Name`, "" for null), a QualifiedName `0:Name`, a LocalizedText its text, a StatusCode and
-an enumeration its number, a DateTime milliseconds since 1970 or None, a ByteString hex, a Variant
-`[type, value]` or `[type, values, dimensions]` (None: Null), a DataValue a dict of Value,
-StatusCode and both timestamps, an ExtensionObject a dict whose `$` is its type.
+an enumeration its number, an integer of 64 bits decimal text, a DateTime milliseconds since 1970
+or None, a ByteString hex, a Variant `[type, value]` or `[type, values, dimensions]` (None: Null),
+a DataValue a dict of Value, StatusCode and both timestamps, an ExtensionObject a dict whose `$`
+is its type.
 """
 
 from __future__ import annotations
