@@ -15,6 +15,10 @@ _BREATHER_S = 0.005
 _SHORTEST_S = 0.001
 """What the timers of event loops can tell apart."""
 
+_LATE_S = 0.005
+"""Who comes this late lets go first what has been waiting as long: what devices have sent since
+shall be there when it is sampled."""
+
 
 class TimeKeeper:
     """Calls `on_deadline` when `deadline_s()` has come, and `on_tick` every `tick_s`.
@@ -41,6 +45,7 @@ class TimeKeeper:
         self._tick_s = tick_s
         self._next_tick_s = clock() + tick_s
         self._failing = False
+        self._gave_way = False
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -56,7 +61,7 @@ class TimeKeeper:
         wait_s = self._look_s
         try:
             wait_s = self._work()
-            self._failing = False
+            self._failing = self._failing and self._gave_way
         except Exception:  # noqa: BLE001  one line, not a hundred a second
             if not self._failing:
                 _log.exception("a tick of the OPC UA front end failed")
@@ -66,12 +71,15 @@ class TimeKeeper:
     def _work(self) -> float:
         """Do what is due; how long nothing will be."""
         now_s = self._clock()
+        wait_s = self._deadline_s() - now_s
+        if wait_s > 0 and now_s < self._next_tick_s:
+            return min(self._look_s, max(_SHORTEST_S, wait_s))
+        self._gave_way = not self._gave_way and float("-inf") < wait_s < -_LATE_S
+        if self._gave_way:
+            return _SHORTEST_S
         if now_s >= self._next_tick_s:
             self._next_tick_s = now_s + self._tick_s
             self._on_tick()
         else:
-            wait_s = self._deadline_s() - now_s
-            if wait_s > 0:
-                return min(self._look_s, max(_SHORTEST_S, wait_s))
             self._on_deadline(now_s)
         return min(self._look_s, max(_BREATHER_S, self._deadline_s() - self._clock()))
