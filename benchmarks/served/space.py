@@ -58,6 +58,8 @@ class BenchSpace:
         if sim_hz <= 0:
             return
         parts = [np.array(part, np.int32) for part in slices(self.variables)]
+        for part in parts:
+            part.flags.writeable = False  # the table looks at such indices only once
         loop = asyncio.get_running_loop()
         next_s, number = loop.time(), 0.0
         while True:

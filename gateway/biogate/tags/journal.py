@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class JournalBatch:
     """One batch of updates; all arrays have the same length, one row an update. Read only.
 

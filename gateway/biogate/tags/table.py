@@ -34,6 +34,8 @@ NUMBER_RANGES: Mapping[str, tuple[float, float]] = {
 """The built-in types that the value column holds, and the numbers each can hold."""
 
 _FLOATING = ("Float", "Double")
+_MOST_KNOWN = 1024
+Rows = slice | NDArray[np.int32]
 _NO_OBJECTS: Mapping[int, Any] = {}
 
 
@@ -129,6 +131,7 @@ class TagTable:
         self._objects: list[Any] = []
         self._indices: dict[str, int] = {}
         self._batches = 0
+        self._plain_rows: dict[int, tuple[NDArray[np.int32], Rows]] = {}
 
     def __len__(self) -> int:
         """How many indices there are, removed ones included."""
@@ -177,6 +180,7 @@ class TagTable:
                    np.array([now]), now)  # fmt: skip
         self._infos[index] = None
         self._columns.live[index] = self._columns.plain[index] = False
+        self._plain_rows.clear()
 
     def index(self, name: str) -> int:
         """The index of a tag. Raises KeyError."""
@@ -204,14 +208,15 @@ class TagTable:
         """Store one batch and append it to the journal. Arrays and units as `JournalBatch`.
 
         Of a tag that occurs twice the last row stays in the table, the journal gets both. The
-        arrays are handed over: the caller does not change them afterwards. Raises IndexError for
-        an index that was never added, before anything is stored.
+        arrays are handed over: the caller does not change them afterwards. An `index` that is
+        marked as not writeable, and given again with each batch, is looked at only once. Raises
+        IndexError for an index that was never added, before anything is stored.
         """
         if not len(index):
             return
-        index = np.ascontiguousarray(index, np.int32)
-        if index.view(np.uint32).max() >= len(self._infos):  # negative ones too
-            raise IndexError(f"tag indices run from 0 to {len(self._infos) - 1}")
+        known = self._plain_rows.get(id(index))
+        if known is None:
+            index, known = self._look_at(index)
         self._batches += 1
         batch = JournalBatch(
             self._batches,
@@ -222,12 +227,35 @@ class TagTable:
             server_time,
             objects,
         )
-        if not self._columns.plain[index].all():
+        if known is not None:
+            rows = known[1]
+        else:
             batch = self._checked(batch)
             self._store_objects(batch)
+            rows = batch.index
         if len(batch):
-            self._store(batch)
+            self._store(batch, rows)
             self.journal.append(batch)
+
+    def _look_at(
+        self, index: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], tuple[NDArray[np.int32], Rows] | None]:
+        """The indices as they go into the journal, and their rows where all are plain.
+
+        What was found out about an array that cannot be written to is kept with the array itself,
+        so that no other one can have its identity. Raises IndexError.
+        """
+        given, index = index, np.ascontiguousarray(index, np.int32)
+        if index.view(np.uint32).max() >= len(self._infos):  # negative ones too
+            raise IndexError(f"tag indices run from 0 to {len(self._infos) - 1}")
+        if not self._columns.plain[index].all():
+            return index, None
+        known = (index, _rows(index))
+        if given is index and not index.flags.writeable:
+            if len(self._plain_rows) >= _MOST_KNOWN:
+                self._plain_rows.clear()
+            self._plain_rows[id(index)] = known
+        return index, known
 
     def _checked(self, batch: JournalBatch) -> JournalBatch:
         columns, index = self._columns, batch.index
@@ -246,15 +274,15 @@ class TagTable:
         return JournalBatch(batch.batch_id, index, value, status.astype(np.uint32),
                             batch.source_time, batch.server_time, batch.objects)  # fmt: skip
 
-    def _store(self, batch: JournalBatch) -> None:
-        columns, index = self._columns, batch.index
+    def _store(self, batch: JournalBatch, rows: Rows) -> None:
+        columns = self._columns
         if batch.status.any():
             self._keep_usable(batch)
-        columns.value[index] = batch.value
-        columns.status[index] = batch.status
-        columns.source_time[index] = batch.source_time
-        columns.server_time[index] = batch.server_time
-        columns.version[index] = batch.batch_id
+        columns.value[rows] = batch.value
+        columns.status[rows] = batch.status
+        columns.source_time[rows] = batch.source_time
+        columns.server_time[rows] = batch.server_time
+        columns.version[rows] = batch.batch_id
 
     def _keep_usable(self, batch: JournalBatch) -> None:
         """Before rows that are Bad take the place of numbers that are not: see `last_usable`."""
@@ -320,6 +348,14 @@ class TagTable:
         if codes.is_bad(int(columns.status[index])):
             return float(columns.usable[index]), int(columns.usable_time[index])
         return float(columns.value[index]), int(columns.source_time[index])
+
+
+def _rows(index: NDArray[np.int32]) -> Rows:
+    """The indices, as a slice where they follow one another: that is several times faster."""
+    first, last = int(index[0]), int(index[-1])
+    if last - first == len(index) - 1 and (np.diff(index) == 1).all():
+        return slice(first, last + 1)
+    return index
 
 
 def _python_value(info: TagInfo, number: float, code: int, other: Any) -> Any:

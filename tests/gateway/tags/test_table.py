@@ -150,3 +150,38 @@ def test_the_last_usable_number_is_the_last_that_was_not_bad(batches):
         for tag, name in zip(tags, "ab", strict=True):
             value, known_at = table.last_usable(name)
             assert (None if math.isnan(value) else value, known_at) == usable[tag]
+
+
+@given(st.lists(st.integers(0, 7), min_size=1, max_size=8, unique=True), st.booleans())
+@settings(max_examples=60)
+def test_indices_that_cannot_be_written_to_are_stored_like_any_others(rows, ascending):
+    """Looked at only once, as a slice where they follow one another; the result is the same."""
+    plain, known = TagTable(), TagTable()
+    for table in (plain, known):
+        for number in range(8):
+            table.add(TagInfo(f"t{number}"))
+    index = np.array(sorted(rows) if ascending else rows, np.int32)
+    fixed = index.copy()
+    fixed.flags.writeable = False
+    for turn in range(3):
+        value = np.arange(len(index)) + 10.0 * turn
+        status_ = np.full(len(index), 0 if turn < 2 else status.UNCERTAIN, np.uint32)
+        times = np.full(len(index), T0 + turn)
+        plain.apply(index.copy(), value, status_, times, T0)
+        known.apply(fixed, value, status_, times, T0)
+    every = np.arange(8)
+    for one, other in zip(plain.snapshot(every), known.snapshot(every), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(plain.version, known.version)
+
+
+def test_a_tag_that_is_removed_is_removed_for_known_indices_too(table):
+    first, second = table.add(TagInfo("a")), table.add(TagInfo("b"))
+    index = np.array([first, second], np.int32)
+    index.flags.writeable = False
+    columns = (np.zeros(2, np.uint32), np.full(2, T0), T0)
+    table.apply(index, np.array([1.0, 2.0]), *columns)
+    table.remove(first, T0)
+    table.apply(index, np.array([3.0, 4.0]), *columns)
+    assert table.read("b").value == 4.0
+    assert table.rejected_rows == 1
