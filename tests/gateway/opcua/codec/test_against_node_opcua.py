@@ -6,7 +6,6 @@ the value that was drawn.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -36,13 +35,6 @@ CODECS = {
     for identifier, codec in sorted((STRUCTURES | MESSAGES).items(), key=lambda item: int(item[0]))
     if codec.cls.__name__ not in DEPARTS
 }
-
-
-@pytest.fixture(scope="session")
-def node() -> Iterator[NodeCodec]:
-    """The one process of the test run."""
-    with NodeCodec.running() as codec:
-        yield codec
 
 
 def exchanged(node: NodeCodec, type_: str, method: str, value: Any) -> Any:
