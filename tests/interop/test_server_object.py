@@ -103,7 +103,8 @@ async def test_an_operation_limit_is_a_number(wire, identifier):
 @clause("Part 5, 6.3.2")
 async def test_the_claimed_profiles_are_uris(wire):
     profiles = await value_of(wire, "ns=0;i=2269")
-    assert all(uri.startswith("http://opcfoundation.org/UA-Profile/") for uri in profiles)
+    assert "http://opcfoundation.org/UA-Profile/Server/EmbeddedUA2017" in profiles
+    assert all(uri.startswith("http://opcfoundation.org/UA") for uri in profiles)
 
 
 @clause("Part 5, 6.3.14")

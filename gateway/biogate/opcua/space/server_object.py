@@ -16,6 +16,7 @@ from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.ids import HAS_COMPONENT, HAS_PROPERTY, ORGANIZES, SERVER
 from biogate.opcua.space.namespaces import complete_namespaces
+from biogate.opcua.space.profiles import claimed_profiles
 from biogate.opcua.space.values import CallSource, StaticSource
 from biogate.opcua.stack import ObjectIds, node_id, ua
 
@@ -152,6 +153,9 @@ def _identity(state: ServerState) -> Mapping[int, ua.Variant]:
         ),
         ids.Server_ServerStatus_BuildInfo_BuildNumber: ua.Variant(info.BuildNumber, _T.String),
         ids.Server_ServerStatus_BuildInfo_BuildDate: ua.Variant(info.BuildDate, _T.DateTime),
+        ids.Server_ServerCapabilities_ServerProfileArray: ua.Variant(
+            claimed_profiles(state.config), _T.String
+        ),
         ids.Server_ServerRedundancy_RedundancySupport: ua.Variant(
             int(ua.RedundancySupport.None_), _T.Int32
         ),
@@ -191,8 +195,6 @@ def _capabilities(limits: Limits) -> Mapping[int, ua.Variant]:
         ),
     }
     return {
-        # A profile is claimed when it is proven, not before.
-        ids.Server_ServerCapabilities_ServerProfileArray: _empty(_T.String),
         ids.Server_ServerCapabilities_SoftwareCertificates: _empty(_T.ExtensionObject),
         ids.Server_ServerCapabilities_LocaleIdArray: ua.Variant(["en"], _T.String),
         ids.Server_ServerCapabilities_MinSupportedSampleRate: ua.Variant(

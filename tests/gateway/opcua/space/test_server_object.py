@@ -204,7 +204,6 @@ def test_diagnostics_that_are_off_cannot_be_read(space: AddressSpace) -> None:
 
 
 def test_nothing_is_claimed_that_is_not_there(space: AddressSpace) -> None:
-    assert value(space, I.Server_ServerCapabilities_ServerProfileArray).Value == []
     assert value(space, I.Server_Auditing).Value is False
     assert value(space, I.Server_ServerDiagnostics_EnabledFlag).Value is False
     assert value(space, I.Server_ServerRedundancy_RedundancySupport).Value == 0
