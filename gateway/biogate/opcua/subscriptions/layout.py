@@ -121,16 +121,17 @@ class Layout:
         return pending
 
     def _encode(self, batches: Sequence[Batch]) -> _Pending:
-        rows = np.concatenate([batch.rows for batch in batches])
-        samples = Samples(
-            *(np.concatenate(c) for c in zip(*(b.samples for b in batches), strict=True))
-        )
-        order = np.argsort(rows, kind="stable")
-        rows, samples = rows[order], samples.rows(order)
+        rows, samples = batches[0]
+        if len(batches) > 1:
+            rows = np.concatenate([batch.rows for batch in batches])
+            samples = Samples(
+                *(np.concatenate(c) for c in zip(*(b.samples for b in batches), strict=True))
+            )
         lost = 0
-        if (rows[1:] == rows[:-1]).any():
-            all_rows = rows
-            rows, samples = _queued(rows, samples, self.columns)
+        if not (rows[1:] > rows[:-1]).all():
+            order = np.argsort(rows, kind="stable")
+            all_rows = rows[order]
+            rows, samples = _queued(all_rows, samples.rows(order), self.columns)
             lost = _lost(all_rows, rows, self.columns)
         wire, timestamps = self.columns.wire[rows], self.columns.timestamps[rows]
         handles = np.zeros(len(rows), np.uint32)

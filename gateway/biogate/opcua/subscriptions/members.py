@@ -7,6 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+Rows = NDArray[np.intp] | slice
+EVERY_ROW = slice(None)
+
 
 class Members:
     """Slots by tag. Changing it is cheap; the arrays are made again when they are next used."""
@@ -54,8 +57,10 @@ class Members:
             return np.full(len(tags), -1)
         return self._positions[np.minimum(tags, len(self._positions) - 1)]
 
-    def expand(self, positions: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    def expand(self, positions: NDArray[np.intp]) -> tuple[NDArray[np.int64], Rows]:
         """The slots that show the tags at `positions`, and for each slot the row in `positions`."""
+        if len(self._slots) == len(self._tags):
+            return self._slots[positions], EVERY_ROW
         counts = self._counts[positions]
         ends = np.cumsum(counts)
         rows = np.repeat(np.arange(len(positions)), counts)

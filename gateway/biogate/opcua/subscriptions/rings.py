@@ -56,7 +56,7 @@ class Samples(NamedTuple):
     source_time: NDArray[np.int64]
     server_time: NDArray[np.int64]
 
-    def rows(self, rows: NDArray[np.intp]) -> Samples:
+    def rows(self, rows: NDArray[np.intp] | slice) -> Samples:
         """Some of the rows."""
         return Samples(
             self.value[rows], self.status[rows], self.source_time[rows], self.server_time[rows]
@@ -333,7 +333,12 @@ class RingStore:
         items = self._items.arrays
         value, last, trigger = samples.value, items["last_value"][slots], items["trigger"][slots]
         with np.errstate(invalid="ignore"):
-            same = np.abs(value - last) <= items["deadband"][slots]
+            distance = np.abs(value - last)
+        deadband = items["deadband"][slots]
+        beyond: NDArray[np.bool_] = distance > deadband
+        if beyond.all() and trigger.all():
+            return beyond
+        same = distance <= deadband
         same |= (value == last) | (np.isnan(value) & np.isnan(last))
         changed: NDArray[np.bool_] = ~same & (trigger >= 1)
         changed |= (trigger == STATUS_VALUE_TIME) & (
@@ -413,13 +418,13 @@ class RingStore:
         )
 
 
-def _by_number(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+def _by_number(numbers: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.intp] | slice]]:
     """Each number that occurs, and where."""
     if not len(numbers):
         return
     first = int(numbers[0])
     if (numbers == first).all():
-        yield first, np.arange(len(numbers))
+        yield first, slice(None)
         return
     order = np.argsort(numbers, kind="stable")
     ordered = numbers[order]
