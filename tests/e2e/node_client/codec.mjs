@@ -97,7 +97,7 @@ function through(bytes, object, description) {
   const output = new BinaryStream(Buffer.alloc(4 * bytes.length + 4096));
   object.encode(output);
   return {
-    read: input.length, value: description(object),
+    name: object.schema.name, read: input.length, value: description(object),
     hex: output.buffer.subarray(0, output.length).toString("hex"),
   };
 }

@@ -80,6 +80,7 @@ def test_every_structure_of_namespace_0_means_the_same_to_node_opcua(node, ident
         codec.encode(writer, value)
         encoded = bytes(writer.buffer)
         answer = node.ask("structure", id=identifier, hex=encoded[head:].hex())
+        assert answer["name"] == codec.cls.__name__
         assert answer["value"] == plain(structure(value))
         assert answer["read"] == len(encoded) - head
         reader = Reader(encoded[:head] + bytes.fromhex(answer["hex"]))
