@@ -17,19 +17,24 @@ def _private_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
-def client_identity(folder: Path, application_uri: str) -> tuple[Path, Path]:
-    """Certificate (DER) and key (PEM) of a client application (Part 6, 6.2.2)."""
+def client_identity(
+    folder: Path, application_uri: str, *, valid_until: datetime | None = None
+) -> tuple[Path, Path]:
+    """Certificate (DER) and key (PEM) of a client application (Part 6, 6.2.2), valid for a day.
+
+    `valid_until` ends the day of its validity at another time.
+    """
     key = _private_key()
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test client")])
-    now = datetime.now(UTC)
+    until = valid_until or datetime.now(UTC) + timedelta(days=1)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(until - timedelta(days=1, minutes=5))
+        .not_valid_after(until)
         .add_extension(
             x509.SubjectAlternativeName(
                 [x509.UniformResourceIdentifier(application_uri), x509.DNSName("localhost")]

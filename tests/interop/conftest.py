@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,13 @@ async def server(
 def client_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Certificate and key of asyncua's client."""
     return client_identity(tmp_path_factory.mktemp("asyncua"), CLIENT_URI)
+
+
+@pytest.fixture(scope="session")
+def expired_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Certificate and key of a client whose certificate ended yesterday."""
+    folder = tmp_path_factory.mktemp("expired")
+    return client_identity(folder, CLIENT_URI, valid_until=datetime.now(UTC) - timedelta(days=1))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

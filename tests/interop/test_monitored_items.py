@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -65,7 +64,6 @@ async def written(
     await publishing(wire, subscription, enabled=False)
     for value in values:
         assert await write(wire, node, [kind, value]) == S.Good
-        await asyncio.sleep(0.06)  # another process samples
     await publishing(wire, subscription, enabled=True)
     return [change["Value"] for change in await subscription.changes()]
 
@@ -357,9 +355,7 @@ async def test_a_status_trigger_ignores_values(subscription, server, wire):
     await subscription.values(1)
     await publishing(wire, subscription, enabled=False)
     await write(wire, node, ["Double", 2.0])
-    await asyncio.sleep(0.06)
     await write(wire, node, ["Double", 3.0], StatusCode=S.UncertainInitialValue)
-    await asyncio.sleep(0.06)
     await publishing(wire, subscription, enabled=True)
     changes = [change["Value"] for change in await subscription.changes()]
     assert [(c["Value"][1], c["StatusCode"]) for c in changes] == [(3.0, S.UncertainInitialValue)]
@@ -400,9 +396,7 @@ async def test_a_sampling_item_reports_with_its_trigger(subscription, server, wi
     assert answer["AddResults"] == [S.Good, S.BadMonitoredItemIdInvalid]
     await publishing(wire, subscription, enabled=False)
     await write(wire, linked_node, ["Double", 8.5])
-    await asyncio.sleep(0.1)
     await write(wire, trigger_node, ["Int32", 1])
-    await asyncio.sleep(0.1)
     await publishing(wire, subscription, enabled=True)
     changes = []
     while len(changes) < 2:
@@ -471,6 +465,23 @@ async def _exists(wire: Wire, node: str) -> bool:
         "Read", MaxAge=0, TimestampsToReturn=NEITHER, NodesToRead=[value_id(node, 1)]
     )
     return bool(answer["Results"][0]["StatusCode"] == S.Good)
+
+
+@clause("Part 5, 6.3.2")
+async def test_no_queue_is_longer_than_promised(subscription, server, wire):
+    maximum = await value_of(wire, "ns=0;i=31916")
+    (fitting,) = await subscription.monitor(server.id("Int32RW"), QueueSize=maximum)
+    (longer,) = await subscription.monitor(server.id("Int32RW"), QueueSize=maximum + 1)
+    assert fitting["RevisedQueueSize"] == maximum
+    assert longer["RevisedQueueSize"] <= maximum
+
+
+@clause("Part 5, 6.3.2")
+async def test_nothing_is_sampled_faster_than_promised(subscription, server, wire):
+    fastest = await value_of(wire, "ns=0;i=2272")
+    for interval in (fastest / 2, fastest, fastest * 2):
+        (item,) = await subscription.monitor(server.id("Shared"), SamplingInterval=interval)
+        assert item["RevisedSamplingInterval"] >= max(fastest, interval)
 
 
 @clause("Part 5, 6.3.11")

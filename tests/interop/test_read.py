@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pytest
 from interop.asking import (
@@ -220,6 +219,33 @@ async def test_an_index_range_gives_part_of_a_matrix(wire, server):
 
 
 @clause("Part 4, 7.27")
+async def test_an_index_range_gives_part_of_a_byte_string(wire, server):
+    node = server.type_id("Scalar.ByteString")
+    await write(wire, node, ["ByteString", "0102030405"])
+    assert (await read(wire, node, index_range="1:2"))["Value"] == ["ByteString", "0203"]
+
+
+@clause("Part 4, 7.27")
+async def test_an_index_range_gives_parts_of_the_texts_of_an_array(wire, server):
+    node = server.type_id("Array.String")
+    await write(wire, node, ["String", ["batch", "recipe", "unit"]])
+    result = await read(wire, node, index_range="0:1,0:2")
+    assert result["Value"] == ["String", ["bat", "rec"]]
+
+
+@clause("Part 4, 5.11.2.2")
+async def test_diagnostics_are_none_or_one_for_each_node(wire, server):
+    answer = await wire.ask(
+        "Read",
+        RequestHeader={"ReturnDiagnostics": 0x3FF},
+        TimestampsToReturn=NEITHER,
+        NodesToRead=[value_id(UNKNOWN), value_id(server.id("Int32RO"))],
+    )
+    assert answer["Results"][0]["StatusCode"] == S.BadNodeIdUnknown
+    assert len(answer["DiagnosticInfos"]) in (0, 2)
+
+
+@clause("Part 4, 7.27")
 async def test_a_matrix_takes_as_many_ranges_as_it_has_dimensions(wire, server):
     result = await read(wire, server.type_id("Matrix.Int32"), index_range="0,0,0")
     assert result["StatusCode"] in (S.BadIndexRangeNoData, S.BadIndexRangeInvalid)
@@ -293,10 +319,6 @@ async def test_the_clock_of_the_server_runs(wire):
     second = await value_of(wire, CURRENT_TIME)
     assert second >= first
     assert abs(second / 1000 - time.time()) < 10
-
-
-def _limit(results: list[Any]) -> int:
-    return int(results[0]["Value"][1])
 
 
 @clause("Part 5, 6.3.11")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from asyncua import Client, ua
 from interop.asking import OBJECTS, SERVER_STATUS, S, clause, read, value_id, value_of, write
-from interop.conftest import SECURITIES
+from interop.asyncua_wire import AsyncuaWire
+from interop.conftest import CLIENT_URI, SECURITIES
 from interop.node_wire import ClientError
 from interop.wire import ServiceFaultError, refused
 
@@ -194,6 +195,35 @@ async def test_a_secured_session_moves_to_a_new_channel(connect, server):
         assert modified["RevisedPublishingInterval"] == 500
     finally:
         await session.close()
+
+
+@clause("Part 4, 6.1.3")
+async def test_a_certificate_of_another_application_is_refused(connect, server, client_files):
+    with pytest.raises(ua.UaStatusCodeError) as refusal:
+        await AsyncuaWire.connect(server.url, SECURED[1], client_files, "urn:somebody:else")
+    assert refusal.value.code in (S.BadCertificateUriInvalid, S.BadSecurityChecksFailed)
+
+
+@clause("Part 4, 6.1.3")
+async def test_an_expired_certificate_is_refused(connect, server, expired_files):
+    with pytest.raises((ua.UaStatusCodeError, ConnectionError)) as refusal:
+        await AsyncuaWire.connect(server.url, SECURED[1], expired_files, CLIENT_URI)
+    if isinstance(refusal.value, ua.UaStatusCodeError):
+        assert refusal.value.code in (S.BadCertificateTimeInvalid, S.BadSecurityChecksFailed)
+
+
+@clause("Part 5, 6.3.2")
+async def test_the_number_of_sessions_is_bounded(connect, wire):
+    maximum = await value_of(wire, "ns=0;i=24095")
+    created, status = [], 0
+    while not status and len(created) <= maximum:
+        try:
+            created.append(await connect("asyncua"))
+        except ua.UaStatusCodeError as error:
+            status = error.code
+    await asyncio.gather(*(session.close() for session in created))
+    assert status == S.BadTooManySessions
+    assert 0 < len(created) < maximum  # this check's own client has one, too
 
 
 @clause("Part 7, 6.6.44")

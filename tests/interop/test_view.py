@@ -221,6 +221,29 @@ async def test_as_many_continuation_points_as_promised_are_given(open_wire, serv
     assert {part["StatusCode"] for part in nexts} == {S.Good}
 
 
+@clause("Part 4, 7.9")
+async def test_a_request_gets_no_more_continuation_points_than_promised(open_wire, server):
+    wire = await open_wire()
+    promised = await value_of(wire, "ns=0;i=2735")
+    parts = await browse(wire, *[description(server.id("Big"))] * (promised + 1), maximum=1)
+    assert sum(bool(part["ContinuationPoint"]) for part in parts) == promised
+    statuses = {part["StatusCode"] for part in parts if not part["ContinuationPoint"]}
+    assert statuses == {S.BadNoContinuationPoints}
+
+
+@clause("Part 4, 7.9")
+async def test_older_continuation_points_make_room(open_wire, server):
+    wire = await open_wire()
+    promised = await value_of(wire, "ns=0;i=2735")
+    first = None
+    for _ in range(promised + 1):
+        (part,) = await browse(wire, description(server.id("Big")), maximum=1)
+        assert part["StatusCode"] == S.Good
+        first = first or part["ContinuationPoint"]
+    (oldest,) = await next_results(wire, first)
+    assert oldest["StatusCode"] == S.BadContinuationPointInvalid
+
+
 @clause("Part 5, 6.3.11")
 async def test_more_than_max_nodes_per_browse_is_too_many_operations(wire):
     limit = await value_of(wire, "ns=0;i=11710")

@@ -67,6 +67,22 @@ async def test_a_number_for_an_array_is_a_mismatch(wire, server):
     assert await write(wire, server.id("Int32Array"), ["Int32", 1]) == S.BadTypeMismatch
 
 
+@clause("Part 4, 5.11.4.2")
+async def test_a_byte_string_is_taken_for_an_array_of_bytes(wire, server):
+    node = server.type_id("Array.Byte")
+    assert await write(wire, node, ["ByteString", "0102ff"]) == S.Good
+    assert (await read(wire, node))["Value"] == ["Byte", [1, 2, 255]]
+
+
+@clause("Part 4, 5.11.4.2")
+async def test_part_of_a_matrix_is_written(wire, server):
+    node = server.type_id("Matrix.Int32")
+    await write(wire, node, ["Int32", [1, 2, 3, 4], [2, 2]])
+    status = await write(wire, node, ["Int32", [9], [1, 1]], IndexRange="1,0")
+    assert status == S.Good
+    assert (await read(wire, node))["Value"] == ["Int32", [1, 2, 9, 4], [2, 2]]
+
+
 @clause("Part 4, 5.11.4.4")
 @pytest.mark.parametrize("name", ["Int32RO", "HistRO", "Shared"])
 async def test_what_can_only_be_read_is_not_writable(wire, server, name):
