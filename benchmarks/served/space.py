@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.layout import (
     APPLICATION_URI,
@@ -26,6 +25,17 @@ from biogate_nodesets.model import Node
 
 NODESETS = Path("biogate-data/nodesets")
 _READ_WRITE = 3
+
+
+class _Part:
+    """Variables that change together, and columns for them that are the same each time."""
+
+    def __init__(self, rows: range) -> None:
+        self.rows = np.array(rows, np.int32)
+        self.rows.flags.writeable = False  # the table looks at such indices only once
+        self.first = self.rows.astype(np.float64)
+        self.good = np.zeros(len(rows), np.uint32)
+        self.no_time = np.zeros(len(rows), np.int64)
 
 
 class BenchSpace:
@@ -47,7 +57,8 @@ class BenchSpace:
         for node in nodes:
             if node.node_class is ua.NodeClass.Variable:
                 self._bind(node)
-        self._apply(np.arange(len(self.table), dtype=np.int32), 0.0)
+        every, now = _Part(range(len(self.table))), now_ticks()
+        self.table.apply(every.rows, every.first, every.good, every.no_time + now, now)
 
     async def keep_changing(self, sim_hz: float) -> None:
         """Give every variable its next number `sim_hz` times a second, a tenth of them at a time.
@@ -57,27 +68,16 @@ class BenchSpace:
         """
         if sim_hz <= 0:
             return
-        parts = [np.array(part, np.int32) for part in slices(self.variables)]
-        for part in parts:
-            part.flags.writeable = False  # the table looks at such indices only once
+        parts = [_Part(part) for part in slices(self.variables)]
         loop = asyncio.get_running_loop()
         next_s, number = loop.time(), 0.0
         while True:
             number += 1
-            for rows in parts:
-                self._apply(rows, number)
+            for part in parts:
+                now = now_ticks()
+                self.table.apply(part.rows, part.first + number, part.good, part.no_time + now, now)
                 next_s += 1 / sim_hz / len(parts)
                 await asyncio.sleep(max(0.0, next_s - loop.time()))
-
-    def _apply(self, rows: NDArray[np.int32], number: float) -> None:
-        now, count = now_ticks(), len(rows)
-        self.table.apply(
-            rows,
-            rows + number,
-            np.zeros(count, np.uint32),
-            np.full(count, now),
-            now,
-        )
 
     def _tree(self) -> Iterator[Node]:
         yield self._folder("Tree", node_id(ObjectIds.ObjectsFolder))

@@ -233,7 +233,7 @@ class TagTable:
             batch = self._checked(batch)
             self._store_objects(batch)
             rows = batch.index
-        if len(batch):
+        if len(batch.index):
             self._store(batch, rows)
             self.journal.append(batch)
 
@@ -276,10 +276,11 @@ class TagTable:
 
     def _store(self, batch: JournalBatch, rows: Rows) -> None:
         columns = self._columns
-        if batch.status.any():
+        status = batch.status
+        if status.item(status.argmax()):  # any but Good; ndarray.any is no C function
             self._keep_usable(batch)
         columns.value[rows] = batch.value
-        columns.status[rows] = batch.status
+        columns.status[rows] = status
         columns.source_time[rows] = batch.source_time
         columns.server_time[rows] = batch.server_time
         columns.version[rows] = batch.batch_id
