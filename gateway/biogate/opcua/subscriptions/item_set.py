@@ -131,7 +131,8 @@ class ItemSet:
         self._objects: deque[MonitoredItem] = deque()
         self._events: deque[MonitoredItem] = deque()
         self._first = 0
-        self._kinds = deque((self._take_numbers, self._take_objects, self._take_events))
+        # Functions, since bound methods would keep the set alive until garbage is collected.
+        self._kinds = deque((ItemSet._take_numbers, ItemSet._take_objects, ItemSet._take_events))
 
     def __len__(self) -> int:
         return len(self._items)
@@ -208,7 +209,7 @@ class ItemSet:
         self._arrange()
         message = _Message(limit, room)
         for take in self._kinds:
-            take(message)
+            take(self, message)
         if message.is_full:
             self._kinds.rotate(-1)
         if self._released:
