@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -69,15 +70,23 @@ class BenchSpace:
         if sim_hz <= 0:
             return
         parts = [_Part(part) for part in slices(self.variables)]
+        turns = ((float(number), part) for number in count(1) for part in parts)
         loop = asyncio.get_running_loop()
-        next_s, number = loop.time(), 0.0
-        while True:
-            number += 1
-            for part in parts:
-                now = now_ticks()
-                self.table.apply(part.rows, part.first + number, part.good, part.no_time + now, now)
-                next_s += 1 / sim_hz / len(parts)
-                await asyncio.sleep(max(0.0, next_s - loop.time()))
+        next_s, handle = loop.time(), None
+
+        def change() -> None:
+            nonlocal next_s, handle
+            (number, part), now = next(turns), now_ticks()
+            self.table.apply(part.rows, part.first + number, part.good, part.no_time + now, now)
+            next_s += 1 / sim_hz / len(parts)
+            handle = loop.call_later(max(0.0, next_s - loop.time()), change)
+
+        change()
+        try:
+            await loop.create_future()
+        finally:
+            if handle is not None:
+                handle.cancel()
 
     def _tree(self) -> Iterator[Node]:
         yield self._folder("Tree", node_id(ObjectIds.ObjectsFolder))
