@@ -179,18 +179,22 @@ class Subscription:
         assert answer["SubscriptionId"] == self.id
         return answer
 
-    async def changes(self) -> list[Message]:
-        """The MonitoredItemNotifications of the next message that is no keep-alive."""
-        while True:
+    async def message(self, *acknowledge: int) -> Message:
+        """The next PublishResponse that is no keep-alive."""
+        answer = await self.publish(*acknowledge)
+        while not answer["NotificationMessage"]["NotificationData"]:
             answer = await self.publish()
-            notifications = answer["NotificationMessage"]["NotificationData"]
-            if notifications:
-                return [
-                    item
-                    for notification in notifications
-                    if notification["$"] == "DataChangeNotification"
-                    for item in notification["MonitoredItems"]
-                ]
+        return answer
+
+    async def changes(self) -> list[Message]:
+        """The MonitoredItemNotifications of the next message that has some."""
+        answer = await self.message()
+        return [
+            item
+            for notification in answer["NotificationMessage"]["NotificationData"]
+            if notification["$"] == "DataChangeNotification"
+            for item in notification["MonitoredItems"]
+        ]
 
     async def values(self, count: int) -> list[Any]:
         """The contents of the next `count` changes."""

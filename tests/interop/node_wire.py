@@ -46,7 +46,9 @@ class NodeProcess:
         async for line in self._process.stdout:
             if line.startswith(b'{"id"'):
                 answer = json.loads(line)
-                self._waiting.pop(answer["id"]).set_result(answer)
+                future = self._waiting.pop(answer["id"])
+                if not future.done():
+                    future.set_result(answer)
         for future in self._waiting.values():
             future.set_exception(ClientError("the node client ended"))
         self._waiting.clear()

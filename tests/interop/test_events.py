@@ -23,7 +23,7 @@ from interop.wire import Message, Wire
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 EVENT_NOTIFIER = 12
-BASE_EVENT, AUDIT_EVENT, SYSTEM_EVENT = "ns=0;i=2041", "ns=0;i=2052", "ns=0;i=2130"
+BASE_EVENT, AUDIT_EVENT, OVERFLOW_EVENT = "ns=0;i=2041", "ns=0;i=2052", "ns=0;i=3035"
 EQUALS, GREATER_OR_EQUAL, LIKE, NOT, BETWEEN, IN_LIST, AND, OR, OF_TYPE = (
     0,
     4,
@@ -290,8 +290,10 @@ async def test_lost_events_are_told_by_an_event(subscription, server, wire):
     await wire.ask("SetPublishingMode", PublishingEnabled=False, **mode)
     await trigger(wire, server, 1, 2, 3, 4)
     await wire.ask("SetPublishingMode", PublishingEnabled=True, **mode)
-    events = await next_events(subscription, 3)
-    kinds = [event[0][1] for event in events]
-    assert kinds.count("ns=0;i=3035") == 1
-    severities = [event[1][1] for event in events if event[0][1] != "ns=0;i=3035"]
-    assert severities == [3, 4]
+    events: list[list[Any]] = []
+    while not events or events[-1][1][1] != 4:
+        events += await next_events(subscription, 1)
+    severities = [event[1][1] for event in events if event[0][1] != OVERFLOW_EVENT]
+    assert len(events) - len(severities) == 1
+    assert severities[-2:] == [3, 4]
+    assert len(severities) < 4

@@ -212,6 +212,19 @@ async def test_an_expired_certificate_is_refused(connect, server, expired_files)
         assert refusal.value.code in (S.BadCertificateTimeInvalid, S.BadSecurityChecksFailed)
 
 
+@clause("Part 6, 7.1.2.3")
+async def test_no_response_is_larger_than_the_client_takes(server):
+    client = Client(server.url, timeout=10)
+    client.max_messagesize = 20_000
+    async with client:
+        session = AsyncuaWire(client)
+        items = [value_id(server.id("Int32RO"))] * 10
+        assert await refused(session, "Read", NodesToRead=items) == S.Good
+        status = await refused(session, "Read", NodesToRead=items * 200, TimestampsToReturn=2)
+        assert status == S.BadResponseTooLarge
+        assert await refused(session, "Read", NodesToRead=items) == S.Good
+
+
 @clause("Part 5, 6.3.2")
 async def test_the_number_of_sessions_is_bounded(connect, wire):
     maximum = await value_of(wire, "ns=0;i=24095")
