@@ -6,7 +6,8 @@ Filter and TimestampsToReturn are columns of the ring store, not part of the gro
 number of groups is that of the intervals and no client's choice of deadbands adds one.
 
 Two kinds of group. At an interval above zero the *latest* value at the sampling instant counts,
-which the table itself holds; versions say which tags changed, and nothing can be missed. At
+which the table itself holds; versions say which tags changed. A tag that changes as regularly as
+it is sampled is not missed where the two come around the same moment (`_make_up`). At
 interval zero *every change* counts, which only the journal holds; the group's cursor is drained
 before each publishing and at least every `DRAIN_S`.
 
@@ -73,7 +74,7 @@ class Sampler:
     ) -> None:
         self._tags = tags
         self._store = store
-        self._wall_clock = wall_clock
+        self.wall_clock = wall_clock
         self._work_clock = work_clock
         self._polls: deque[Iterator[None]] = deque()
         self._changes = _ChangeGroup(self)
@@ -195,7 +196,7 @@ class Sampler:
         if (wire != DOUBLE).any():
             value, status = project_columns(wire, value, status)
         if not server_time.all():
-            server_time = np.where(server_time == 0, self._wall_clock(), server_time)
+            server_time = np.where(server_time == 0, self.wall_clock(), server_time)
         return Samples(value, status, source_time, server_time)
 
     def offer(self, slots: NDArray[np.int64], samples: Samples) -> None:
@@ -258,6 +259,9 @@ class _IntervalGroup(_Group):
         super().__init__(sampler, interval_s)
         self._generation = -1
         self._seen = np.empty(0, np.int64)
+        self._moved = np.empty(0, np.bool_)
+        self._spared = np.empty(0, np.bool_)
+        self._cursor = self.tags.journal.cursor()
 
     def sample(self) -> None:
         tags = self.members.tags
@@ -265,8 +269,14 @@ class _IntervalGroup(_Group):
         if self.members.generation != self._generation:
             self._generation = self.members.generation
             self._seen = np.full(len(tags), -1)
-        changed = np.flatnonzero(versions != self._seen)
-        self._seen = versions
+            self._moved = self._spared = np.zeros(len(tags), np.bool_)
+        moved = versions != self._seen
+        if self._spared.any():
+            self._make_up(moved & self._spared, versions)
+        self._cursor.skip()
+        self._spared = np.where(moved, self._spared, self._moved)
+        self._seen, self._moved = versions, moved
+        changed = np.flatnonzero(moved)
         if len(changed):
             slots, rows = self.members.expand(changed)
             samples = self.sampler.snapshot(tags[changed])
@@ -274,6 +284,28 @@ class _IntervalGroup(_Group):
         if self.objects and not self.polling:
             self.polling = True
             self.sampler.start_poll(self.poll())
+
+    def _make_up(self, tags: NDArray[np.bool_], versions: NDArray[np.int64]) -> None:
+        """Sample tags that have changed twice as they were half an interval ago, too.
+
+        Changes as regular as the instants come around them, now a moment before and now after:
+        none at one instant, two at a later one. So a tag that did not change once may do so
+        twice, later; not one that rests longer.
+        """
+        until = self.sampler.wall_clock() - round(self.interval_s * 5_000_000)
+        batches = [one for one in self._cursor.read().batches if one.server_time <= until]
+        if not (batches and tags.any()):
+            return
+        index, samples = _rows_of(batches)
+        batch_ids = np.repeat([one.batch_id for one in batches], [len(one) for one in batches])
+        positions = self.members.positions(index)
+        rows = np.flatnonzero((positions >= 0) & tags[positions])
+        last = np.full(len(tags), -1)
+        last[positions[rows]] = rows
+        twice = np.flatnonzero((last >= 0) & (batch_ids[last] != versions))
+        self._spared[twice] = False
+        slots, places = self.members.expand(twice)
+        self.sampler.offer(slots, samples.rows(last[twice]).rows(places))
 
 
 class _ChangeGroup(_Group):
@@ -317,14 +349,8 @@ class _ChangeGroup(_Group):
     def _sample_numbers(self, batches: list[JournalBatch]) -> None:
         if not self.members:
             return
-        index = _joined([batch.index for batch in batches])
+        index, samples = _rows_of(batches)
         positions = self.members.positions(index)
-        samples = Samples(
-            _joined([batch.value for batch in batches]),
-            _joined([batch.status for batch in batches]),
-            _joined([batch.source_time for batch in batches]),
-            np.repeat([batch.server_time for batch in batches], [len(b) for b in batches]),
-        )
         wanted = positions >= 0
         if not wanted.all():
             rows = np.flatnonzero(wanted)
@@ -372,6 +398,16 @@ def _read(item: MonitoredItem, source: ObjectSource) -> ua.DataValue:
         return ua.DataValue(ua.Variant(), ua.StatusCode(ua.UInt32(StatusCodes.BadInternalError)))
     item.failing = False
     return value
+
+
+def _rows_of(batches: Sequence[JournalBatch]) -> tuple[NDArray[np.int32], Samples]:
+    """The tags of all rows, and what they were updated with."""
+    return _joined([batch.index for batch in batches]), Samples(
+        _joined([batch.value for batch in batches]),
+        _joined([batch.status for batch in batches]),
+        _joined([batch.source_time for batch in batches]),
+        np.repeat([batch.server_time for batch in batches], [len(b) for b in batches]),
+    )
 
 
 def _joined(columns: list[NDArray[Any]]) -> NDArray[Any]:

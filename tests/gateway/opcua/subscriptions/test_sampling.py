@@ -54,6 +54,33 @@ def test_above_zero_the_latest_value_at_each_instant_is_queued(server, subscript
     assert values(server, item) == [0, 2, 4]
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([-0.002, 0.002]), min_size=1, max_size=30))
+def test_changes_as_regular_as_the_instants_are_all_sampled(new_server, lateness):
+    """They come around the instants, now before and now after; it shows from the second on."""
+    lateness = [-0.002, *lateness]
+    server = new_server()
+    subscription = server.subscribe(server.client(), interval_ms=3_600_000)
+    tag = server.tag()
+    item = server.monitor(subscription, NumberSource(tag, DOUBLE), interval_ms=100, queue_size=99)
+    for value, late_s in enumerate(lateness):
+        server.advance(0.1 * (value + 3) + late_s - server.clock.now_s)
+        server.update((tag, float(value)))
+    server.advance(0.3)
+    assert values(server, item)[1:] == [float(value) for value in range(len(lateness))]
+
+
+def test_a_tag_that_rested_is_sampled_once_an_instant(server, subscription):
+    tag = server.tag()
+    item = server.monitor(subscription, NumberSource(tag, DOUBLE), interval_ms=100, queue_size=99)
+    server.advance(0.51)
+    for value in (1, 2):
+        server.update((tag, value))
+        server.advance(0.03)
+    server.advance(0.1)
+    assert values(server, item)[1:] == [2]
+
+
 def test_a_new_item_hears_nothing_from_before_it(server, subscription):
     tag = server.tag()
     first = server.monitor(subscription, NumberSource(tag, DOUBLE), queue_size=9)
