@@ -115,11 +115,11 @@ class _Child:
         """Why nothing came: with the last line of stderr, which says most."""
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace").strip().rpartition("\n")[2]
-        program = " ".join(map(str, self._command))
+        program = " ".join(Path(word).name for word in self._command)
         try:
             return f"`{program}` ended with {self.process.wait(_ENDED_S)}: {said}"
         except subprocess.TimeoutExpired:
-            return f"`{program}` said nothing for {timeout_s:.0f} s: {said}"
+            return f"`{program}` said nothing for {timeout_s:.0f} s {said}".rstrip()
 
     def stop(self) -> None:
         """SIGTERM, and what it takes if that does not help."""

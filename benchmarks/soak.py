@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks.layout import NAMESPACE
 from benchmarks.load.answers import WrongAnswerError
 from benchmarks.load.misbehaviour import BEHAVIOURS, KeptError, Visit
+from benchmarks.load.security import identity
 from benchmarks.load.session import Target, discover
 from benchmarks.processes import KINDS, Load, MeasuringError, Server
 from benchmarks.scenarios import SIM_HZ
@@ -101,6 +102,7 @@ def soak(seconds: float, clients: int, *, seed: int, tell: Any = print) -> Outco
         time.sleep(1)
         load.ask("begin")
         target = discover(server.port, NAMESPACE)
+        identity()  # made once, before threads ask for it
         threads = [
             Thread(target=visits.keep_coming, args=(target, seed + n, stop))
             for n in range(clients - steady)

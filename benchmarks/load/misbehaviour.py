@@ -80,7 +80,7 @@ def behave(visit: Visit) -> None:
     while tally.messages < _MESSAGES:
         subscriber.receive(tally)
     subscriber.leave()
-    with visit.session() as session:
+    with visit.target.connect() as session:
         read_results(session.ask(visit.read(), _READ), HEADER_SIZE, _NODES)
 
 
@@ -162,7 +162,7 @@ def _must_be_refused(session: Session, request: requests.Template, status: str) 
 
 def wrong_session_token(visit: Visit) -> None:
     """Ask with a made-up AuthenticationToken; one's own session goes on."""
-    with visit.session() as session:
+    with visit.target.connect() as session:
         made_up = session.token[:-16] + os.urandom(16)
         _must_be_refused(session, requests.Template(visit.read(), made_up), "BadSessionIdInvalid")
         session.ask(visit.read(), _READ)

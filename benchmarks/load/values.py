@@ -34,7 +34,8 @@ _FIELDS = (
 class Values:
     """Columns, a row per DataValue. `handle` counts up in an answer to Read.
 
-    `source_time` is in FILETIME ticks; `overflows` counts rows with the Overflow bit.
+    `source_time` is in FILETIME ticks, 0 where there is none; `overflows` counts rows with the
+    Overflow bit.
     """
 
     handle: NDArray[np.uint32]
@@ -56,7 +57,8 @@ def _layout(mask: int, handles: bool) -> np.dtype[np.void]:
 def take_values(data: memoryview, count: int, *, handles: bool) -> Values:
     """The `count` Doubles that `data` consists of, each after its ClientHandle with `handles`.
 
-    Raises WrongAnswerError for anything but Good Doubles with a SourceTimestamp.
+    Raises WrongAnswerError for anything but Good Doubles, and for notifications without a
+    SourceTimestamp (asyncua stores a value that was written without one as it came).
     """
     mask_at = 4 if handles else 0
     if len(data) <= mask_at or count < 1:
@@ -72,15 +74,18 @@ def take_values(data: memoryview, count: int, *, handles: bool) -> Values:
 
 
 def _checked(rows: NDArray[np.void], mask: int, *, handles: bool) -> Values:
-    if not mask & VALUE or not mask & SOURCE_TIME:
-        raise WrongAnswerError("values without a Value or without a SourceTimestamp")
+    if not mask & VALUE:
+        raise WrongAnswerError("values without a Value")
+    if handles and not mask & SOURCE_TIME:
+        raise WrongAnswerError("notifications without a SourceTimestamp")
     if not (rows["type"] == _DOUBLE).all():
         raise WrongAnswerError("values that are not Doubles")
     overflows = 0
     if mask & STATUS:
         overflows = _overflows(rows["status"])
     handle = rows["handle"] if handles else np.arange(len(rows), dtype=np.uint32)
-    return Values(handle, rows["value"], rows["source_time"], overflows)
+    source_time = rows["source_time"] if mask & SOURCE_TIME else np.zeros(len(rows), np.int64)
+    return Values(handle, rows["value"], source_time, overflows)
 
 
 def _overflows(status: NDArray[np.uint32]) -> int:

@@ -75,7 +75,6 @@ def test_values_with_the_overflow_bit_are_counted() -> None:
         (data_value(1.0) * 2, 1, "more than 1 values"),
         (data_value(1.0)[:-1], 1, "in the middle of a value"),
         (data_value(1.0, StatusCode=ua.StatusCode(0x8031_0000)), 1, "BadNoCommunication"),
-        (data_value(1.0, SourceTimestamp=None), 1, "without a SourceTimestamp"),
         (b"", 0, "0 values"),
     ],
 )
@@ -84,6 +83,13 @@ def test_values_that_are_not_what_was_asked_for_are_noticed(
 ) -> None:
     with pytest.raises(WrongAnswerError, match=why):
         take_values(memoryview(data), count, handles=False)
+
+
+def test_a_notification_without_a_source_timestamp_is_noticed() -> None:
+    data = notification(7, data_value(1.0, SourceTimestamp=None))
+
+    with pytest.raises(WrongAnswerError, match="without a SourceTimestamp"):
+        take_values(memoryview(data), 1, handles=True)
 
 
 def test_a_value_of_another_type_is_noticed() -> None:
