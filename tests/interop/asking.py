@@ -117,6 +117,13 @@ async def call(wire: Wire, obj: str, method: str, *arguments: list[Any]) -> Mess
     return dict(result)
 
 
+async def time_passes(wire: Wire, duration_ms: int) -> None:
+    """Wait until the server's own clock has gone on."""
+    start = await value_of(wire, CURRENT_TIME)
+    while await value_of(wire, CURRENT_TIME) < start + duration_ms:
+        pass
+
+
 class Subscription:
     """A Subscription that is published by hand."""
 

@@ -26,6 +26,14 @@ async def test_a_method_is_called_over_every_policy(any_wire, server):
 
 
 @clause("Part 4, 5.12.2.4")
+async def test_a_result_that_does_not_fit_is_an_error_not_a_number(wire, server):
+    largest = ["Int32", (1 << 31) - 1]
+    result = await call(wire, server.id("Fixture"), server.id("Add"), largest, largest)
+    assert result["StatusCode"] & 0x80000000
+    assert result["OutputArguments"] == []
+
+
+@clause("Part 4, 5.12.2.4")
 @pytest.mark.parametrize("count", [0, 1])
 async def test_missing_arguments_are_missing(wire, server, count):
     arguments = [["Int32", 1]] * count

@@ -375,6 +375,125 @@ async def test_a_new_time_of_the_same_value_counts_for_its_trigger_only(
     assert contents(values) == [7.0] * reported
 
 
+@clause("Part 4, 7.22.2")
+async def test_a_deadband_of_an_array_looks_at_each_element(subscription, server, wire):
+    node = server.id("Int32Array")
+    await write(wire, node, ["Int32", [1, 2, 3, 4, 5]])
+    (item,) = await subscription.monitor(node, Filter=change_filter(deadband=ABSOLUTE, value=5.0))
+    assert item["StatusCode"] == S.Good
+    await subscription.values(1)
+    steps = [[2, 3, 4, 5, 6], [1, 2, 3, 4, 11], [1, 2, 3, 4]]
+    values = await written(wire, subscription, node, steps)
+    assert contents(values) == [[1, 2, 3, 4, 11], [1, 2, 3, 4]]
+    await write(wire, node, ["Int32", [1, 2, 3, 4, 5]])
+
+
+@clause("Part 4, 7.22.2")
+async def test_a_status_change_passes_every_deadband(subscription, server, wire):
+    node = server.id("DoubleRW")
+    await write(wire, node, ["Double", 0.0])
+    await subscription.monitor(node, Filter=change_filter(deadband=ABSOLUTE, value=100.0))
+    await subscription.values(1)
+    await publishing(wire, subscription, enabled=False)
+    await write(wire, node, ["Double", 1.0])
+    await write(wire, node, ["Double", 1.0], StatusCode=S.UncertainInitialValue)
+    await publishing(wire, subscription, enabled=True)
+    changes = [change["Value"] for change in await subscription.changes()]
+    assert [change["StatusCode"] for change in changes] == [S.UncertainInitialValue]
+    await write(wire, node, ["Double", 0.0])
+
+
+@clause("Part 4, 7.22.2")
+async def test_with_a_deadband_a_new_time_alone_does_not_count(subscription, server, wire):
+    node = server.id("DoubleRW")
+    await write(wire, node, ["Double", 0.0])
+    await subscription.monitor(
+        node, Filter=change_filter(STATUS_VALUE_TIMESTAMP, deadband=ABSOLUTE, value=2.0)
+    )
+    await subscription.values(1)
+    values = await written(wire, subscription, node, [0.0, 1.0, 5.0], "Double")
+    assert contents(values) == [5.0]
+
+
+@clause("Part 4, 5.13.2.4")
+@pytest.mark.parametrize("encoding", ["0:Default XML", "0:Nothing"])
+async def test_no_item_has_an_unknown_encoding(subscription, server, wire, encoding):
+    item = {
+        "ItemToMonitor": value_id("ns=0;i=2256", encoding=encoding),
+        "MonitoringMode": REPORTING,
+        "RequestedParameters": {"ClientHandle": 1, "SamplingInterval": 100.0, "QueueSize": 1},
+    }
+    answer = await wire.ask(
+        "CreateMonitoredItems",
+        SubscriptionId=subscription.id,
+        TimestampsToReturn=BOTH,
+        ItemsToCreate=[item],
+    )
+    assert answer["Results"][0]["StatusCode"] in (
+        S.BadDataEncodingUnsupported,
+        S.BadDataEncodingInvalid,
+    )
+
+
+@clause("Part 4, 7.27")
+async def test_a_part_that_is_not_there_is_reported_as_such(subscription, server, wire):
+    node = server.id("Int32Array")
+    await write(wire, node, ["Int32", [1, 2, 3, 4, 5]])
+    (item,) = await subscription.monitor(node, index_range="7:9")
+    if item["StatusCode"] == S.Good:
+        (change,) = await subscription.changes()
+        assert change["Value"]["StatusCode"] == S.BadIndexRangeNoData
+    else:
+        assert item["StatusCode"] == S.BadIndexRangeNoData
+
+
+@clause("Part 4, 5.13.3.3")
+async def test_items_are_modified_with_valid_timestamps_only(subscription, wire):
+    modify = {"MonitoredItemId": 1, "RequestedParameters": {"ClientHandle": 1}}
+    status = await refused(
+        wire,
+        "ModifyMonitoredItems",
+        SubscriptionId=subscription.id,
+        TimestampsToReturn=4,
+        ItemsToModify=[modify],
+    )
+    assert status == S.BadTimestampsToReturnInvalid
+
+
+@clause("Part 4, 5.13.1.3")
+async def test_a_sampling_item_keeps_its_queue_until_it_reports(subscription, server, wire):
+    node = server.id("Int32RW")
+    await write(wire, node, ["Int32", 0])
+    (item,) = await subscription.monitor(node, mode=SAMPLING, QueueSize=10)
+    for value in (1, 2):
+        await write(wire, node, ["Int32", value])
+    quiet = await subscription.publish()
+    assert quiet["NotificationMessage"]["NotificationData"] == []
+    await wire.ask(
+        "SetMonitoringMode",
+        SubscriptionId=subscription.id,
+        MonitoringMode=REPORTING,
+        MonitoredItemIds=[item["MonitoredItemId"]],
+    )
+    assert await subscription.values(3) == [0, 1, 2]
+
+
+@clause("Part 4, 5.13.1.3")
+async def test_disabling_an_item_empties_its_queue(subscription, server, wire):
+    node = server.id("Int32RW")
+    await write(wire, node, ["Int32", 0])
+    (item,) = await subscription.monitor(node, mode=SAMPLING, QueueSize=10)
+    for mode in (DISABLED, REPORTING):
+        await write(wire, node, ["Int32", mode + 10])
+        await wire.ask(
+            "SetMonitoringMode",
+            SubscriptionId=subscription.id,
+            MonitoringMode=mode,
+            MonitoredItemIds=[item["MonitoredItemId"]],
+        )
+    assert await subscription.values(1) == [12]
+
+
 # -- triggering ------------------------------------------------------------------------------------
 
 

@@ -225,6 +225,52 @@ async def test_no_response_is_larger_than_the_client_takes(server):
         assert await refused(session, "Read", NodesToRead=items) == S.Good
 
 
+def token(kind: str, **fields: object) -> dict[str, object]:
+    return {"$": kind, **fields}
+
+
+@clause("Part 4, 5.7.3.3")
+@pytest.mark.parametrize(
+    "identity",
+    [
+        token("AnonymousIdentityToken", PolicyId="no such policy"),
+        token("UserNameIdentityToken", PolicyId="no such policy", UserName="operator"),
+        token("UserNameIdentityToken", PolicyId=None, UserName=None, Password=None),
+    ],
+    ids=["anonymous", "user", "empty"],
+)
+async def test_an_unknown_token_policy_is_refused(connect, identity):
+    session = await connect("asyncua")
+    status = await refused(session, "ActivateSession", UserIdentityToken=identity)
+    assert status in (S.BadIdentityTokenInvalid, S.BadIdentityTokenRejected)
+    await session.close()
+
+
+@clause("Part 4, 5.7.3.2")
+async def test_no_token_at_all_is_anonymous(connect, server):
+    session = await connect("asyncua")
+    assert await refused(session, "ActivateSession", UserIdentityToken=None) == S.Good
+    assert await value_of(session, server.id("Int32RO")) == 42
+    await session.close()
+
+
+@clause("Part 4, 5.7.2.3")
+async def test_a_short_nonce_is_invalid_on_a_secured_channel(connect, server):
+    session = await connect("asyncua", SECURED[1])
+    policy = session.client.security_policy
+    status = await refused(
+        session,
+        "CreateSession",
+        ClientDescription={"ApplicationUri": CLIENT_URI},
+        EndpointUrl=server.url,
+        ClientNonce="00" * 8,
+        ClientCertificate=policy.host_certificate.hex(),
+        RequestedSessionTimeout=60_000,
+    )
+    assert status == S.BadNonceInvalid
+    await session.close()
+
+
 @clause("Part 5, 6.3.2")
 async def test_the_number_of_sessions_is_bounded(connect, wire):
     maximum = await value_of(wire, "ns=0;i=24095")

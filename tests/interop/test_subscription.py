@@ -14,6 +14,7 @@ from interop.asking import (
     Subscription,
     call,
     clause,
+    time_passes,
     value_of,
     write,
 )
@@ -211,6 +212,31 @@ async def test_no_message_has_more_notifications_than_wanted(wire, server):
         sizes.append(len(data["MonitoredItems"]))
     assert sizes == [3, 3, 2]
     await subscription.delete()
+
+
+@clause("Part 4, 5.14.5.2")
+async def test_each_acknowledgement_has_its_own_result(subscription, server):
+    await subscription.monitor(server.id("Shared"))
+    await subscription.message()
+    await subscription.message()
+    answer = await subscription.publish(2, 1, 1)
+    assert answer["Results"] == [S.Good, S.Good, S.BadSequenceNumberUnknown]
+
+
+@clause("Part 4, 5.14.1.2")
+async def test_the_more_important_subscription_is_served_first(open_wire, server):
+    wire = await open_wire()
+    low = await Subscription.create(wire, Priority=1, PublishingEnabled=False)
+    high = await Subscription.create(wire, Priority=200, PublishingEnabled=False)
+    for one in (low, high):
+        await one.monitor(server.id("Int32RO"))
+    await wire.ask("SetPublishingMode", PublishingEnabled=True, SubscriptionIds=[low.id, high.id])
+    await time_passes(wire, 300)  # both are late, with no request to answer
+    order = [
+        (await wire.ask("Publish", SubscriptionAcknowledgements=[]))["SubscriptionId"]
+        for _ in range(2)
+    ]
+    assert order == [high.id, low.id]
 
 
 @clause("Part 7, 6.6.52")

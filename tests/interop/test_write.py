@@ -222,6 +222,52 @@ async def test_somebody_who_may_only_read_is_denied(open_wire, server):
     assert await write(observer, server.id("Int32RW"), ["Int32", 1]) == S.BadUserAccessDenied
 
 
+@clause("Part 6, 5.2.2.3")
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN"])
+async def test_numbers_that_are_none_are_stored_too(connect, server, number):
+    wire = await connect("asyncua")  # JSON has no such numbers to give to the other client
+    value = float(number)
+    assert await write(wire, server.id("DoubleRW"), ["Double", value]) == S.Good
+    assert str(await value_of(wire, server.id("DoubleRW"))) == str(value)
+    await write(wire, server.id("DoubleRW"), ["Double", 0.0])
+    await wire.close()
+
+
+@clause("Part 4, 7.11.1")
+async def test_a_bad_status_is_written_without_a_value(wire, server):
+    node = server.id("DoubleRW")
+    status = await write(wire, node, None, StatusCode=S.BadSensorFailure)
+    if status == S.Good:
+        assert (await read(wire, node))["StatusCode"] == S.BadSensorFailure
+    else:
+        assert status in (S.BadTypeMismatch, S.BadWriteNotSupported)
+    assert await write(wire, node, ["Double", 0.0]) == S.Good
+    assert await value_of(wire, node) == 0.0
+
+
+@clause("Part 4, 5.11.4.2")
+async def test_a_server_time_is_kept_or_refused(wire, server):
+    node = server.id("DoubleRW")
+    moment = 1_700_000_000_000
+    status = await write(wire, node, ["Double", 9.0], ServerTimestamp=moment)
+    result = await read(wire, node, timestamps=BOTH)
+    if status == S.Good:
+        assert result["Value"] == ["Double", 9.0]
+    else:
+        assert status == S.BadWriteNotSupported
+        assert result["Value"] != ["Double", 9.0]
+    await write(wire, node, ["Double", 0.0])
+
+
+@clause("Part 4, 7.27")
+async def test_part_of_a_text_is_written_or_refused(wire, server):
+    node = server.id("StringRW")
+    await write(wire, node, ["String", "bioreactor"])
+    status = await write(wire, node, ["String", "BIO"], IndexRange="0:2")
+    assert status in (S.Good, S.BadWriteNotSupported)
+    assert await value_of(wire, node) == ("BIOreactor" if status == S.Good else "bioreactor")
+
+
 @clause("Part 5, 6.3.11")
 async def test_more_than_max_nodes_per_write_is_too_many_operations(wire, server):
     limit = await value_of(wire, "ns=0;i=11707")
