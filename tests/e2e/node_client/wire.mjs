@@ -88,7 +88,11 @@ const take = {
     if (v === null) return new Variant();
     const [name, value, dimensions] = v;
     const one = take[name] ?? ((x) => x);
-    if (!Array.isArray(value)) return new Variant({ dataType: DataType[name], value: one(value) });
+    if (!Array.isArray(value)) {
+      return new Variant({
+        dataType: DataType[name], arrayType: VariantArrayType.Scalar, value: one(value),
+      });
+    }
     return new Variant({
       dataType: DataType[name], value: value.map(one), dimensions,
       arrayType: dimensions ? VariantArrayType.Matrix : VariantArrayType.Array,
