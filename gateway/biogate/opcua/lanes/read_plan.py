@@ -49,6 +49,7 @@ class _Number:
     def __init__(self, source: TagSource, timestamps: ua.TimestampsToReturn) -> None:
         self.tag = source.tag
         self.wire = source.projection.value
+        self.stored = source.stored
         self._projection = source.projection
         self._source = timestamps in _SOURCE
         self._server = timestamps in _SERVER
@@ -57,6 +58,8 @@ class _Number:
 
     def result(self, server: ServerContext, _session: Session, now: int) -> bytes:
         value, status, source_time, server_time = server.tags.number_at(self.tag)
+        if self.stored:
+            server_time = now
         if self._plain and source_time and server_time and not status:
             return encode_good_double(value, source_time, server_time)
         number, status = project_number(self._projection, value, status)
@@ -165,6 +168,8 @@ class _Columns:
         self._refusals = np.array(
             [row.status for row in rest if isinstance(row, _Refused)], np.uint32
         )
+        stored = [isinstance(row, _Number) and row.stored for row in rest]
+        self._stored = np.flatnonzero(stored)
         self._others = [(n, row) for n, row in enumerate(rows) if isinstance(row, _Other)]
         self._source, self._server = timestamps in _SOURCE, timestamps in _SERVER
         self._doubles = bool((self._wire == DOUBLE).all())
@@ -176,6 +181,7 @@ class _Columns:
 
     def results(self, server: ServerContext, session: Session, now: int) -> Iterable[bytes]:
         value, status, source_time, server_time = server.tags.snapshot(self._tags)
+        server_time[self._stored] = now
         if (
             self._plain is not None
             and not status.any()

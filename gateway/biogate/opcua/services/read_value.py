@@ -14,11 +14,12 @@ from biogate.opcua.codec.limits import DecodeLimits
 from biogate.opcua.codec.messages import decode_variant
 from biogate.opcua.errors import StatusError
 from biogate.opcua.services.context import ServerContext
+from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.attributes import VALUE, has_attribute, is_readable, read_attribute
 from biogate.opcua.space.index_range import apply_index_range, parse_index_range
 from biogate.opcua.space.rights import RightsView
 from biogate.opcua.space.tag_values import project
-from biogate.opcua.space.values import CallSource, StaticSource, TagSource
+from biogate.opcua.space.values import CallSource, StaticSource, TagSource, ValueSource
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.turns import Work, complete
 from biogate_adapters.status import is_bad
@@ -40,13 +41,16 @@ _CONSTANT_LIMITS = DecodeLimits(
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An item that `check_read` refused: its status stays while `rights.key` does."""
+    """An item that cannot be read: its status stays while `rights.key` does."""
 
     status: int
 
 
-Answer = TagSource | Refusal | ua.DataValue
-"""What an item was found to be: a tag to be read, or what there is to say of it at once."""
+Answer = ValueSource | Refusal | Node
+"""What an item was found to be: where its Value comes from, or the node of another attribute.
+
+Nothing is made of it before it is encoded: ten thousand items may name the largest value.
+"""
 
 
 def check_read(rights: RightsView, item: ua.ReadValueId) -> Node:
@@ -87,7 +91,7 @@ def read_in_turns(
 ) -> Work[Iterator[ua.DataValue]]:
     """Like `read_items`, a step for each item; the values are made as they are taken."""
     answers = yield from find_answers(server, rights, items)
-    return take_values(server, items, answers, timestamps)
+    return take_values(server, rights, items, answers, timestamps)
 
 
 def find_answers(
@@ -96,26 +100,27 @@ def find_answers(
     """What each item is, a step for each."""
     answers = []
     for item in items:
-        answers.append(_answer(server, rights, item))
+        answers.append(_answer(server.space, rights, item))
         yield
     return answers
 
 
 def take_values(
     server: ServerContext,
+    rights: RightsView,
     items: Sequence[ua.ReadValueId],
     answers: Sequence[Answer],
     timestamps: ua.TimestampsToReturn,
 ) -> Iterator[ua.DataValue]:
-    """The values as they are now, made as they are taken."""
+    """The values, made as they are taken: those of tags as they are now."""
     tags = _read_tags(server, [answer for answer in answers if isinstance(answer, TagSource)])
     now = server.wall_clock()
-    return (
-        _finish(
-            item, next(tags) if isinstance(answer, TagSource) else _made(answer), timestamps, now
-        )
-        for item, answer in zip(items, answers, strict=True)
-    )
+    for item, answer in zip(items, answers, strict=True):
+        if isinstance(answer, TagSource):
+            value = next(tags)
+        else:
+            value = _made(server, rights, item, answer)
+        yield _finish(item, value, timestamps, now)
 
 
 def check_encoding(name: ua.QualifiedName, *, is_value: bool) -> None:
@@ -130,49 +135,49 @@ def check_encoding(name: ua.QualifiedName, *, is_value: bool) -> None:
     raise StatusError(StatusCodes.BadDataEncodingInvalid)
 
 
-def _made(answer: Refusal | ua.DataValue) -> ua.DataValue:
-    return data_value(None, answer.status) if isinstance(answer, Refusal) else answer
-
-
-def _answer(server: ServerContext, rights: RightsView, item: ua.ReadValueId) -> Answer:
+def _answer(space: AddressSpace, rights: RightsView, item: ua.ReadValueId) -> Answer:
     try:
         node = check_read(rights, item)
     except StatusError as error:
         return Refusal(error.status)
-    try:
-        if item.AttributeId == VALUE:
-            return _value(server, node)
-        variant = read_attribute(node, item.AttributeId, server.space, rights)
-    except StatusError as error:
-        return data_value(None, error.status)
+    if item.AttributeId != VALUE:
+        return node
+    source = space.source(node.node_id)
+    if source is not None:
+        return source
+    is_type = node.node_class is ua.NodeClass.VariableType
+    return Refusal(StatusCodes.BadAttributeIdInvalid if is_type else StatusCodes.BadNoValue)
+
+
+def _made(
+    server: ServerContext,
+    rights: RightsView,
+    item: ua.ReadValueId,
+    answer: CallSource | StaticSource | Refusal | Node,
+) -> ua.DataValue:
+    if isinstance(answer, Refusal):
+        return data_value(None, answer.status)
+    if isinstance(answer, StaticSource):
+        return data_value(EncodedVariant(answer.value), source_time=server.started_ticks)
+    if isinstance(answer, CallSource):
+        return _call(server, item.NodeId, answer)
+    variant = read_attribute(answer, item.AttributeId, server.space, rights)
     if variant is None:
         return data_value(None, StatusCodes.BadAttributeIdInvalid)
     return data_value(variant)
 
 
-def _value(server: ServerContext, node: Node) -> ua.DataValue | TagSource:
-    source = server.space.source(node.node_id)
-    if isinstance(source, TagSource):
-        return source
-    if isinstance(source, CallSource):
-        return _call(server, node, source)
-    if isinstance(source, StaticSource):
-        return data_value(EncodedVariant(source.value), source_time=server.started_ticks)
-    if node.node_class is ua.NodeClass.VariableType:
-        raise StatusError(StatusCodes.BadAttributeIdInvalid)
-    raise StatusError(StatusCodes.BadNoValue)
-
-
-def _call(server: ServerContext, node: Node, source: CallSource) -> ua.DataValue:
+def _call(server: ServerContext, node_id: ua.NodeId, source: CallSource) -> ua.DataValue:
     """The value of a function; one that fails is logged once, until it works again."""
+    failing, key = server.failing, ("read", node_id)
     try:
         value = source.read()
-    except Exception as error:
-        if ("read", node.node_id) not in server.failing:
-            server.failing.add(("read", node.node_id))
-            _log.exception("a value could not be read", extra={"node": node.node_id.to_string()})
-        raise StatusError(StatusCodes.BadInternalError) from error
-    server.failing.discard(("read", node.node_id))
+    except Exception:  # noqa: BLE001  answered and logged
+        if key not in failing:
+            failing.add(key)
+            _log.exception("a value could not be read", extra={"node": node_id.to_string()})
+        return data_value(None, StatusCodes.BadInternalError)
+    failing.discard(key)
     return value
 
 
@@ -189,7 +194,9 @@ def _tag_value(
     source: TagSource, value: float, status: int, source_time: int, server_time: int, held: Any
 ) -> ua.DataValue:
     variant, shown = project(source.projection, value, status, held)
-    return data_value(variant, shown, source_time or None, server_time or None)
+    # What is stored here is known to be so at this moment (Part 4, 7.11.4).
+    known_time = None if source.stored else server_time or None
+    return data_value(variant, shown, source_time or None, known_time)
 
 
 def data_value(
