@@ -43,9 +43,10 @@ def _read(
     ctx: RequestContext, items: Sequence[ua.ReadValueId], timestamps: ua.TimestampsToReturn
 ) -> Work[ResultList]:
     results = ctx.results(ua.ReadResponse)
-    key = ctx.rights.key
-    answers = yield from find_answers(ctx.server, ctx.rights, items)
-    values = take_values(ctx.server, items, answers, timestamps)
+    rights = ctx.rights
+    key = rights.key
+    answers = yield from find_answers(ctx.server, rights, items)
+    values = take_values(ctx.server, rights, items, answers, timestamps)
     for item, value in zip(items, values, strict=True):
         results.add_encoded(encode_item(ctx.server, item, value))
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -159,6 +160,21 @@ async def test_a_response_is_bounded_whatever_the_client_takes(
     assert client.status(client.ask(read(*["Text"] * 500))) == S.Good
     assert client.status(client.ask(read(*["Text"] * 1000))) == S.BadResponseTooLarge
     assert client.status(client.ask(browse(*[nid("Reactor")] * 50))) == S.BadResponseTooLarge
+
+
+async def test_a_large_value_is_held_once_however_often_it_is_asked_for(client: Any) -> None:
+    """The largest value of the nodesets: a client that may do nothing but read asks for it."""
+    request = read()
+    schema = ua.ReadValueId(ua.NodeId(ua.ObjectIds.OpcUa_XmlSchema), A.Value)
+    request.Parameters.NodesToRead = [schema] * 500
+    tracemalloc.start()
+    try:
+        response = await client.ask_async(request)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert client.status(response) == S.BadResponseTooLarge
+    assert most < 2 * Limits().max_response_size
 
 
 async def test_the_results_of_all_requests_under_way_are_bounded_together(
