@@ -1,7 +1,7 @@
 """The journal: every batch of tag updates once, in order, for any number of readers.
 
-Bounded in rows. The writer never waits: a reader that falls behind loses the oldest batches and
-is told how many rows they held. A batch is never split.
+Bounded in rows, and in bytes of what is no number. The writer never waits: a reader that falls
+behind loses the oldest batches and is told how many rows they held. A batch is never split.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from biogate.tags.weight import weight_of
 
 
 @dataclass(slots=True, eq=False)
@@ -46,16 +48,20 @@ class Drained(NamedTuple):
 
 
 class Journal:
-    """The last batches, up to `capacity_rows` rows (the newest batch is kept whatever its size).
+    """The last batches, up to `capacity_rows` rows with objects of up to `capacity_bytes` (the
+    newest batch is kept whatever its size).
 
     One writer, in the event loop's thread. Raises ValueError for a capacity below 1.
     """
 
-    def __init__(self, capacity_rows: int = 262_144) -> None:
+    def __init__(self, capacity_rows: int = 262_144, capacity_bytes: int = 128 << 20) -> None:
         if capacity_rows < 1:
             raise ValueError(f"capacity_rows is {capacity_rows}: give at least 1")
         self.capacity_rows = capacity_rows
+        self.capacity_bytes = capacity_bytes
         self._batches: deque[JournalBatch] = deque()
+        self._weights: deque[tuple[int, int]] = deque()  # number of a batch, bytes of its objects
+        self._weight = 0
         self._first_row = 0
         self._end_row = 0
         self._end_batch = 0
@@ -66,12 +72,28 @@ class Journal:
         self._batches.append(batch)
         self._end_batch += 1
         self._end_row += len(batch)
-        while self._end_row - self._first_row > self.capacity_rows and len(self._batches) > 1:
-            self._first_row += len(self._batches.popleft())
+        if batch.objects:
+            self._weigh(batch)
+        while len(self._batches) > 1 and (
+            self._end_row - self._first_row > self.capacity_rows
+            or self._weight > self.capacity_bytes
+        ):
+            self._drop_oldest()
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+    def _weigh(self, batch: JournalBatch) -> None:
+        """Remember what the objects of the newest batch take."""
+        weight = sum(map(weight_of, batch.objects.values()))
+        self._weights.append((self._end_batch, weight))
+        self._weight += weight
+
+    def _drop_oldest(self) -> None:
+        self._first_row += len(self._batches.popleft())
+        if self._weights and self._weights[0][0] <= self._end_batch - len(self._batches):
+            self._weight -= self._weights.popleft()[1]
 
     def cursor(self) -> Cursor:
         """A reader that starts after the newest batch."""

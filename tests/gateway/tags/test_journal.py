@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biogate.tags import Journal, JournalBatch, TagInfo
+from biogate.tags.weight import weight_of
 
 
 def batch(number: int, rows: int) -> JournalBatch:
@@ -50,6 +52,46 @@ def test_a_batch_beyond_the_capacity_is_kept_whole():
     cursor = journal.cursor()
     journal.append(batch(1, 100))
     assert [len(b) for b in cursor.read().batches] == [100]
+
+
+def with_object(number: int, value: object) -> JournalBatch:
+    return dataclasses.replace(batch(number, 1), objects={0: value})
+
+
+def test_objects_are_bounded_in_bytes_and_what_is_lost_for_them_is_counted():
+    """A client may write values of megabytes, again and again."""
+    journal = Journal(capacity_bytes=10_000)
+    cursor = journal.cursor()
+    for number in range(8):
+        journal.append(with_object(number, "x" * 3000))
+    journal.append(batch(8, 1))
+    kept, lost = cursor.read()
+    assert [one.batch_id for one in kept] == [5, 6, 7, 8]
+    assert lost == 5
+    journal.append(with_object(9, "x" * 20_000))
+    assert [one.batch_id for one in cursor.read().batches] == [9]
+    for number in range(10, 13):
+        journal.append(batch(number, 1))
+    assert [one.batch_id for one in cursor.read().batches] == [10, 11, 12]
+
+
+class Structure:
+    def __init__(self, *parts: object) -> None:
+        self.parts = parts
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"x" * 8000,
+        [b"x" * 80] * 100,
+        [[1.0] * 100] * 10,
+        Structure("", Structure("x" * 8000)),
+        [1] * 1000,
+    ],
+)
+def test_the_weight_of_a_value_is_that_of_all_that_is_in_it(value):
+    assert 8000 <= weight_of(value) <= 80_000
 
 
 def test_a_journal_holds_at_least_one_row():
