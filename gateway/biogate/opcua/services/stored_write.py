@@ -31,7 +31,7 @@ _NULL = (None, _T.Null)
 
 
 class StoredBatch:
-    """Writes of unaudited stored Variables of one request, checked and applied in one go.
+    """Writes of unaudited stored Variables of one request, checked, to be applied in one go.
 
     `now`: FILETIME ticks, the SourceTimestamp of values that come without. `plain`: the sources
     of those that are numbers of which any will do.
@@ -57,11 +57,13 @@ class StoredBatch:
         if not item.IndexRange and not _is_enumeration(space, node):
             self.plain.append(source)
 
-    def columns(self) -> StoredWrites:
-        """What the command port is given."""
-        writes = [write for _, write in self._writes]
+    def take(self) -> StoredWrites:
+        """What the command port is given. From then on the batch is empty."""
+        tags, writes = zip(*self._writes, strict=True)
+        self._writes.clear()
+        self._held.clear()
         return StoredWrites(
-            np.array([tag for tag, _ in self._writes], np.int32),
+            np.array(tags, np.int32),
             np.array([write.value for write in writes], np.float64),
             np.array([write.status for write in writes], np.uint32),
             np.array([write.source_time for write in writes], np.int64),

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from biogate.opcua.errors import StatusError
 from biogate.opcua.lanes.write_plan import plan_write
@@ -16,6 +17,7 @@ from biogate.opcua.services.stored_write import StoredBatch, stored_value
 from biogate.opcua.services.write_value import set_point_value, shown, unfit, writable
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.turns import SLICE_S
 from biogate_nodesets.model import Node
 from biogate_security.policy import Action
 
@@ -35,15 +37,21 @@ class _Audited:
 async def write(ctx: RequestContext, request: ua.WriteRequest) -> ua.WriteResponse:
     """Write Values, each with a status of its own.
 
-    Stored Variables that are unaudited take their values at once. All others go through the
-    command port: writes to one device in their order, without waiting for other devices.
+    Stored Variables that are unaudited take their values at once, after each slice of time. All
+    others go through the command port: writes to one device in their order, without waiting for
+    other devices.
     """
     limit = ctx.server.config.limits.max_nodes_per_write
     items = check_count(request.Parameters.NodesToWrite, limit)
     results = [StatusCodes.Good] * len(items)
     unaudited = StoredBatch(ctx.server.tags, ctx.now_ticks)
     ways: dict[str | int, list[_Audited]] = {}
+    key, ends_s = ctx.rights.key, perf_counter() + SLICE_S
     for position, item in enumerate(items):
+        if perf_counter() >= ends_s:
+            _apply(ctx, unaudited)
+            await asyncio.sleep(0)
+            ends_s = perf_counter() + SLICE_S
         try:
             node, source = writable(ctx.server.space, ctx.rights, item)
             if source.unaudited:
@@ -53,10 +61,9 @@ async def write(ctx: RequestContext, request: ua.WriteRequest) -> ua.WriteRespon
                 ways.setdefault(way, []).append(_Audited(position, item, node, source))
         except StatusError as error:
             results[position] = error.status
-    if unaudited:
-        ctx.server.commands.write_unaudited(unaudited.columns())
-        if len(unaudited.plain) == len(items):
-            _learn(ctx, unaudited.plain)
+    _apply(ctx, unaudited)
+    if len(unaudited.plain) == len(items):
+        _learn(ctx, key, unaudited.plain)
     await asyncio.gather(*(_write_in_order(ctx, w, results) for w in ways.values()))
     return ua.WriteResponse(Results=[ua.StatusCode(ua.UInt32(status)) for status in results])
 
@@ -70,11 +77,17 @@ def _add_unaudited(
     batch.add(ctx.server.space, node, source, item)
 
 
-def _learn(ctx: RequestContext, sources: Sequence[TagSource]) -> None:
-    """Leave a plan for the lane."""
+def _apply(ctx: RequestContext, batch: StoredBatch) -> None:
+    """Before others have their turn: what they read and write must not come in between."""
+    if batch:
+        ctx.server.commands.write_unaudited(batch.take())
+
+
+def _learn(ctx: RequestContext, key: tuple[int, int, int], sources: Sequence[TagSource]) -> None:
+    """Leave a plan for the lane, if all was judged by the same rights."""
     parameters = ctx.usual_parameters
-    if parameters:
-        plan = plan_write(parameters, ctx.rights.key, sources)
+    if parameters and ctx.rights.key == key:
+        plan = plan_write(parameters, key, sources)
         if plan is not None:
             ctx.server.write_plans.learn(ctx.session, plan)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from asyncua import ua
 
 from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.front_end import Limits
+from biogate.opcua.services import write
 from biogate.opcua.services.server_methods import bind_server_methods
 from biogate.opcua.space.values import CallSource
 from biogate.opcua.turns import Turns
+from biogate_security.policy import Action
 
 S = ua.StatusCodes
 A = ua.AttributeIds
@@ -219,3 +222,55 @@ async def test_a_value_that_cannot_be_encoded_fails_alone_and_is_told_once(
             assert (live.StatusCode.value, constant.Value.Value) == (S.BadEncodingError, 42)
     (record,) = caplog.records
     assert record.node == "ns=1;s=Live"
+
+
+def part_of_blob(index_range: str, part: bytes) -> ua.WriteValue:
+    value = ua.DataValue(ua.Variant(ua.ByteString(part), ua.VariantType.ByteString))
+    return ua.WriteValue(nid("StoredBlob"), A.Value, index_range, value)
+
+
+@pytest.fixture
+def unaudited_blob(plant: Any) -> Iterator[None]:
+    source = plant.space.source(nid("StoredBlob"))
+    plant.space.bind(nid("StoredBlob"), dataclasses.replace(source, unaudited=True))
+    yield
+    plant.space.bind(nid("StoredBlob"), source)
+
+
+@pytest.mark.usefixtures("unaudited_blob")
+async def test_parts_of_a_large_value_are_written_in_turns(
+    client: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each makes a copy of the whole: a thousand of them at once would be a thousand copies."""
+    monkeypatch.setattr(write, "SLICE_S", 0.0)
+    await client.write(part_of_blob("", b"...."))
+    bench.commands.batches.clear()
+    other = await bench.session(2)
+    request = ua.WriteRequest()
+    request.Parameters.NodesToWrite = [
+        part_of_blob(f"{n % 3}:{n % 3 + 1}", bytes((65 + n, 65 + n))) for n in range(7)
+    ]
+    writing = client.send(request)
+    assert (await other.ask_async(read("Constant"))).Results[0].Value.Value == 42
+    assert not client.answered(writing)
+    assert [status.value for status in (await client.wait(writing)).Results] == [S.Good] * 7
+    assert [len(batch.tag) for batch in bench.commands.batches] == [1] * 7
+    assert client.read_value("StoredBlob").Value.Value == b"GGFF"
+
+
+async def test_rights_that_change_between_two_turns_leave_no_plan_to_write(
+    client: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write, "SLICE_S", 0.0)
+    value = ua.DataValue(ua.Variant(1.0, ua.VariantType.Double))
+    request = ua.WriteRequest()
+    request.Parameters.NodesToWrite = [
+        ua.WriteValue(nid(name), A.Value, Value=value) for name in ("PlainDouble", "PlainOther")
+    ]
+    writing = client.send(request)
+    for _ in range(2):  # to the second item
+        await asyncio.sleep(0)
+    bench.policy.deny(Action.WRITE, nid("PlainDouble"))
+    assert [status.value for status in (await client.wait(writing)).Results] == [S.Good] * 2
+    results = (await client.ask_async(request)).Results
+    assert [status.value for status in results] == [S.BadUserAccessDenied, S.Good]
