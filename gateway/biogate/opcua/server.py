@@ -34,7 +34,7 @@ from biogate.opcua.services.context import (
 )
 from biogate.opcua.services.results import ResultList
 from biogate.opcua.session import Session
-from biogate.opcua.stack import StatusCodes, status_name, ua
+from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle
 
 _log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def _check_header(header: ua.RequestHeader) -> None:
 
 
 class Dispatcher:
-    """The transport's RequestHandler. `counters` counts requests and faults by status name."""
+    """The transport's RequestHandler."""
 
     def __init__(
         self,
@@ -83,13 +83,21 @@ class Dispatcher:
             max_elements=limits.max_elements_per_message,
         )
         self._reported: set[ConnectionHandle] = set()
-        self.counters: Counter[str] = Counter()
+        self._requests = 0
+
+    @property
+    def counters(self) -> Counter[str]:
+        """All "requests" since the start, and the refused ones by status name."""
+        counters = Counter(requests=self._requests)
+        for (_, status), count in self._server.statistics.faults.items():
+            counters[status] += count
+        return counters
 
     def on_request(
         self, handle: ConnectionHandle, channel: ChannelInfo, request_id: int, message: bytes
     ) -> None:
         """Answer one request, now or when its service has what it waits for."""
-        self.counters["requests"] += 1
+        self._requests += 1
         short = self._lanes.cut(handle, channel, request_id, message)
         if short is not None and self._took_lane(short):
             return
@@ -110,7 +118,7 @@ class Dispatcher:
             _check_header(request.RequestHeader)
             ctx.optional_session = self._session_for(ctx, service.needs)
         except ServiceError as error:
-            self._fault(ctx, error.status)
+            ctx.refuse(error.status)
             return
         self._dispatch(ctx, service, request, len(message))
 
@@ -145,7 +153,7 @@ class Dispatcher:
                     raise ServiceError(StatusCodes.BadResponseTooLarge)
                 request.respond(response)
         except ServiceError as error:
-            self._refuse(request, error.status)
+            request.refuse(error.status)
         except Exception:  # noqa: BLE001  answered and logged
             context = {
                 "session": request.session.name,
@@ -153,19 +161,8 @@ class Dispatcher:
                 "request_handle": request.request_handle,
             }
             _log.exception("a lane failed", extra=context)
-            self._refuse(request, StatusCodes.BadInternalError)
+            request.refuse(StatusCodes.BadInternalError)
         return True
-
-    def _refuse(self, request: LaneRequest, status: int) -> None:
-        self._count_fault(request.service, request.session, status)
-        request.refuse(status)
-
-    def _count_fault(self, service: str, session: Session | None, status: int) -> None:
-        name = status_name(status)
-        self.counters[name] += 1
-        self._server.statistics.faults[service, name] += 1
-        if session is not None:
-            session.statistics.faults[service] += 1
 
     # -- admission ------------------------------------------------------------------------------
 
@@ -224,7 +221,7 @@ class Dispatcher:
                 "request refused (further ones of this connection are only counted)",
                 error=str(error),
             )
-        self._fault(ctx, error.status)
+        ctx.refuse(error.status)
 
     # -- running --------------------------------------------------------------------------------
 
@@ -234,26 +231,24 @@ class Dispatcher:
             if not inspect.iscoroutine(answer):
                 self._respond(ctx, answer)
         except Exception as error:  # noqa: BLE001  answered and logged by _failed
-            self._failed(ctx, request, error)
+            self._failed(ctx, error)
             return
         if inspect.iscoroutine(answer):
             works = not inspect.iscoroutinefunction(service.handler)
-            self._server.queue.submit(ctx.session, self._job(ctx, request, answer, works, size))
+            self._server.queue.submit(ctx.session, self._job(ctx, answer, works, size))
 
-    def _job(
-        self, ctx: RequestContext, request: Any, answer: Answer, works: bool, size: int
-    ) -> Job:
+    def _job(self, ctx: RequestContext, answer: Answer, works: bool, size: int) -> Job:
         hint_ms = ctx.request_header.TimeoutHint
         return Job(
             ctx.request_header.RequestHandle,
-            partial(self._run, ctx, request, answer),
+            partial(self._run, ctx, answer),
             partial(self._give_up, ctx, answer),
             self._server.clock() + hint_ms / 1000.0 if hint_ms else float("inf"),
             works=works,
             size=size,
         )
 
-    async def _run(self, ctx: RequestContext, request: Any, answer: Answer) -> None:
+    async def _run(self, ctx: RequestContext, answer: Answer) -> None:
         limit_s = self._server.config.limits.max_request_duration_ms / 1000.0
         deadline = asyncio.timeout(limit_s)
         try:
@@ -261,15 +256,15 @@ class Dispatcher:
                 response = await answer
             self._respond(ctx, response)
         except asyncio.CancelledError:
-            self._fault(ctx, StatusCodes.BadShutdown)
+            ctx.refuse(StatusCodes.BadShutdown)
             raise
         except Exception as error:  # noqa: BLE001  answered and logged by _failed
             late = ServiceError(StatusCodes.BadTimeout) if deadline.expired() else None
-            self._failed(ctx, request, late or error)
+            self._failed(ctx, late or error)
 
     def _give_up(self, ctx: RequestContext, answer: Answer, status: int) -> None:
         answer.close()
-        self._fault(ctx, status)
+        ctx.refuse(status)
 
     def _respond(self, ctx: RequestContext, response: Any) -> None:
         if response is DEFERRED:
@@ -284,9 +279,9 @@ class Dispatcher:
         ctx.release()
         ctx.respond(response)
 
-    def _failed(self, ctx: RequestContext, request: Any, error: Exception) -> None:
+    def _failed(self, ctx: RequestContext, error: Exception) -> None:
         if isinstance(error, ServiceError):
-            self._fault(ctx, error.status)
+            ctx.refuse(error.status)
             return
         context = {
             "service": ctx.service,
@@ -296,9 +291,4 @@ class Dispatcher:
         }
         _log.error("a service failed", exc_info=error, extra=context)
         encoding = isinstance(error, EncodeError)
-        self._fault(ctx, StatusCodes.BadEncodingError if encoding else StatusCodes.BadInternalError)
-
-    def _fault(self, ctx: RequestContext, status: int) -> None:
-        self._count_fault(ctx.service, ctx.optional_session, status)
-        ctx.release()
-        ctx.respond(encode_message(ua.ServiceFault(ResponseHeader=ctx.response_header(status))))
+        ctx.refuse(StatusCodes.BadEncodingError if encoding else StatusCodes.BadInternalError)

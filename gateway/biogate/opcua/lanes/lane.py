@@ -69,7 +69,8 @@ class LaneRequest:
         self.handle.respond(self.request_id, body)
 
     def refuse(self, status: int) -> None:
-        """Send a ServiceFault."""
+        """Send a ServiceFault, and count it."""
+        self.server.count_fault(self.service, self.session, status)
         header = ua.ResponseHeader(
             Timestamp=cast(Any, self.server.wall_clock()),
             RequestHandle=ua.UInt32(self.request_handle),

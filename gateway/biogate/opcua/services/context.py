@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from weakref import WeakValueDictionary
 
 from biogate.opcua.byte_budget import ByteBudget
+from biogate.opcua.codec import encode_message
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.lanes import browse
 from biogate.opcua.lanes.header import PARAMETERS
@@ -25,7 +26,7 @@ from biogate.opcua.lanes.plan_store import PlanStore
 from biogate.opcua.lanes.write_plan import WritePlan
 from biogate.opcua.services.results import ResultList
 from biogate.opcua.space.browse_cache import BrowseCache
-from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.stack import StatusCodes, status_name, ua
 from biogate.opcua.statistics import ServerStatistics
 from biogate.opcua.turns import Turns, Work
 from biogate_security.log_budget import LogBudget
@@ -186,6 +187,12 @@ class ServerContext:
         default_factory=WeakValueDictionary
     )
 
+    def count_fault(self, service: str, session: Session | None, status: int) -> None:
+        """A request ends in a ServiceFault."""
+        self.statistics.faults[service, status_name(status)] += 1
+        if session is not None:
+            session.statistics.faults[service] += 1
+
 
 def response_room(server: ServerContext, handle: ConnectionHandle, session: Session | None) -> int:
     """The bytes that a response may take: the server's bound, or its client's if less."""
@@ -274,3 +281,9 @@ class RequestContext:
     def respond(self, body: bytes) -> None:
         """Send an encoded response, now or later."""
         self.handle.respond(self.request_id, body)
+
+    def refuse(self, status: int) -> None:
+        """Send a ServiceFault, now or later, and count it."""
+        self.server.count_fault(self.service, self.optional_session, status)
+        self.release()
+        self.respond(encode_message(ua.ServiceFault(ResponseHeader=self.response_header(status))))

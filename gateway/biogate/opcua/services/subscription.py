@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from biogate.opcua.codec import encode_message
 from biogate.opcua.codec.columns import republish_response
 from biogate.opcua.errors import ServiceError, StatusError
 from biogate.opcua.services.context import (
@@ -207,10 +206,6 @@ class SubscriptionServices:
             for one in acknowledged
         ]
         hint_ms = ctx.request_header.TimeoutHint
-
-        def refuse(status: int) -> None:
-            ctx.respond(encode_message(ua.ServiceFault(ResponseHeader=ctx.response_header(status))))
-
         manager.publish(
             ctx.session,
             ParkedPublish(
@@ -218,7 +213,7 @@ class SubscriptionServices:
                 connection=ctx.handle,
                 results=results,
                 answer=ctx.respond,
-                refuse=refuse,
+                refuse=ctx.refuse,
                 expires_s=ctx.server.clock() + hint_ms / 1000 if hint_ms else None,
                 room=ctx.response_room,
             ),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from asyncua import ua
 
-from biogate.opcua.codec import decode_variant, encode_variant
+from biogate.opcua.codec import decode_variant, encode_message, encode_variant
 from biogate.opcua.codec.limits import DecodeLimits
 from biogate.opcua.codec.reader import Reader
 from biogate.opcua.server_diagnostics import ServerDiagnostics
@@ -73,6 +73,27 @@ async def test_the_summary_tells_refused_logins_from_refused_requests(
     summary = shown(diagnostics, SUMMARY)
     assert (summary.RejectedRequestsCount, summary.SecurityRejectedRequestsCount) == (2, 1)
     assert (summary.RejectedSessionCount, summary.SecurityRejectedSessionCount) == (1, 1)
+
+
+@pytest.mark.parametrize("audit_entry", [None, "out of the lane"])
+async def test_publish_requests_that_are_refused_later_are_counted(
+    bench: Any, diagnostics: ServerDiagnostics, audit_entry: str | None
+) -> None:
+    """Whether the fault is sent at once, or when the request has waited."""
+    client = await bench.session()
+    header = ua.RequestHeader(AuthenticationToken=client.token, AuditEntryId=audit_entry)
+    publish = encode_message(ua.PublishRequest(RequestHeader=header))
+    await client.wait(client.send_bytes(publish))
+    number = await subscribe(client)
+    waiting = client.send_bytes(publish)
+    request = ua.DeleteSubscriptionsRequest()
+    request.Parameters.SubscriptionIds = [number]
+    await client.ask_async(request)
+    assert client.status(await client.wait(waiting)) == ua.StatusCodes.BadNoSubscription
+    assert shown(diagnostics, SUMMARY).RejectedRequestsCount == 2
+    (session,) = shown(diagnostics, SESSIONS)
+    assert (session.PublishCount.TotalCount, session.PublishCount.ErrorCount) == (2, 2)
+    assert bench.front_end.dispatcher.counters["BadNoSubscription"] == 2
 
 
 async def test_each_member_of_the_summary_has_a_node_of_its_own(

@@ -262,14 +262,14 @@ async def test_an_answer_that_the_client_cannot_take_is_refused_by_the_lane_too(
 
 
 def test_requests_and_refusals_are_counted_in_the_lane_too(bench: Any, client: Any) -> None:
-    counters = bench.front_end.dispatcher.counters
-    before = counters["requests"]
+    dispatcher = bench.front_end.dispatcher
+    before = dispatcher.counters["requests"]
     ask(client, [DOUBLE] * 20)
     ask(client, [DOUBLE] * 20)
     client.handle.max_response_size = 100
     ask(client, [DOUBLE] * 20)
-    assert counters["requests"] == before + 3
-    assert counters["BadResponseTooLarge"] == 1
+    assert dispatcher.counters["requests"] == before + 3
+    assert dispatcher.counters["BadResponseTooLarge"] == 1
 
 
 @pytest.mark.parametrize(
