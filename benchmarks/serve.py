@@ -22,11 +22,9 @@ from benchmarks.layout import parser
 from benchmarks.served.front_end import bench_front_end
 from benchmarks.served.pki import OpenPki
 from benchmarks.served.space import BenchSpace
-from biogate import event_loop
+from biogate import event_loop, memory
 from biogate.opcua.front_end import FrontEnd
 from biogate.opcua.transport.listener import ListenError
-
-_GC_THRESHOLDS = (50_000, 20, 50)  # those of `biogate run`
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,7 +87,8 @@ def main() -> None:
     if (arguments.cert is None) != (arguments.key is None):
         commands.error("--cert and --key go together: give both or neither")
     logging.basicConfig(level=logging.WARNING)
-    gc.set_threshold(*_GC_THRESHOLDS)
+    memory.give_back_what_is_freed()
+    memory.collect_rarely()
     with tempfile.TemporaryDirectory() as folder:
         if arguments.cert is None:
             pki = OpenPki.made_in(Path(folder))

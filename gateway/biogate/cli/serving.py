@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 
 import typer
 
-from biogate import event_loop
+from biogate import event_loop, memory
 from biogate.cli.welcome import tell
 from biogate.gateway import Gateway
 from biogate.logs import configure
@@ -28,7 +27,6 @@ from biogate_security.folder_lock import LockHeldError
 Result = TypeVar("Result")
 
 STOPPED, NOT_STARTED, BAD_SITE = 0, 1, 2
-_GC_THRESHOLDS = (50_000, 20, 50)
 _START_ERRORS = (
     LockHeldError,
     NodesetError,
@@ -67,6 +65,7 @@ def serve(site_file: Path, options: Options) -> int:
         typer.echo(f"biogate: {error}", err=True)
         return BAD_SITE
     try:
+        memory.give_back_what_is_freed()
         event_loop.run(_run(site_file, site, options, quiet=quiet))
     except KeyboardInterrupt:
         return STOPPED
@@ -74,18 +73,6 @@ def serve(site_file: Path, options: Options) -> int:
         typer.echo(f"biogate: {error}", err=True)
         return NOT_STARTED
     return STOPPED
-
-
-def collect_rarely() -> None:
-    """Turn the garbage collector on, and keep it from looking through what clients have.
-
-    A request of ten thousand operations makes tens of thousands of objects that live as long as
-    it does. By Python's thresholds they count as old before they are gone, and bring about a
-    collection of everything about once a second: a quarter of a second in which nothing else
-    runs, with 24,000 monitored items.
-    """
-    gc.set_threshold(*_GC_THRESHOLDS)
-    gc.enable()
 
 
 async def _run(site_file: Path, site: Site, options: Options, *, quiet: bool) -> None:
@@ -97,7 +84,7 @@ async def _run(site_file: Path, site: Site, options: Options, *, quiet: bool) ->
         gateway = await _unless(stop, _start(site_file, site, options, stack))
         if gateway is None:
             return
-        collect_rarely()
+        memory.collect_rarely()
         tell(gateway, options.speed)
         if quiet:
             await stop.wait()
