@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from biogate.opcua.codec import encode_message, encode_variant
 from biogate.opcua.front_end import Limits
+from biogate.opcua.lanes import read as read_lane
 from biogate.opcua.lanes.lane import Lanes
 from biogate.opcua.lanes.read_plan import FEW
 from biogate.opcua.space.address_space import AddressSpace
@@ -111,6 +112,12 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return seen
 
 
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lane has all the time it needs, however busy the machine is."""
+    monkeypatch.setattr(read_lane, "_OTHERS_S", 60.0)
+
+
 VALUES = st.one_of(
     st.floats(),
     st.integers(-(2**33), 2**33).map(float),
@@ -164,6 +171,7 @@ def set_tags(tags: TagTable, state: list[tuple[float, int, int, int]]) -> None:
         )
 
 
+@pytest.mark.usefixtures("unhurried")
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
