@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections.abc import Sequence
 
+from biogate.opcua.codec import encode_message
 from biogate.opcua.errors import StatusError
 from biogate.opcua.services.context import RequestContext, Service
 from biogate.opcua.services.limits import check_count
@@ -16,31 +16,29 @@ from biogate.opcua.space.methods import InvalidArgumentsError, MethodCall, Metho
 from biogate.opcua.stack import StatusCodes, ua
 from biogate_security.policy import Action
 
-_log = logging.getLogger(__name__)
-
 
 async def call(ctx: RequestContext, request: ua.CallRequest) -> ResultList:
     """Call Methods one after another, each with a result of its own (5.12.2)."""
     limit = ctx.server.config.limits.max_nodes_per_method_call
     results = ctx.results(ua.CallResponse)
     for item in check_count(request.Parameters.MethodsToCall, limit):
-        results.add(await _call_one(ctx, item))
+        results.add_encoded(await _call_one(ctx, item))
         await asyncio.sleep(0)  # a Method that waits for nothing must not hold up everything
     return results
 
 
-async def _call_one(ctx: RequestContext, item: ua.CallMethodRequest) -> ua.CallMethodResult:
+async def _call_one(ctx: RequestContext, item: ua.CallMethodRequest) -> bytes:
+    """The CallMethodResult, encoded."""
     try:
         handler = _find_handler(ctx, item)
         refused = _check_arguments(ctx, item)
-        if refused is not None:
-            return refused
-        outputs = await _run(ctx, item, handler)
+        if refused is None:
+            return await _run(ctx, item, handler)
     except InvalidArgumentsError as error:
-        return _invalid(error.results)
+        refused = _invalid(error.results)
     except StatusError as error:
-        return _result(error.status)
-    return ua.CallMethodResult(OutputArguments=list(outputs))
+        refused = _result(error.status)
+    return encode_message(refused)
 
 
 def _result(status: int) -> ua.CallMethodResult:
@@ -83,22 +81,24 @@ def _invalid(results: Sequence[int]) -> ua.CallMethodResult:
     return refused
 
 
-async def _run(
-    ctx: RequestContext, item: ua.CallMethodRequest, handler: MethodHandler
-) -> Sequence[ua.Variant]:
+async def _run(ctx: RequestContext, item: ua.CallMethodRequest, handler: MethodHandler) -> bytes:
+    """The result of a call that has run. Raises StatusError."""
     request = MethodCall(ctx, item.ObjectId, item.MethodId, item.InputArguments or [])
     try:
         outputs = handler(request)
-        return await outputs if inspect.isawaitable(outputs) else outputs
+        if inspect.isawaitable(outputs):
+            outputs = await outputs
+        return encode_message(ua.CallMethodResult(OutputArguments=list(outputs)))
     except StatusError:
         raise
     except Exception as error:  # the other calls of the request must still happen
-        context = {
-            "object": item.ObjectId.to_string(),
-            "method": item.MethodId.to_string(),
-            "session": ctx.session.name,
-        }
-        _log.exception("a method failed", extra=context)
+        ctx.server.log_failure(
+            "a method failed",
+            error,
+            object=item.ObjectId.to_string(),
+            method=item.MethodId.to_string(),
+            session=ctx.session.name,
+        )
         raise StatusError(StatusCodes.BadInternalError) from error
 
 

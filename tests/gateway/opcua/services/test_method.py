@@ -121,6 +121,18 @@ async def test_a_function_that_fails_is_an_internal_error_of_its_call(
     assert (record.object, record.method) == ("ns=1;s=Reactor", "ns=1;s=Stop")
 
 
+@pytest.mark.parametrize("outputs", [[ua.Variant("x", T.Double)], [ua.Variant("\ud800")], None])
+async def test_outputs_that_cannot_be_encoded_fail_their_call_alone(
+    client: Any, called: list[Any], monkeypatch: Any, outputs: Any
+) -> None:
+    """The other calls of the request have happened, and their client has to know."""
+    methods = client.front_end.context.space.methods
+    monkeypatch.setitem(methods._handlers, (nid("Reactor"), nid("Stop")), lambda _call: outputs)
+    response = await call(client, start(method="Stop"), start(SPEED, STEPS))
+    assert [r.StatusCode.value for r in response.Results] == [S.BadInternalError, S.Good]
+    assert len(called) == 1
+
+
 async def test_a_function_refuses_with_the_status_that_it_names(
     client: Any, monkeypatch: Any
 ) -> None:
