@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping
 from functools import partial
@@ -36,8 +35,6 @@ from biogate.opcua.services.results import ResultList
 from biogate.opcua.session import Session
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle
-
-_log = logging.getLogger(__name__)
 
 # Before a session is activated nothing large is asked for, and nobody is known.
 _EARLY_LIMITS = DecodeLimits(
@@ -154,13 +151,15 @@ class Dispatcher:
                 request.respond(response)
         except ServiceError as error:
             request.refuse(error.status)
-        except Exception:  # noqa: BLE001  answered and logged
-            context = {
-                "session": request.session.name,
-                "address": request.session.channel.remote_address,
-                "request_handle": request.request_handle,
-            }
-            _log.exception("a lane failed", extra=context)
+        except Exception as error:  # noqa: BLE001  answered and logged
+            self._server.log_failure(
+                "a lane failed",
+                error,
+                service=request.service,
+                session=request.session.name,
+                address=request.session.channel.remote_address,
+                request_handle=request.request_handle,
+            )
             request.refuse(StatusCodes.BadInternalError)
         return True
 
@@ -283,12 +282,13 @@ class Dispatcher:
         if isinstance(error, ServiceError):
             ctx.refuse(error.status)
             return
-        context = {
-            "service": ctx.service,
-            "session": ctx.optional_session.name if ctx.optional_session else "",
-            "address": ctx.channel.remote_address,
-            "request_handle": ctx.request_header.RequestHandle,
-        }
-        _log.error("a service failed", exc_info=error, extra=context)
+        self._server.log_failure(
+            "a service failed",
+            error,
+            service=ctx.service,
+            session=ctx.optional_session.name if ctx.optional_session else "",
+            address=ctx.channel.remote_address,
+            request_handle=ctx.request_header.RequestHandle,
+        )
         encoding = isinstance(error, EncodeError)
         ctx.refuse(StatusCodes.BadEncodingError if encoding else StatusCodes.BadInternalError)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
@@ -20,8 +19,6 @@ from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.turns import SLICE_S
 from biogate_nodesets.model import Node
 from biogate_security.policy import Action
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +96,9 @@ async def _write_in_order(
         try:
             send = _write_stored if write.source.stored else _write_set_point
             results[write.position] = await send(ctx, write)
-        except Exception:  # noqa: BLE001  the other writes of the request must still happen
+        except Exception as error:  # noqa: BLE001  the other writes of the request must still happen
             node, value = write.node.node_id.to_string(), shown(write.item.Value.Value)
-            _log.exception("a write failed", extra={"node": node, "value": value})
+            ctx.server.log_failure("a write failed", error, node=node, value=value)
             results[write.position] = StatusCodes.BadInternalError
 
 

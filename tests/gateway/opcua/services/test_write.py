@@ -205,6 +205,20 @@ async def test_a_command_port_that_fails_is_an_internal_error_for_that_item(
     assert (record.node, record.value) == ("ns=1;s=SetPoint", "Float 1.0")
 
 
+async def test_a_thousand_writes_that_fail_are_no_flood_of_log_lines(
+    client: Any, bench: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.commands.answer = RuntimeError("boom")
+    items = [value_of("SetPoint", 1.0, T.Float)] * 1000
+    assert await outcome(client, *items) == [S.BadInternalError] * 1000
+    assert len(caplog.records) < 50
+    caplog.clear()
+    bench.clock.now += 60
+    await outcome(client, *items[:1])
+    (record,) = caplog.records
+    assert record.lines_left_out > 950
+
+
 async def test_an_empty_request_and_one_over_the_limit(make_bench: Callable[..., Any]) -> None:
     client = await make_bench(Limits(max_nodes_per_write=1)).session()
     assert client.status(await client.write()) == S.BadNothingToDo
