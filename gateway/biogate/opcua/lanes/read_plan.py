@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from biogate.opcua.space.tag_values import project_number
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import ua
 from biogate.opcua.subscriptions.projection import DOUBLE, project_columns
+from biogate.opcua.turns import Work
 
 if TYPE_CHECKING:
     from biogate.opcua.services.context import ServerContext
@@ -43,18 +44,26 @@ _SOURCE = (ua.TimestampsToReturn.Source, ua.TimestampsToReturn.Both)
 _SERVER = (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
 
 
+class _Times(NamedTuple):
+    """Which times are asked for."""
+
+    source: bool
+    server: bool
+
+
 class _Number:
     """A tag shown as one of the types that go by column."""
 
-    def __init__(self, source: TagSource, timestamps: ua.TimestampsToReturn) -> None:
+    __slots__ = ("_plain", "_projection", "_times", "stored", "tag", "wire")
+
+    def __init__(self, source: TagSource, times: _Times) -> None:
         self.tag = source.tag
         self.wire = source.projection.value
         self.stored = source.stored
         self._projection = source.projection
-        self._source = timestamps in _SOURCE
-        self._server = timestamps in _SERVER
+        self._times = times
         # The usual case: a Double that is Good, with both times.
-        self._plain = self.wire == DOUBLE and self._source and self._server
+        self._plain = self.wire == DOUBLE and times.source and times.server
 
     def result(self, server: ServerContext, _session: Session, now: int) -> bytes:
         value, status, source_time, server_time = server.tags.number_at(self.tag)
@@ -63,21 +72,27 @@ class _Number:
         if self._plain and source_time and server_time and not status:
             return encode_good_double(value, source_time, server_time)
         number, status = project_number(self._projection, value, status)
-        if not self._source:
+        if not self._times.source:
             source_time = 0
-        server_time = (server_time or now) if self._server else 0
+        server_time = (server_time or now) if self._times.server else 0
         return encode_number(self.wire, number, status, source_time, server_time)
 
 
 class _Refused:
-    """An item that is refused for as long as the plan holds."""
+    """An item that is refused for as long as the plan holds.
 
-    def __init__(self, refusal: Refusal, timestamps: ua.TimestampsToReturn) -> None:
+    Among columns it looks like any tag, whose number does not count.
+    """
+
+    __slots__ = ("_times", "status")
+    tag, wire, stored = 0, DOUBLE, False
+
+    def __init__(self, refusal: Refusal, times: _Times) -> None:
         self.status = refusal.status
-        self._server = timestamps in _SERVER
+        self._times = times
 
     def result(self, _server: ServerContext, _session: Session, now: int) -> bytes:
-        return encode_number(0, None, self.status, 0, now if self._server else 0)
+        return encode_number(0, None, self.status, 0, now if self._times.server else 0)
 
 
 class _Other:
@@ -130,48 +145,48 @@ def plan_read(
     items: Sequence[ua.ReadValueId],
     answers: Sequence[Answer],
     timestamps: ua.TimestampsToReturn,
-) -> ReadPlan | None:
-    """The plan for a request whose items were found to be `answers`; None when not worth one."""
-    rows = [_row(*pair, timestamps) for pair in zip(items, answers, strict=True)]
-    others = sum(isinstance(row, _Other) for row in rows)
-    if others > _MAX_OTHERS:
-        return None
+) -> Work[ReadPlan | None]:
+    """The plan for a request whose items were found to be `answers`, a step for each; None when
+    not worth one."""
+    times, others = _Times(timestamps in _SOURCE, timestamps in _SERVER), 0
+    rows: list[_Row] = []
+    for item, answer in zip(items, answers, strict=True):
+        row = _row(item, answer, times) or _Other(item, timestamps)
+        others += isinstance(row, _Other)
+        if others > _MAX_OTHERS:
+            return None
+        rows.append(row)
+        yield
     size = _PLAN_BYTES + 2 * len(parameters) + _ROW_BYTES * len(rows) + _OTHER_BYTES * others
     plan = ReadPlan(parameters, key, len(rows), size, others)
     if len(rows) <= FEW:
         plan.rows = rows
     else:
-        plan.columns = _Columns(rows, timestamps)
+        plan.columns = _Columns(rows, times)
     return plan
 
 
-def _row(item: ua.ReadValueId, answer: Answer, timestamps: ua.TimestampsToReturn) -> _Row:
+def _row(item: ua.ReadValueId, answer: Answer, times: _Times) -> _Number | _Refused | None:
     if isinstance(answer, Refusal):
-        return _Refused(answer, timestamps)
+        return _Refused(answer, times)
     if not isinstance(answer, TagSource) or answer.projection.value not in WIRE_TYPES:
-        return _Other(item, timestamps)
-    return _Other(item, timestamps) if item.IndexRange else _Number(answer, timestamps)
+        return None
+    return None if item.IndexRange else _Number(answer, times)
 
 
 class _Columns:
     """Many rows. `_others` are left out of the columns; their positions are the request's."""
 
-    def __init__(self, rows: Sequence[_Row], timestamps: ua.TimestampsToReturn) -> None:
+    def __init__(self, rows: Sequence[_Row], times: _Times) -> None:
         rest = [row for row in rows if not isinstance(row, _Other)]
-        numbers = [
-            (0, DOUBLE) if isinstance(row, _Refused) else (row.tag, row.wire) for row in rest
-        ]
-        refused = [n for n, row in enumerate(rest) if isinstance(row, _Refused)]
-        self._tags = np.array([tag for tag, _ in numbers], np.intp)
-        self._wire = np.array([wire for _, wire in numbers], np.uint8)
-        self._refused = np.array(refused, np.intp)
-        self._refusals = np.array(
-            [row.status for row in rest if isinstance(row, _Refused)], np.uint32
-        )
-        stored = [isinstance(row, _Number) and row.stored for row in rest]
-        self._stored = np.flatnonzero(stored)
+        refused = [(n, row.status) for n, row in enumerate(rest) if isinstance(row, _Refused)]
+        self._tags = np.array([row.tag for row in rest], np.intp)
+        self._wire = np.array([row.wire for row in rest], np.uint8)
+        self._refused = np.array([n for n, _ in refused], np.intp)
+        self._refusals = np.array([status for _, status in refused], np.uint32)
+        self._stored = np.flatnonzero([row.stored for row in rest])
         self._others = [(n, row) for n, row in enumerate(rows) if isinstance(row, _Other)]
-        self._source, self._server = timestamps in _SOURCE, timestamps in _SERVER
+        self._source, self._server = times
         self._doubles = bool((self._wire == DOUBLE).all())
         # Records for the usual case: all rows Doubles, all Good, no time missing.
         self._plain: NDArray[np.void] | None = None

@@ -50,7 +50,7 @@ def _read(
     for item, value in zip(items, values, strict=True):
         results.add_encoded(encode_item(ctx.server, item, value))
         yield
-    _learn(ctx, key, items, answers, timestamps)
+    yield from _learn(ctx, key, items, answers, timestamps)
     return results
 
 
@@ -60,13 +60,13 @@ def _learn(
     items: Sequence[ua.ReadValueId],
     answers: Sequence[Answer],
     timestamps: ua.TimestampsToReturn,
-) -> None:
+) -> Work[None]:
     """Leave a plan for the lane, if nothing has changed while the items were looked at."""
     plans = ctx.server.read_plans
-    if not ctx.usual_message or ctx.rights.key != key or plans.find(ctx.session, ctx.usual_message):
+    if not ctx.usual_message or plans.find(ctx.session, ctx.usual_message):
         return
-    plan = plan_read(ctx.usual_parameters, key, items, answers, timestamps)
-    if plan is not None:
+    plan = yield from plan_read(ctx.usual_parameters, key, items, answers, timestamps)
+    if plan is not None and ctx.rights.key == key:
         plans.learn(ctx.session, plan)
 
 

@@ -95,6 +95,19 @@ async def test_a_short_request_overtakes_a_long_one(busy: Any, request_made: Any
     assert [result.StatusCode.value for result in results] == [S.Good] * 200
 
 
+async def test_what_is_learned_of_a_long_request_takes_turns_too(busy: Any) -> None:
+    """Three steps for each item: to find it, to encode it, to plan how to do so again."""
+    client, other = await busy.session(1), await busy.session(2)
+    steps = 0
+    long = client.send(read(*["pH"] * 100))
+    while not client.answered(long):
+        await other.ask_async(read("Constant"))
+        await asyncio.sleep(0)
+        steps += 1
+    assert busy.front_end.context.read_plans.size
+    assert steps > 250
+
+
 async def test_browse_next_and_creating_items_take_turns_too(busy: Any) -> None:
     client, other = await busy.session(1), await busy.session(2)
     first = await client.ask_async(browse(*[nid("Reactor")] * 5, page=1))
