@@ -44,20 +44,27 @@ def format_age(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
-def _row(info: TagInfo, tag: TagValue, now: int) -> tuple[str, str, str, Text, str]:
+def _row(info: TagInfo, tag: TagValue, now: int) -> tuple[str, Text, str, Text, str]:
     severity = 2 if status.is_bad(tag.status) else int(status.is_uncertain(tag.status))
     age = format_age((now - tag.source_time) / TICKS_PER_SECOND) if tag.source_time else "–"
-    quality = Text(status_name(tag.status), style=_STYLES[severity])
-    return info.name, format_value(tag.value), symbol(info.unit), quality, age
+    value = _cut(format_value(tag.value))
+    quality = _cut(status_name(tag.status), _STYLES[severity])
+    return info.name, value, symbol(info.unit), quality, age
+
+
+def _cut(text: str, style: str = "") -> Text:
+    """Text that gives way in a narrow terminal, without a second line."""
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def tag_table(gateway: Gateway, now: int, rows: int) -> Table:
     """The first `rows` tags at wall time `now` (ticks) as a rich table, and how many more."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title, justify in (("tag", "left"), ("value", "right"), ("unit", "left")):
-        table.add_column(title, justify=justify)  # type: ignore[arg-type]
-    table.add_column("quality", no_wrap=True)
-    table.add_column("age", justify="right")
+    table.add_column("tag", no_wrap=True)
+    table.add_column("value", justify="right")
+    table.add_column("unit", no_wrap=True)
+    table.add_column("quality")
+    table.add_column("age", justify="right", no_wrap=True)
     tags = gateway.tags
     for info in islice(tags, rows):
         table.add_row(*_row(info, gateway.read(info.name), now))
