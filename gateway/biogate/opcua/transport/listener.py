@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -208,4 +209,9 @@ def _why(error: OSError, host: str, port: int) -> str:
         )
     if error.errno == errno.EACCES:
         return f"cannot listen on {where}: no permission for port {port}; choose one above 1023"
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return (
+            f"cannot listen on {where}: {host} is no address of this machine; set `opcua.host` in"
+            " the site file (0.0.0.0 is every network)"
+        )
     return f"cannot listen on {where}: {error.strerror or error}"

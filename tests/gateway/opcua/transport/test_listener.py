@@ -200,8 +200,12 @@ async def test_a_port_in_use_is_named_with_what_to_do(listen, make_config, handl
 
 
 async def test_an_address_of_another_host_is_named(make_config, handler):
-    with pytest.raises(ListenError, match=r"cannot listen on opc.tcp://192.0.2.1:0: "):
+    with pytest.raises(ListenError) as refused:
         await Listener("192.0.2.1", 0, make_config(), handler).start()
+    assert str(refused.value) == (
+        "cannot listen on opc.tcp://192.0.2.1:0: 192.0.2.1 is no address of this machine; set"
+        " `opcua.host` in the site file (0.0.0.0 is every network)"
+    )
 
 
 async def test_stopping_tells_every_client(listen, connect, handler):
