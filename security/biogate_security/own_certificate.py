@@ -222,17 +222,19 @@ def _load(certificate_file: Path, key_file: Path) -> OwnCertificate:
         certificate = read_certificate(certificate_file.read_bytes())
     except CertificateFormatError as error:
         raise PkiError(
-            f"{certificate_file}: {error}; restore it, or move it away with {key_file} to have "
-            "both made anew"
+            f"{certificate_file}: {error} (moved away with {key_file}, both are made anew)"
         ) from error
     if not key_file.exists():
         raise PkiError(
-            f"{key_file} is missing, but {certificate_file} needs it: restore the key, or move "
-            "the certificate away to have both made anew"
+            f"{key_file} is missing, but {certificate_file} needs it (if the certificate is moved "
+            "away, both are made anew)"
         )
     key = _load_key(key_file, proven=True)
     if not _belong_together(certificate, key):
-        raise PkiError(f"{key_file} is not the key of {certificate_file}: restore the pair")
+        raise PkiError(
+            f"{key_file} is not the key of {certificate_file} (if both are moved away, they are "
+            "made anew)"
+        )
     return OwnCertificate(certificate, key)
 
 
@@ -264,7 +266,7 @@ def _load_key(path: Path, *, proven: bool) -> rsa.RSAPrivateKey:
             path.read_bytes(), password=None, unsafe_skip_rsa_key_validation=proven
         )
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise PkiError(f"{path}: not a usable PEM key without a password: {error}") from error
+        raise PkiError(f"{path}: not a usable PEM key without a password") from error
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size not in KEY_SIZES_BITS:
         raise PkiError(f"{path}: not an RSA key of {KEY_SIZES_BITS} bits")
     return key

@@ -116,7 +116,7 @@ def test_a_certificate_without_its_key_is_an_error_that_says_what_to_do(
     own, tmp_path, identity, now
 ):
     (tmp_path / "private" / "application.pem").unlink()
-    with pytest.raises(PkiError, match=r"application\.pem is missing.*restore the key"):
+    with pytest.raises(PkiError, match=r"application\.pem is missing.*both are made anew"):
         load_or_create(tmp_path, identity, now)
 
 
