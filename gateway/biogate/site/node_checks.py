@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from biogate.site.data_types import BuiltInType, node_id_parts
+from biogate.site.data_types import BUILT_IN_TYPES, BuiltInType, node_id_parts
 from biogate.site.method_checks import check_method
 from biogate.site.model import Site
 from biogate.site.node_model import NodeSection, ObjectConfig, VariableConfig
@@ -70,7 +70,11 @@ class _Section:
 
     def check(self) -> None:
         for name in self.section.enumerations:
-            self._claim((*self.path, "enumerations", name), name, ("", ".EnumStrings"))
+            where: KeyPath = (*self.path, "enumerations", name)
+            self._claim(where, name, ("", ".EnumStrings"))
+            if name in BUILT_IN_TYPES:
+                message = f"{name} is a built-in type"
+                self.document.report(where, message, hint="choose another name", key=True)
         self._check_objects((*self.path, "objects"), self.section.objects)
 
     def _claim(self, path: KeyPath, key: str, endings: tuple[str, ...]) -> None:

@@ -36,7 +36,7 @@ class Shape(NamedTuple):
 def types_of(section: NodeSection) -> Mapping[str, BuiltInType]:
     """What `type` may be in a section, by name."""
     own = {name: enumeration_type(values) for name, values in section.enumerations.items()}
-    return {**BUILT_IN_TYPES, **own}
+    return {**own, **BUILT_IN_TYPES}
 
 
 def known_type(

@@ -58,6 +58,14 @@ def test_a_site_with_nothing_at_all_is_told_what_it_may_have(problems_of) -> Non
     ]
 
 
+def test_an_enumeration_takes_no_name_of_a_built_in_type(problems_of) -> None:
+    """Else a variable of that type would silently be another's."""
+    (problem,) = problems_of(GOOD.replace("Mode:", "String:"))
+
+    assert problem.path == "nodes.skid.enumerations.String"
+    assert "String is a built-in type; choose another name" in str(problem)
+
+
 def test_devices_need_no_unit_beside_nodes_but_units_need_devices(load, problems_of) -> None:
     assert list(load(GOOD + DEVICE).devices) == ["AE101"]
 
