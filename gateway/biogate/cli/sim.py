@@ -9,7 +9,7 @@ import typer
 
 from biogate.cli.options import JsonLogOption, SpeedOption
 
-app = typer.Typer(no_args_is_help=True, help="Simulate devices.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Simulate devices.")
 
 
 @app.callback()
