@@ -38,5 +38,7 @@ async def main(site_file: str, addresses: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
     site_file, *pairs = sys.argv[1:]
     asyncio.run(main(site_file, dict(pair.split("=", 1) for pair in pairs)))
