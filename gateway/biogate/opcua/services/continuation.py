@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from biogate.opcua.ports import RawQuery
+from biogate_nodesets.model import Reference
 
 
 class _Point(Protocol):
@@ -25,9 +26,12 @@ P = TypeVar("P", bound=_Point)
 
 @dataclass(frozen=True, slots=True)
 class ContinuationPoint:
-    """The rest of an answer to Browse, `page` results at a time."""
+    """The rest of an answer to Browse, `page` references at a time.
 
-    rest: Sequence[Any]
+    Nothing is made for it: many sessions may hold the thousands of references of a type.
+    """
+
+    rest: Sequence[Reference]
     page: int
     result_mask: int
     rights_key: tuple[int, int, int]

@@ -109,7 +109,9 @@ def _browse_next(
 def _browse_on(ctx: RequestContext, point: ContinuationPoint | None) -> Work[bytes]:
     if point is None:
         raise StatusError(StatusCodes.BadContinuationPointInvalid)
-    page = yield from encode_page(point.rest, point.page, point.result_mask)
+    page = yield from encode_page(ctx.server.space, point.rest, point.page, point.result_mask)
+    if ctx.rights.key != point.rights_key:  # meanwhile
+        raise StatusError(StatusCodes.BadContinuationPointInvalid)
     return _answer(ctx, page, point.page, point.result_mask)
 
 

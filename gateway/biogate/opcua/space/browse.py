@@ -22,17 +22,13 @@ _TYPED = (ua.NodeClass.Object, ua.NodeClass.Variable)
 _NO_NAME, _NO_TEXT = ua.QualifiedName(), ua.LocalizedText()
 
 
-Found = tuple[Reference, Node]
-"""A reference that is asked for, and its target."""
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`count` ReferenceDescriptions, encoded, and what did not fit in."""
+    """`count` ReferenceDescriptions, encoded, and the references that did not fit in."""
 
     count: int
     body: bytes
-    rest: Sequence[Found] = ()
+    rest: Sequence[Reference] = ()
 
 
 def reference_filter(
@@ -65,14 +61,14 @@ def first_page(
     while True:
         key = rights.key
         found = yield from _matching(space, rights, wanted, budget)
-        page = yield from encode_page(found, size, int(wanted.ResultMask))
+        page = yield from encode_page(space, found, size, int(wanted.ResultMask))
         if rights.key == key:
             return page, key
 
 
 def _matching(
     space: AddressSpace, rights: RightsView, wanted: ua.BrowseDescription, budget: WorkBudget
-) -> Work[list[Found]]:
+) -> Work[list[Reference]]:
     node = rights.require_visible(wanted.NodeId)
     if wanted.BrowseDirection not in _DIRECTIONS:
         raise StatusError(StatusCodes.BadBrowseDirectionInvalid)
@@ -89,18 +85,23 @@ def _matching(
             continue
         target = rights.visible(reference.target)
         if target is not None and (not classes or classes & target.node_class):
-            result.append((reference, target))
+            result.append(reference)
     return result
 
 
-def encode_page(found: Sequence[Found], size: int, result_mask: int) -> Work[Page]:
-    """The first `size` references with the fields that `result_mask` asks for."""
-    writer = Writer()
-    page = found[:size]
-    for reference, target in page:
-        _encode(writer, reference, target, result_mask)
+def encode_page(
+    space: AddressSpace, found: Sequence[Reference], size: int, result_mask: int
+) -> Work[Page]:
+    """The first `size` references with the fields that `result_mask` asks for, but those whose
+    target has gone meanwhile; a step for each."""
+    writer, count = Writer(), 0
+    for reference in found[:size]:
+        target = space.get(reference.target)
+        if target is not None:
+            _encode(writer, reference, target, result_mask)
+            count += 1
         yield
-    return Page(len(page), bytes(writer.buffer), found[size:])
+    return Page(count, bytes(writer.buffer), found[size:])
 
 
 def _encode(writer: Writer, reference: Reference, target: Node, mask: int) -> None:

@@ -11,7 +11,7 @@ PageKey = tuple[int, ua.NodeId, int, ua.NodeId, bool, int, int, int]
 _Epochs = tuple[int, ...]
 
 _MAX_BYTES = 32 << 20
-_PAGE_BYTES, _REFERENCE_BYTES = 700, 64
+_PAGE_BYTES, _REFERENCE_BYTES = 700, 8
 
 
 class BrowseCache:

@@ -18,6 +18,7 @@ from biogate.opcua.services import write
 from biogate.opcua.services.server_methods import bind_server_methods
 from biogate.opcua.space.values import CallSource
 from biogate.opcua.turns import Turns
+from biogate_nodesets.model import Node
 from biogate_security.policy import Action
 
 S = ua.StatusCodes
@@ -120,6 +121,34 @@ async def test_browse_next_and_creating_items_take_turns_too(busy: Any) -> None:
         await other.ask_async(read("Constant"))
         assert not client.answered(long)
         assert client.status(await client.wait(long)) == S.Good
+
+
+async def test_rights_that_change_while_browsing_on_end_it(busy: Any) -> None:
+    """What is left was found with other rights: neither shown, nor kept for the next request."""
+    client = await busy.session()
+    first = await client.ask_async(browse(nid("Reactor"), page=5))
+    request = ua.BrowseNextRequest()
+    request.Parameters.ReleaseContinuationPoints = False
+    request.Parameters.ContinuationPoints = [first.Results[0].ContinuationPoint]
+    browsing = client.send(request)
+    busy.policy.deny(Action.BROWSE, nid("SetPoint"))
+    (result,) = (await client.wait(browsing)).Parameters.Results
+    assert result.StatusCode.value == S.BadContinuationPointInvalid
+    assert not result.References
+    assert not result.ContinuationPoint
+
+
+async def test_nodes_that_go_while_browsing_are_left_out(busy: Any, plant: Any) -> None:
+    client = await busy.session()
+    gone = Node(nid("Gone"), ua.NodeClass.Object, ua.QualifiedName("Gone", 1), ua.LocalizedText())
+    gone.add_reference(ua.NodeId(ua.ObjectIds.HasComponent), nid("Reactor"), forward=False)
+    plant.space.add_nodes([gone])
+    browsing = client.send(browse(nid("Reactor")))
+    plant.space.remove_nodes([gone.node_id])
+    (result,) = (await client.wait(browsing)).Results
+    assert result.StatusCode.value == S.Good
+    assert gone.node_id not in [reference.NodeId for reference in result.References]
+    assert nid("pH") in [reference.NodeId for reference in result.References]
 
 
 async def test_a_device_that_does_not_answer_holds_up_no_reading(busy: Any) -> None:

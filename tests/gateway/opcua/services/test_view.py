@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -396,3 +397,23 @@ def twin(name: str) -> Node:
     node = Node(nid(name), ua.NodeClass.Object, ua.QualifiedName("Twin", 1), ua.LocalizedText(name))
     node.add_reference(ua.NodeId(I.HasComponent), nid("Reactor"), forward=False)
     return node
+
+
+async def test_continuation_points_take_little_memory(client: Any) -> None:
+    """Mandatory is what thousands of nodes refer to, and a hundred sessions may hold points."""
+    limits = client.front_end.context.config.limits
+    tracemalloc.start()
+    try:
+        for mask in range(limits.max_browse_continuation_points):
+            description = ua.BrowseDescription(
+                ua.NodeId(78), ua.BrowseDirection.Both, ua.NodeId(), True, 0, mask
+            )
+            request = ua.BrowseRequest()
+            request.Parameters.RequestedMaxReferencesPerNode = 1
+            request.Parameters.NodesToBrowse = [description]
+            (result,) = (await client.ask_async(request)).Results
+            assert result.ContinuationPoint
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_000_000
