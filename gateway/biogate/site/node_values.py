@@ -42,8 +42,10 @@ def types_of(section: NodeSection) -> Mapping[str, BuiltInType]:
 def known_type(
     document: Document, path: KeyPath, name: str, types: Mapping[str, BuiltInType]
 ) -> BuiltInType | None:
-    """The type of that name; reported where there is none."""
+    """The type of that name; reported where there is none. `path` is below a section's."""
     if name not in types:
+        if document.has((*path[:2], "enumerations", name)):
+            return None  # it has a mistake of its own, which is reported
         document.report(
             (*path, "type"),
             f"there is no type {name}",

@@ -66,6 +66,13 @@ def test_an_enumeration_takes_no_name_of_a_built_in_type(problems_of) -> None:
     assert "String is a built-in type; choose another name" in str(problem)
 
 
+def test_a_mistake_in_an_enumeration_is_told_once(problems_of) -> None:
+    text = with_variable("type: Mode").replace("[Idle, Running]", "[Idle, Idle]")
+
+    (problem,) = problems_of(text)
+    assert problem.path == "nodes.skid.enumerations.Mode"
+
+
 def test_devices_need_no_unit_beside_nodes_but_units_need_devices(load, problems_of) -> None:
     assert list(load(GOOD + DEVICE).devices) == ["AE101"]
 
