@@ -218,7 +218,7 @@ class Pki:
         if not self._keep(place, leaf, MAX_AUTO_TRUSTED, durable=True):
             return refused
         _log.warning(
-            "certificate trusted on first use (auto_trust is for a demo on loopback only)",
+            "certificate trusted on first use, as any is (for demos and test rigs only)",
             extra={"certificate": _readable_name(leaf), "file": str(place)},
         )
         return result
