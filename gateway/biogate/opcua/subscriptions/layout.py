@@ -86,6 +86,7 @@ class Layout:
         self.end = 0
         self._first = 0
         self._rows = 0
+        self._least_capacity = int(columns.capacity.min(initial=1 << 31))
         self._max_rows = _ROWS_ANYWAY + MAX_ROWS_PER_ITEM * len(columns.wire)
         self._log: deque[Batch] = deque()
         self._pending: dict[int, _Pending] = {}
@@ -130,9 +131,12 @@ class Layout:
         lost = 0
         if not (rows[1:] > rows[:-1]).all():
             order = np.argsort(rows, kind="stable")
-            all_rows = rows[order]
-            rows, samples = _queued(all_rows, samples.rows(order), self.columns)
-            lost = _lost(all_rows, rows, self.columns)
+            rows, samples = rows[order], samples.rows(order)
+            # As many as there are batches is the most that one item may have to say.
+            if len(batches) > self._least_capacity and (rows[1:] == rows[:-1]).any():
+                all_rows = rows
+                rows, samples = _queued(all_rows, samples, self.columns)
+                lost = _lost(all_rows, rows, self.columns)
         wire, timestamps = self.columns.wire[rows], self.columns.timestamps[rows]
         handles = np.zeros(len(rows), np.uint32)
         notifications = Notifications(handles, wire, *samples, timestamps)
