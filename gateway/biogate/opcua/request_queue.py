@@ -1,7 +1,7 @@
 """Requests that take time: a bounded number of each session runs, a bounded number waits.
 
-Those that wait for a device and those that work have lanes of their own, so that a device that
-does not answer holds up no reading.
+Each kind of them has a lane of its own, so that a device that does not answer holds up no reading,
+nor a client that comes back to its session.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from enum import Enum
 
 from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.config import Limits
@@ -20,19 +21,25 @@ _SMALL = 8_192
 """Requests up to so many bytes are bounded by their number alone."""
 
 
+class Kind(Enum):
+    """What a request takes its time for."""
+
+    OUTSIDE = "waits for something outside, such as a device"
+    COMPUTED = "is computed"
+    IDENTITY = "waits for a verdict on who uses the session"
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One request of `size` bytes. `run` answers it and never raises; `refuse` answers it with a
     StatusCode.
-
-    `works` tells a request that is computed from one that waits for something outside.
     """
 
     request_handle: int
     run: Callable[[], Awaitable[None]]
     refuse: Callable[[int], None]
     expires_s: float = float("inf")
-    works: bool = False
+    kind: Kind = Kind.OUTSIDE
     size: int = 0
 
     @property
@@ -47,11 +54,11 @@ class _Lane:
     waiting: deque[Job] = field(default_factory=deque)
 
 
-_LaneKey = tuple[Session, bool]
+_LaneKey = tuple[Session, Kind]
 
 
 class RequestQueue:
-    """Two lanes per session, so that no session holds up another.
+    """A lane per session and kind, so that none holds up another.
 
     Large requests, of all sessions, take up a bounded number of bytes.
     """
@@ -73,7 +80,7 @@ class RequestQueue:
         if self._stopped:
             job.refuse(StatusCodes.BadServerHalted)
             return
-        key = (session, job.works)
+        key = (session, job.kind)
         lane = self._lanes.get(key) or _Lane()
         full = len(lane.waiting) >= self._limits.max_queued_requests_per_session
         idle = lane.running < self._limits.max_running_requests_per_session
@@ -116,7 +123,7 @@ class RequestQueue:
         await asyncio.gather(*late, return_exceptions=True)
 
     def _lanes_of(self, session: Session) -> list[_Lane]:
-        keys = ((session, works) for works in (False, True))
+        keys = ((session, kind) for kind in Kind)
         return [self._lanes[key] for key in keys if key in self._lanes]
 
     def _refuse(self, job: Job, status: int) -> None:

@@ -23,7 +23,7 @@ from biogate.opcua.codec import (
 )
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.lanes.lane import NO_LANES, Lane, LaneRequest, Lanes
-from biogate.opcua.request_queue import Job
+from biogate.opcua.request_queue import Job, Kind
 from biogate.opcua.services.context import (
     DEFERRED,
     Needs,
@@ -58,6 +58,13 @@ def _check_header(header: ua.RequestHeader) -> None:
     header.AdditionalHeader = ua.ExtensionObject()
     if len(header.AuditEntryId or "") > _EARLY_LIMITS.max_string_length:
         raise ServiceError(StatusCodes.BadEncodingLimitsExceeded)
+
+
+def _kind_of(service: Service) -> Kind:
+    """Of a request that takes time."""
+    if service.needs is not Needs.ACTIVE_SESSION:
+        return Kind.IDENTITY
+    return Kind.OUTSIDE if inspect.iscoroutinefunction(service.handler) else Kind.COMPUTED
 
 
 class Dispatcher:
@@ -233,17 +240,17 @@ class Dispatcher:
             self._failed(ctx, error)
             return
         if inspect.iscoroutine(answer):
-            works = not inspect.iscoroutinefunction(service.handler)
-            self._server.queue.submit(ctx.session, self._job(ctx, answer, works, size))
+            job = self._job(ctx, answer, _kind_of(service), size)
+            self._server.queue.submit(ctx.session, job)
 
-    def _job(self, ctx: RequestContext, answer: Answer, works: bool, size: int) -> Job:
+    def _job(self, ctx: RequestContext, answer: Answer, kind: Kind, size: int) -> Job:
         hint_ms = ctx.request_header.TimeoutHint
         return Job(
             ctx.request_header.RequestHandle,
             partial(self._run, ctx, answer),
             partial(self._give_up, ctx, answer),
             self._server.clock() + hint_ms / 1000.0 if hint_ms else float("inf"),
-            works=works,
+            kind=kind,
             size=size,
         )
 

@@ -165,6 +165,24 @@ async def test_a_device_that_does_not_answer_holds_up_no_reading(busy: Any) -> N
     await client.wait(writing)
 
 
+async def test_a_device_that_does_not_answer_keeps_no_client_from_its_session(busy: Any) -> None:
+    """Nor from going on where it was after its connection broke (Part 4, 5.7.3)."""
+    busy.commands.gate = asyncio.Event()
+    client = await busy.session()
+    request = ua.WriteRequest()
+    value = ua.DataValue(ua.Variant(1.0, ua.VariantType.Float))
+    request.Parameters.NodesToWrite = [ua.WriteValue(nid("SetPoint"), A.Value, Value=value)]
+    writing = [client.send(request) for _ in range(2)]
+    await busy.commands.seen(1)
+    again = busy.client(2)
+    again.token = client.token
+    assert client.status(await again.activate()) == S.Good
+    assert (await again.ask_async(read("Constant"))).Results[0].Value.Value == 42
+    busy.commands.gate.set()
+    for one in writing:
+        assert client.status(await client.wait(one)) == S.Good
+
+
 async def test_between_two_methods_others_have_their_turn(busy: Any) -> None:
     client, other = await busy.session(1), await busy.session(2)
     subscription = await subscribed(client)
