@@ -196,11 +196,11 @@ class UserStore:
         await asyncio.gather(*self._attempts, return_exceptions=True)
 
     async def _attempt(self, name: str, password: str, source: str) -> Identity | None:
-        if not self._is_locked(name, source):
+        if not self._locked_s(name, source):
             async with self._hashing:
-                if not self._is_locked(name, source):  # by an attempt ahead of this one
+                if not self._locked_s(name, source):  # by an attempt ahead of this one
                     return await self._verify(name, password, source)
-        self._refuse(name, source, "locked out")
+        self._refuse(name, source, "locked out", self._locked_s(name, source))
         return None
 
     async def _verify(self, name: str, password: str, source: str) -> Identity | None:
@@ -220,9 +220,10 @@ class UserStore:
         self.counters["accepted"] += 1
         return Identity(current.name, current.roles | {Role.AUTHENTICATED_USER})
 
-    def _is_locked(self, name: str, source: str) -> bool:
+    def _locked_s(self, name: str, source: str) -> float:
+        """Seconds until the user may try again from there."""
         locked_s = self._name_locks(name).remaining_s(name)
-        return max(locked_s, self._source_locks.remaining_s(source)) > 0.0
+        return max(locked_s, self._source_locks.remaining_s(source))
 
     def _name_locks(self, name: str) -> LockOut:
         return self._user_locks if name in self._users else self._stranger_locks
@@ -244,7 +245,7 @@ class UserStore:
                 extra={
                     "user": safe_text(name, MAX_NAME_LENGTH),
                     "source": source,
-                    "locked_s": locked_s,
+                    "locked_s": round(locked_s, 1),
                     "lines_left_out": left_out,
                 },
             )

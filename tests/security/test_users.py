@@ -262,6 +262,16 @@ async def test_a_refused_login_is_logged_with_who_and_where_and_cannot_forge_a_l
     assert "cut: 121 characters" in record.user
 
 
+async def test_a_login_while_locked_out_is_logged_with_the_time_that_is_left(olga, clock, caplog):
+    for _ in range(6):  # four are free, then 1 s; the sixth comes too early
+        await olga.authenticate("olga", "wrong", "192.0.2.1")
+    clock.seconds += 0.75
+    await olga.authenticate("olga", "wrong", "192.0.2.1")
+    *_, sixth, seventh = caplog.records
+    assert sixth.message == seventh.message == "login refused: locked out"
+    assert (sixth.locked_s, seventh.locked_s) == (1.0, 0.2)
+
+
 # A file from elsewhere
 
 
