@@ -120,10 +120,12 @@ class Dispatcher:
         ctx.request_header = request.RequestHeader
         try:
             _check_header(request.RequestHeader)
-            ctx.optional_session = self._session_for(ctx, service.needs)
+            session = self._session_for(ctx, service.needs)
         except ServiceError as error:
             ctx.refuse(error.status)
             return
+        if session is not None:
+            ctx.optional_session, ctx.identity = session, session.identity
         self._dispatch(ctx, service, request, len(message))
 
     def on_closed(self, handle: ConnectionHandle) -> None:

@@ -17,6 +17,8 @@ from biogate.opcua.statistics import SessionStatistics
 from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate_security.policy import Subject
 
+Identity = tuple[Subject, RightsView]
+
 TOKEN_BYTES = 32
 NONCE_BYTES = 32
 
@@ -25,8 +27,9 @@ NONCE_BYTES = 32
 class Session:
     """One session. `session_id` is public, `authentication_token` is the client's secret.
 
-    `subject` and `rights` exist once the session is activated; `activations` and
-    `refused_logins` count. `connected`: the connection that it was activated on is there.
+    `identity` is who uses the session and what they may do, None before it is activated;
+    `activations` and `refused_logins` count. `connected`: the connection that it was activated on
+    is there.
     """
 
     session_id: ua.NodeId
@@ -45,12 +48,12 @@ class Session:
     connected: bool = False
     closed: bool = False
     statistics: SessionStatistics = field(default_factory=SessionStatistics)
-    _identity: tuple[Subject, RightsView] | None = field(default=None)
+    identity: Identity | None = None
 
     @property
     def active(self) -> bool:
         """True once ActivateSession has succeeded, until the session is closed."""
-        return self._identity is not None and not self.closed
+        return self.identity is not None and not self.closed
 
     @property
     def subject(self) -> Subject:
@@ -66,17 +69,17 @@ class Session:
         """Take a user in, on this channel."""
         self.channel = channel
         self.activations += 1
-        self._identity = (subject, rights)
+        self.identity = (subject, rights)
 
     def renew_nonce(self) -> bytes:
         """A fresh ServerNonce: the one before is worthless from now on."""
         self.server_nonce = secrets.token_bytes(NONCE_BYTES)
         return self.server_nonce
 
-    def _identified(self) -> tuple[Subject, RightsView]:
-        if self._identity is None:
+    def _identified(self) -> Identity:
+        if self.identity is None:
             raise ServiceError(StatusCodes.BadSessionNotActivated)
-        return self._identity
+        return self.identity
 
 
 class SessionManager:

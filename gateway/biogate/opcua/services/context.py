@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from biogate.opcua.lanes.read_plan import ReadPlan
     from biogate.opcua.ports import Authenticator, CommandPort, HistoryReader, Pki, TagReader
     from biogate.opcua.request_queue import RequestQueue
-    from biogate.opcua.session import Session, SessionManager
+    from biogate.opcua.session import Identity, Session, SessionManager
     from biogate.opcua.space.address_space import AddressSpace
     from biogate.opcua.space.rights import Rights, RightsView
     from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle
@@ -213,6 +213,8 @@ def response_room(server: ServerContext, handle: ConnectionHandle, session: Sess
 class RequestContext:
     """One request: where it came from and for whom. Times are FILETIME ticks.
 
+    `identity` is that of the session when the request came: it stays the request of whoever sent
+    it, though somebody else may use the session before its turn comes.
     `usual_message` are the bytes of a request that a lane may answer when it comes again.
     """
 
@@ -224,6 +226,7 @@ class RequestContext:
     now_ticks: int
     service: str = ""
     optional_session: Session | None = None
+    identity: Identity | None = None
     bytes_held: int = 0
     usual_message: bytes = b""
 
@@ -237,12 +240,17 @@ class RequestContext:
     @property
     def subject(self) -> Subject:
         """Who asks."""
-        return self.session.subject
+        return self._identified()[0]
 
     @property
     def rights(self) -> RightsView:
-        """What the session's user may do."""
-        return self.session.rights
+        """What they may do."""
+        return self._identified()[1]
+
+    def _identified(self) -> Identity:
+        if self.identity is None:
+            raise ServiceError(StatusCodes.BadSessionNotActivated)
+        return self.identity
 
     @property
     def usual_parameters(self) -> bytes:

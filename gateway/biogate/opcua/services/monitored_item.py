@@ -89,7 +89,8 @@ class MonitoredItemServices:
         timestamps: int,
     ) -> MonitoredItem:
         read = wanted.ItemToMonitor
-        check_item(ctx.server, ctx.rights, read)
+        # By the rights of whoever has the session now: theirs is what it shows from now on.
+        check_item(ctx.server, ctx.session.rights, read)
         if wanted.MonitoringMode not in _MODES:
             raise StatusError(StatusCodes.BadMonitoringModeInvalid)
         source = item_source(ctx.server, self._tags, subscription, read)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -511,3 +512,27 @@ async def test_a_session_outlives_its_connection_until_the_timeout(client: Any, 
     again = bench.client(2)
     again.token, again.nonce = client.token, client.nonce
     assert again.status(await again.activate()) == S.Good
+
+
+async def test_a_write_that_waits_remains_that_of_the_user_who_asked_for_it(
+    make_bench: Callable[..., Any],
+) -> None:
+    """Somebody else takes the session over meanwhile: the record must not name them."""
+    bench = make_bench(Limits(max_running_requests_per_session=1))
+    bench.commands.gate = asyncio.Event()
+    client = bench.client()
+    client.create_session()
+    await client.activate(password_token(bench, client.nonce))
+    request = ua.WriteRequest()
+    value = ua.DataValue(ua.Variant(1.0, ua.VariantType.Float))
+    node = ua.NodeId("SetPoint", 1)
+    request.Parameters.NodesToWrite = [ua.WriteValue(node, ua.AttributeIds.Value, Value=value)]
+    waiting = [client.send(request) for _ in range(2)]
+    await bench.commands.seen(1)
+    assert client.status(await client.activate()) == S.Good
+    waiting.append(client.send(request))
+    bench.commands.gate.set()
+    for one in waiting:
+        await client.wait(one)
+    users = [subject.user for subject, *_ in bench.commands.writes]
+    assert users == ["operator", "operator", None]
