@@ -143,7 +143,7 @@ class ServerConnection:
             event = self.close(
                 StatusCodes.BadSecurityChecksFailed,
                 "security checks failed",
-                "a signature, padding or ciphertext is wrong",
+                "a thumbprint, certificate, signature, padding or ciphertext is wrong",
             )
         if not self._frames.waiting:
             self._watch_completion()

@@ -65,7 +65,6 @@ def identify_peer(
         raise CryptographyError
     leaf = leaf_of(header.sender_certificate)
     certificate = load_certificate(leaf)
-    peer = Peer(leaf, certificate, policy.public_key(certificate))
     status = config.validate_certificate(header.sender_certificate)
     if status != StatusCodes.Good:
         raise TransportError(
@@ -73,7 +72,7 @@ def identify_peer(
             "security checks failed",
             f"client certificate: {status_name(status)}",
         )
-    return peer
+    return Peer(leaf, certificate, policy.public_key(certificate))
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,6 +269,17 @@ def test_a_key_that_the_policy_bars_is_refused(secured, weak_application):
     assert refusal(client, client.open_frame()[1]) == GENERIC
 
 
+def test_a_key_that_the_policy_bars_is_judged_first_by_who_says_why(secured, weak_application):
+    """The validator logs the reason and keeps the certificate; here it is a matter of bytes."""
+    client = secured(
+        client=weak_application,
+        validate_certificate=lambda _: StatusCodes.BadCertificatePolicyCheckFailed,
+    )
+    assert refusal(client, client.open_frame()[1]) == GENERIC
+    (event,) = client.events
+    assert event.detail == "client certificate: BadCertificatePolicyCheckFailed"
+
+
 def test_a_renewal_with_another_certificate_is_refused(secured, make_config, wide_application):
     client = secured()
     client.open()
