@@ -157,11 +157,11 @@ async def _identify(
     endpoint = ctx.server.endpoints.of_channel(ctx.channel)
     if endpoint is None:
         raise ServiceError(StatusCodes.BadSecurityPolicyRejected)
-    check_token(endpoint, token)
-    if not isinstance(token, ua.UserNameIdentityToken):
-        return None, ANONYMOUS_ROLES
     server = ctx.server
     try:
+        check_token(endpoint, token)
+        if not isinstance(token, ua.UserNameIdentityToken):
+            return None, ANONYMOUS_ROLES
         return await authenticate(
             server.authenticator,
             token,

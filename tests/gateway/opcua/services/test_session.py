@@ -369,6 +369,16 @@ async def test_anonymous_is_refused_where_it_is_not_offered(make_bench: Callable
         assert client.status(await client.activate(token)) == S.BadIdentityTokenRejected
 
 
+async def test_a_token_that_is_not_offered_is_logged_once_for_a_session(
+    make_bench: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_bench(anonymous=False).client()
+    client.create_session()
+    for _ in range(3):
+        await client.activate(ua.AnonymousIdentityToken(PolicyId="anonymous"))
+    assert [r.message for r in caplog.records] == ["login refused: BadIdentityTokenRejected"]
+
+
 @pytest.mark.parametrize(
     ("token", "status"),
     [
