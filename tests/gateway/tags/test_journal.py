@@ -7,6 +7,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from asyncua import ua
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,23 +76,30 @@ def test_objects_are_bounded_in_bytes_and_what_is_lost_for_them_is_counted():
     assert [one.batch_id for one in cursor.read().batches] == [10, 11, 12]
 
 
-class Structure:
-    def __init__(self, *parts: object) -> None:
-        self.parts = parts
-
-
 @pytest.mark.parametrize(
     "value",
     [
         b"x" * 8000,
         [b"x" * 80] * 100,
         [[1.0] * 100] * 10,
-        Structure("", Structure("x" * 8000)),
+        ua.Variant("x" * 8000, ua.VariantType.String),
+        ua.Variant([[1.5] * 100] * 10, ua.VariantType.Double),
+        ua.Variant([ua.Argument("x" * 800)] * 10, ua.VariantType.ExtensionObject),
+        ua.Variant(ua.ExtensionObject(ua.NodeId(1, 1), b"x" * 8000)),
+        ua.Variant([ua.Variant("x" * 8000)], ua.VariantType.Variant),
         [1] * 1000,
     ],
 )
 def test_the_weight_of_a_value_is_that_of_all_that_is_in_it(value):
     assert 8000 <= weight_of(value) <= 80_000
+
+
+def test_the_weights_of_long_lists_are_right_together():
+    """Whoever writes them chooses where the one large element is."""
+    value = [ua.LocalizedText("x")] * 3999 + [ua.LocalizedText("x" * 1_000_000)]
+    small = weight_of([ua.LocalizedText("x")] * 4000)
+    mean = sum(weight_of(value) - small for _ in range(200)) / 200
+    assert 300_000 < mean < 2_000_000
 
 
 def test_a_journal_holds_at_least_one_row():
