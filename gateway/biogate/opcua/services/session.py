@@ -36,13 +36,7 @@ def create_session(ctx: RequestContext, request: ua.CreateSessionRequest) -> byt
         raise ServiceError(StatusCodes.BadServerUriInvalid)
     if _is_secure(ctx.channel):
         _check_client(ctx, parameters)
-    session = server.sessions.create(
-        ctx.channel,
-        parameters.ClientDescription,
-        (parameters.SessionName or "")[:_MAX_NAME_LENGTH],
-        parameters.RequestedSessionTimeout,
-        parameters.MaxResponseMessageSize,
-    )
+    session = _new_session(ctx, parameters)
     session.statistics = SessionStatistics(
         ctx.now_ticks, parameters.EndpointUrl or "", parameters.ServerUri or ""
     )
@@ -54,6 +48,21 @@ def create_session(ctx: RequestContext, request: ua.CreateSessionRequest) -> byt
         _sign(ctx, parameters.ClientNonce or b""),
         server.config.limits.max_message_size,
     )
+
+
+def _new_session(ctx: RequestContext, parameters: Any) -> Session:
+    sessions = ctx.server.sessions
+    try:
+        return sessions.create(
+            ctx.channel,
+            parameters.ClientDescription,
+            (parameters.SessionName or "")[:_MAX_NAME_LENGTH],
+            parameters.RequestedSessionTimeout,
+            parameters.MaxResponseMessageSize,
+        )
+    except ServiceError as error:
+        ctx.warn("session refused", status=status_name(error.status), sessions=len(sessions))
+        raise
 
 
 def _is_secure(channel: ChannelInfo) -> bool:

@@ -161,12 +161,16 @@ async def test_sessions_never_activated_make_room_for_new_ones(
         assert client.status(client.ask(ua.ReadRequest())) == S.BadNothingToDo
 
 
-async def test_active_sessions_are_never_reclaimed(make_bench: Callable[..., Any]) -> None:
+async def test_active_sessions_are_never_reclaimed(
+    make_bench: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     bench = make_bench(Limits(max_sessions=2))
     for channel in (1, 2):
         await bench.session(channel)
     client = bench.client(3)
     assert client.status(client.create_session()) == S.BadTooManySessions
+    (line,) = caplog.records
+    assert (line.message, line.status) == ("session refused", "BadTooManySessions")  # type: ignore[attr-defined]
 
 
 async def test_everybody_may_log_in_at_once(bench: Any) -> None:
