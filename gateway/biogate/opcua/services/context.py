@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -148,8 +149,9 @@ class ServerContext:
     `failing` holds what could not be done with a node's value when it was last tried,
     `read_plans`, `write_plans` and `browse_plans` what the fast lanes know, `browse_pages` what
     was browsed, `refusal_lines` bounds the log lines about what strangers ask for,
-    `failure_lines` those about faults of our own, `results_held` the results of requests that are
-    not finished. `stored_turns`: tag → whose turn it is to write a stored Variable.
+    `failure_lines` those about faults of our own, by message, `results_held` the results of
+    requests that are not finished. `stored_turns`: tag → whose turn it is to write a stored
+    Variable.
     """
 
     config: FrontEndConfig
@@ -173,7 +175,9 @@ class ServerContext:
     turns: Turns = field(default_factory=Turns)
     results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))
     refusal_lines: LogBudget = field(default_factory=LogBudget)
-    failure_lines: LogBudget = field(default_factory=LogBudget)
+    failure_lines: defaultdict[str, LogBudget] = field(
+        default_factory=lambda: defaultdict(LogBudget)
+    )
     failing: set[tuple[str, ua.NodeId]] = field(default_factory=set)
     read_plans: PlanStore[ReadPlan] = field(default_factory=PlanStore)
     browse_plans: PlanStore[BrowsePlan] = field(
@@ -194,11 +198,11 @@ class ServerContext:
             session.statistics.faults[service] += 1
 
     def log_failure(self, message: str, error: Exception, **context: object) -> None:
-        """A log line with the traceback of a fault of our own, unless there are too many.
+        """A log line with the traceback of a fault of our own, unless there are too many like it.
 
         What fails once fails for each of a thousand operations, and for each client that asks.
         """
-        left_out = self.failure_lines.spend(self.clock())
+        left_out = self.failure_lines[message].spend(self.clock())
         if left_out is not None:
             _log.error(message, exc_info=error, extra={**context, "lines_left_out": left_out})
 

@@ -213,6 +213,9 @@ async def test_a_thousand_writes_that_fail_are_no_flood_of_log_lines(
     assert await outcome(client, *items) == [S.BadInternalError] * 1000
     assert len(caplog.records) < 50
     caplog.clear()
+    bench.front_end.context.log_failure("something else failed", RuntimeError("bang"))
+    assert [record.message for record in caplog.records] == ["something else failed"]
+    caplog.clear()
     bench.clock.now += 60
     await outcome(client, *items[:1])
     (record,) = caplog.records
