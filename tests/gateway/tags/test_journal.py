@@ -11,7 +11,7 @@ from asyncua import ua
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biogate.tags import Journal, JournalBatch, TagInfo
+from biogate.tags import Journal, JournalBatch, TagInfo, weight
 from biogate.tags.weight import weight_of
 
 
@@ -100,6 +100,17 @@ def test_the_weights_of_long_lists_are_right_together():
     small = weight_of([ua.LocalizedText("x")] * 4000)
     mean = sum(weight_of(value) - small for _ in range(200)) / 200
     assert 300_000 < mean < 2_000_000
+
+
+@pytest.mark.parametrize("shape", [(30_000, 1), (1, 30_000), (150, 200)])
+def test_a_large_matrix_is_weighed_by_a_part_of_it(monkeypatch, shape):
+    rows, columns = shape
+    text = ua.LocalizedText("x" * 100)
+    asked = []
+    monkeypatch.setattr(weight.sys, "getsizeof", lambda one: asked.append(one) or 100)
+    size = weight_of([[text] * columns for _ in range(rows)])
+    assert 30_000 * 300 < size < 30_000 * 700
+    assert len(asked) < 10_000
 
 
 def test_a_journal_holds_at_least_one_row():
