@@ -28,6 +28,7 @@ from biogate_nodesets.model import Node
 
 _T = ua.VariantType
 _NULL = (None, _T.Null)
+_ANY_RANK = -2
 
 
 class StoredBatch:
@@ -92,9 +93,12 @@ def stored_value(
     if given is None or given.VariantType in _NULL:
         return _no_value(node, item, status, source_time)
     given = _as_bytes(space, node, given)
-    if item.IndexRange:
-        given = _within_range(space, node, item.IndexRange, given, held)
-    _check_type(space, node, given)
+    if item.IndexRange:  # what is held fits already, and may be a thousand times as large
+        part, given = given, _within_range(item.IndexRange, given, held)
+        _check_type(space, node, _ANY_RANK, part)
+    else:
+        _check_type(space, node, node.value_rank, given)
+        _check_dimensions(node, given)
     if source.projection in NUMBERS:
         return StoredValue(float(given.Value), status, source_time)
     return StoredValue(math.nan, status, source_time, given)
@@ -121,9 +125,7 @@ def _as_bytes(space: AddressSpace, node: Node, given: ua.Variant) -> ua.Variant:
     return ua.Variant(value, _T.Byte, is_array=True)
 
 
-def _within_range(
-    space: AddressSpace, node: Node, index_range: str, given: ua.Variant, held: Any
-) -> ua.Variant:
+def _within_range(index_range: str, given: ua.Variant, held: Any) -> ua.Variant:
     ranges = parse_index_range(index_range)
     if not isinstance(held, ua.Variant) or held.VariantType in _NULL:
         raise StatusError(StatusCodes.BadIndexRangeNoData)
@@ -132,12 +134,16 @@ def _within_range(
     return write_index_range(held, ranges, given)
 
 
-def _check_type(space: AddressSpace, node: Node, given: ua.Variant) -> None:
-    """DataType, ValueRank and ArrayDimensions (Part 3, 5.6.2)."""
-    declared = ua.Argument(DataType=node.data_type, ValueRank=ua.Int32(node.value_rank))
+def _check_type(space: AddressSpace, node: Node, rank: int, given: ua.Variant) -> None:
+    """DataType and ValueRank (Part 3, 5.6.2)."""
+    declared = ua.Argument(DataType=node.data_type, ValueRank=ua.Int32(rank))
     status = check_argument(space, declared, given)
     if status != StatusCodes.Good:
         raise StatusError(status)
+
+
+def _check_dimensions(node: Node, given: ua.Variant) -> None:
+    """ArrayDimensions (Part 3, 5.6.2)."""
     most = node.array_dimensions
     if not most or not given.is_array:
         return

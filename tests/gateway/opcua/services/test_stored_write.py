@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from asyncua import ua
 
+from biogate.opcua.space import arguments
 from biogate_security.policy import Action
 
 S = ua.StatusCodes
@@ -321,3 +322,35 @@ async def test_unaudited_values_go_in_one_batch_and_the_last_of_a_variable_stays
     assert bench.commands.stored[0][1].value == 3
     assert client.read_value("PlainDouble").Value.Value == 6.0
     assert client.read_value("StoredInt32").Value.Value == 3
+
+
+async def test_a_part_is_checked_alone(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest was checked when it was stored, and may be a thousand times as large."""
+    checked: list[Any] = []
+    original = arguments._structure_type
+
+    def watched(space: Any, value: Any) -> Any:
+        checked.append(value)
+        return original(space, value)
+
+    monkeypatch.setattr(arguments, "_structure_type", watched)
+    ranges = ua.Variant([[ua.Range(float(n), 9.0)] * 3 for n in range(2)], T.ExtensionObject)
+    assert await write(client, "StoredRanges", ranges) == S.Good
+    assert len(checked) == 6
+    part = ua.Variant([[ua.Range(7.0, 9.0)]], T.ExtensionObject)
+    assert await write(client, "StoredRanges", part, "1,2") == S.Good
+    assert len(checked) == 7
+    wrong = ua.Variant([[ua.EUInformation()]], T.ExtensionObject)
+    assert await write(client, "StoredRanges", wrong, "1,2") == S.BadTypeMismatch
+    lows = [
+        [range_.Low for range_ in row] for row in read_stamped(client, "StoredRanges").Value.Value
+    ]
+    assert lows == [[0.0, 0.0, 0.0], [1.0, 1.0, 7.0]]
+
+
+async def test_a_part_has_numbers_of_the_enumeration_only(client: Any) -> None:
+    states = ua.Variant([[0, 1], [2, 3]], T.Int32)
+    assert await write(client, "StoredStates", states) == S.Good
+    for number, status in ((99, S.BadOutOfRange), (4, S.Good)):
+        assert await write(client, "StoredStates", ua.Variant([[number]], T.Int32), "0,1") == status
+    assert read_stamped(client, "StoredStates").Value.Value == [[0, 4], [2, 3]]
