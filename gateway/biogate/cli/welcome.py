@@ -60,11 +60,11 @@ _ANONYMOUS = {
 
 def _accounts(site: Site) -> str:
     anyone = _ANONYMOUS[site.opcua.anonymous]
-    if site.users is None:
+    if site.users is None and site.opcua.anonymous != "operate":
         return f"{anyone}; writing needs the account {_bold(*site.accounts)}"
     named = ", ".join(
         f"{_bold(name)} ({', '.join(user.roles)}{', disabled' if user.disabled else ''})"
-        for name, user in site.users.items()
+        for name, user in site.accounts.items()
     )
     return f"{anyone}; {named}"
 

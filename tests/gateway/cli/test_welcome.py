@@ -73,6 +73,15 @@ def test_the_accounts_of_the_file_are_named_with_their_roles(told, site: Site) -
     assert "  security: Basic256Sha256 (Sign, SignAndEncrypt)" in lines
 
 
+def test_where_anyone_may_write_the_one_account_is_named_with_its_role(told, site: Site) -> None:
+    lines = told(site.model_copy(update={"opcua": OpcUaConfig(anonymous="operate")}))
+
+    assert (
+        "  accounts: anyone may read, write variables and call methods; operator (Operator)"
+        in lines
+    )
+
+
 def test_what_lets_strangers_in_is_warned_of(told, site: Site) -> None:
     opcua = OpcUaConfig(anonymous="operate", trust_any_client=True)
 
