@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from biogate.site import Site
@@ -9,6 +10,8 @@ from biogate.site.site_checks import password_variable
 from biogate_security.passwords import PasswordError
 from biogate_security.user_file import UserStoreError
 from biogate_security.users import Account, UserStore
+
+_log = logging.getLogger(__name__)
 
 
 class AccountError(Exception):
@@ -36,6 +39,7 @@ async def update_accounts(site: Site, users: UserStore, environment: Mapping[str
     Where the site file names its users, all others are shut. Where it names none, accounts stay
     as they are. Raises AccountError, or OSError from storing them.
     """
+    _warn_of_strays(site, environment)
     accounts = wanted_accounts(site, users, environment)
     if site.users is not None:
         await users.update(accounts, close_others=True)
@@ -52,3 +56,14 @@ async def make_accounts(
         return await users.make_missing(wanted_accounts(site, users, environment))
     except UserStoreError as error:
         raise AccountError(f"users: {error}") from error
+
+
+def _warn_of_strays(site: Site, environment: Mapping[str, str]) -> None:
+    """A misspelt variable would leave a user with a password that nobody meant."""
+    known = {password_variable(name) for name in site.accounts}
+    for variable in sorted(environment.keys() - known):
+        if variable.startswith(password_variable("")):
+            _log.warning(
+                "a password in the environment is of no account; it is not used",
+                extra={"variable": variable, "known": ", ".join(sorted(known))},
+            )

@@ -114,6 +114,24 @@ async def test_the_next_start_brings_accounts_to_what_the_file_says_then(
     await storage.close()
 
 
+async def test_a_password_in_the_environment_that_is_of_no_account_is_told(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A misspelt variable would leave its user with a password that nobody meant."""
+    storage = await Storage.open(tmp_path, site, auto_trust=False)
+    olga = _with_users(site, olga=UserConfig(roles=("Operator",)))
+    caplog.clear()
+
+    await storage.update_accounts(olga, {"BIOGATE_PASSWORD_OLAG": "correct horse", "HOME": "/"})
+
+    (line,) = caplog.records
+    assert line.message == "a password in the environment is of no account; it is not used"
+    assert vars(line)["variable"] == "BIOGATE_PASSWORD_OLAG"
+    assert vars(line)["known"] == "BIOGATE_PASSWORD_OLGA"
+    assert "correct horse" not in str(vars(line))
+    await storage.close()
+
+
 async def test_a_site_that_names_no_users_changes_no_account(site: Site, tmp_path: Path) -> None:
     storage = await Storage.open(tmp_path, site, auto_trust=False)
     await storage.users.add("olga", "correct horse battery", ["Engineer"])
