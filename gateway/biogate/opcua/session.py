@@ -17,7 +17,8 @@ from biogate.opcua.statistics import SessionStatistics
 from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate_security.policy import Subject
 
-Identity = tuple[Subject, RightsView]
+SessionUser = tuple[Subject, RightsView]
+"""Who uses a session, and what they may do."""
 
 TOKEN_BYTES = 32
 NONCE_BYTES = 32
@@ -48,7 +49,7 @@ class Session:
     connected: bool = False
     closed: bool = False
     statistics: SessionStatistics = field(default_factory=SessionStatistics)
-    identity: Identity | None = None
+    identity: SessionUser | None = None
 
     @property
     def active(self) -> bool:
@@ -76,7 +77,7 @@ class Session:
         self.server_nonce = secrets.token_bytes(NONCE_BYTES)
         return self.server_nonce
 
-    def _identified(self) -> Identity:
+    def _identified(self) -> SessionUser:
         if self.identity is None:
             raise ServiceError(StatusCodes.BadSessionNotActivated)
         return self.identity

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from biogate.opcua.lanes.read_plan import ReadPlan
     from biogate.opcua.ports import Authenticator, CommandPort, HistoryReader, Pki, TagReader
     from biogate.opcua.request_queue import RequestQueue
-    from biogate.opcua.session import Identity, Session, SessionManager
+    from biogate.opcua.session import Session, SessionManager, SessionUser
     from biogate.opcua.space.address_space import AddressSpace
     from biogate.opcua.space.rights import Rights, RightsView
     from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle
@@ -230,7 +230,7 @@ class RequestContext:
     now_ticks: int
     service: str = ""
     optional_session: Session | None = None
-    identity: Identity | None = None
+    identity: SessionUser | None = None
     bytes_held: int = 0
     usual_message: bytes = b""
 
@@ -251,7 +251,7 @@ class RequestContext:
         """What they may do."""
         return self._identified()[1]
 
-    def _identified(self) -> Identity:
+    def _identified(self) -> SessionUser:
         if self.identity is None:
             raise ServiceError(StatusCodes.BadSessionNotActivated)
         return self.identity
