@@ -98,7 +98,8 @@ class Pki:
         self.counters: Counter[str] = Counter()
         for warning in self.warnings:
             _log.warning(
-                "own certificate: %s; clients may refuse it until it is renewed",
+                "own certificate: %s; clients may refuse it. Where it and its key are moved away, "
+                "both are made anew",
                 warning,
                 extra={"file": str(own_certificate.certificate_path(self._own_folder))},
             )
