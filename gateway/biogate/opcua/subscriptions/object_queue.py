@@ -18,6 +18,7 @@ from biogate.opcua.codec.messages import encode_message
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.subscriptions.filters import DataFilter
 from biogate.opcua.subscriptions.rings import OVERFLOW
+from biogate.tags.weight import weight_of
 
 _SMALL = 256
 """Up to so many bytes a value's content is not counted: their number is bounded."""
@@ -137,11 +138,8 @@ def _size(content: Any) -> int:
     """The bytes of a content that are worth counting; a constant's are the address space's."""
     if isinstance(content, EncodedVariant):
         return 0
-    if isinstance(content, list):
-        elements = sum(map(_size, content))
-        return elements + (16 * len(content) if len(content) > _SMALL // 16 else 0)
-    text = content.Text if isinstance(content, ua.LocalizedText) else content
-    return len(text) if isinstance(text, str | bytes) and len(text) > _SMALL else 0
+    size = weight_of(content)
+    return size if size > _SMALL else 0
 
 
 def _without_content(value: ua.DataValue) -> ua.DataValue:

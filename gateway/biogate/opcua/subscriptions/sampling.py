@@ -42,6 +42,7 @@ from biogate.opcua.subscriptions.projection import DOUBLE, project_columns
 from biogate.opcua.subscriptions.rings import RingStore, Samples
 from biogate.opcua.subscriptions.sharing import Sharing
 from biogate.tags.journal import Journal, JournalBatch
+from biogate_security.log_budget import LogBudget
 
 _log = logging.getLogger(__name__)
 _DONE = object()
@@ -75,7 +76,7 @@ class Sampler:
         self._tags = tags
         self._store = store
         self.wall_clock = wall_clock
-        self._work_clock = work_clock
+        self.work_clock = work_clock
         self._polls: deque[Iterator[None]] = deque()
         self._changes = _ChangeGroup(self)
         self._intervals: dict[float, _IntervalGroup] = {}
@@ -104,8 +105,8 @@ class Sampler:
 
     def _poll(self) -> None:
         """Read objects for a slice of time, one group of them after the other."""
-        ends_s = self._work_clock() + SLICE_S
-        while self._polls and self._work_clock() < ends_s:
+        ends_s = self.work_clock() + SLICE_S
+        while self._polls and self.work_clock() < ends_s:
             if next(self._polls[0], _DONE) is _DONE:
                 self._polls.popleft()
         self._polls.rotate(-1)
@@ -314,6 +315,7 @@ class _ChangeGroup(_Group):
     def __init__(self, sampler: Sampler) -> None:
         super().__init__(sampler, DRAIN_S)
         self.cursor = self.tags.journal.cursor()
+        self._lines = LogBudget(1)
         self._tag_objects: dict[int, dict[MonitoredItem, ObjectSource]] = {}
 
     def start(self, now_s: float) -> None:
@@ -375,10 +377,17 @@ class _ChangeGroup(_Group):
 
     def _catch_up(self, lost_rows: int) -> None:
         """The changes in between are lost; at least nobody stays behind with an old value."""
-        _log.warning(
-            "changes went by before they were sampled: raise the journal's capacity",
-            extra={"lost_rows": lost_rows, "journal_rows": self.tags.journal.capacity_rows},
-        )
+        left_out = self._lines.spend(self.sampler.work_clock())
+        if left_out is not None:
+            context = {
+                "lost_rows": lost_rows,
+                "journal_rows": self.tags.journal.capacity_rows,
+                "lines_left_out": left_out,
+            }
+            _log.warning(
+                "changes went by before they were sampled: raise the journal's capacity",
+                extra=context,
+            )
         tags = self.members.tags
         slots, rows = self.members.expand(np.arange(len(tags)))
         self.sampler.offer(slots, self.sampler.snapshot(tags).rows(rows))

@@ -57,10 +57,6 @@ class Rota:
         self._waiting.add(connection)
         heappush(self._turns, (connection.served_s, next(self._number), connection))
 
-    def is_waiting(self, connection: Served) -> bool:
-        """Whether the connection's turn is yet to come."""
-        return connection in self._waiting
-
     def _serve(self) -> None:
         if self._serving or self._is_over:
             return

@@ -140,6 +140,27 @@ def test_a_large_value_without_room_is_told_once_and_holds_nothing():
     assert [content for content, _ in taken(queue)] == ["small", "y" * 900]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        ua.ExtensionObject(Body=b"x" * 900),
+        ua.LocalizedText("x" * 900),
+        ua.QualifiedName("x" * 900),
+        ua.NodeId("x" * 900),
+        ua.BuildInfo(ProductName="x" * 900),
+        [ua.Variant("x" * 450)] * 2,
+    ],
+)
+def test_what_is_within_structures_is_counted_too(content):
+    budget = ByteBudget(5000)
+    queue = new_queue(9, DEFAULT_FILTER, budget)
+    queue.push(value(content))
+    assert 900 < budget.used < 5000
+    queue.push(value("small"))
+    queue.take()
+    assert budget.used == 0
+
+
 @given(
     st.lists(st.sampled_from(["offer", "push", "take", "clear", "shrink", "grow"])),
     st.booleans(),
@@ -158,7 +179,7 @@ def test_the_bytes_that_are_counted_are_those_of_the_values_that_are_held(steps,
             assert budget.used == 0
         elif step in ("shrink", "grow"):
             queue.configure(1 if step == "shrink" else 3, DEFAULT_FILTER, discard_oldest=oldest)
-        assert budget.used <= (len(queue) + 1) * 1600
+        assert budget.used <= (len(queue) + 1) * 3700
         assert not len(queue) or budget.used
     queue.clear()
     assert budget.used == 0

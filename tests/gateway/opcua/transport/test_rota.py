@@ -48,7 +48,7 @@ async def test_a_pass_of_the_loop_ends_with_its_slice_and_the_next_goes_on() -> 
     rota, busy = Rota(0.005, work), Busy("a", 12, work, log)
     rota.ready(busy)
     served = [len(log)]
-    while rota.is_waiting(busy):
+    while busy.left:
         await asyncio.sleep(0)
         served.append(len(log))
     assert served == [5, 10, 12]
