@@ -71,7 +71,8 @@ def _accounts(site: Site) -> str:
 
 def _nodes(gateway: Gateway) -> str:
     uris = ", ".join(section.namespace for section in gateway.site.nodes.values())
-    return f"{gateway.declared_variables:,} variables without a device, in {uris}"
+    number = gateway.declared_variables
+    return f"{number:,} {'variable' if number == 1 else 'variables'} without a device, in {uris}"
 
 
 def _example(gateway: Gateway) -> str:
