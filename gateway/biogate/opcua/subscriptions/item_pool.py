@@ -182,7 +182,7 @@ class ItemPool:
         (Part 4, 5.14.7.2; Part 5, 9.2)."""
         items = [item for item in item_set if item.mode == REPORTING]
         for first in range(0, len(items), _RESENT_TOGETHER):
-            some = items[first : first + _RESENT_TOGETHER]
+            some = [i for i in items[first : first + _RESENT_TOGETHER] if item_set.get(i.id) is i]
             for item in some:
                 self.sampler.unshare(item)
             silent = [item for item in some if item.sampled and not item_set.holds(item)]
