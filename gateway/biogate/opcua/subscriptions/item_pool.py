@@ -185,8 +185,9 @@ class ItemPool:
             some = [i for i in items[first : first + _RESENT_TOGETHER] if item_set.get(i.id) is i]
             for item in some:
                 self.sampler.unshare(item)
+            self.sampler.sample_changes()  # what has come before the present values
             silent = [item for item in some if item.sampled and not item_set.holds(item)]
-            self.sampler.queue_present(silent)
+            self.sampler.queue_again(silent)
             yield
 
     # -- links ----------------------------------------------------------------------------------

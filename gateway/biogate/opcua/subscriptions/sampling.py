@@ -186,6 +186,18 @@ class Sampler:
                 item.seen_stamp = item.source.stamp() if item.source.stamp else None
                 item.queue.push(_read(item, item.source))
 
+    def queue_again(self, items: Sequence[MonitoredItem]) -> None:
+        """`queue_present` for items that are sampled already; nothing older comes after it."""
+        self.queue_present(items)
+        tags: dict[float, list[int]] = {}
+        for item in items:
+            if isinstance(item.source, NumberSource):
+                tags.setdefault(item.settings.sampling_interval_ms, []).append(item.source.tag)
+        for interval_ms, some in tags.items():
+            group = self._intervals.get(interval_ms)
+            if group is not None:
+                group.make_up_for_none(np.array(some, np.int32))
+
     def snapshot(self, tags: NDArray[np.int32] | Sequence[int]) -> Samples:
         """The tags as they are now."""
         return Samples(*self._tags.snapshot(tags))
@@ -285,6 +297,12 @@ class _IntervalGroup(_Group):
         if self.objects and not self.polling:
             self.polling = True
             self.sampler.start_poll(self.poll())
+
+    def make_up_for_none(self, tags: NDArray[np.int32]) -> None:
+        """These tags' present values have been queued since the last instant."""
+        positions = self.members.positions(tags)
+        if self.members.generation == self._generation:
+            self._spared[positions[positions >= 0]] = False
 
     def _make_up(self, tags: NDArray[np.bool_], versions: NDArray[np.int64]) -> None:
         """Sample tags that have changed twice as they were half an interval ago, too.
