@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from biogate.opcua.codec.messages import encode_variant
 from biogate.opcua.errors import StatusError
 from biogate.opcua.events.content_filter import ContentFilter, Element, Operand
 from biogate.opcua.events.event import BASE_EVENT, Event
@@ -26,13 +27,17 @@ _NO_LITERALS = (T.Variant, T.DataValue, T.DiagnosticInfo)
 _MAX_LITERAL = 4096
 _CHARACTERS = 16
 """So many characters of literals count like an operand: what Like costs grows with them."""
+_ENCODED = (T.NodeId, T.ExpandedNodeId, T.QualifiedName, T.LocalizedText, T.XmlElement,
+            T.ExtensionObject)  # fmt: skip
+"""Types whose values are as long as their encoding is."""
 
 
 class FilterCompiler:
     """Goes through the elements of one filter.
 
     `results` says of each element and operand what is wrong with it. `limit` is how many operands
-    all elements may have together; each element of an array counts, and each 16 characters of text.
+    all elements may have together; each element of an array counts, and each 16 characters of text,
+    again wherever an element refers to a Cast of them.
     """
 
     def __init__(self, types: EventTypes, limit: int) -> None:
@@ -48,7 +53,7 @@ class FilterCompiler:
         if len(requested) > most:
             too_many = ua.ContentFilterElementResult(_code(StatusCodes.BadTooManyOperations))
             self.results += [too_many] * (len(requested) - most)
-        if len(sound) < len(requested):
+        if len(sound) < len(requested) or not self._charge_references(requested, sound):
             return None
         return ContentFilter(self._types.space.types, sound)
 
@@ -80,6 +85,24 @@ class FilterCompiler:
         self._left -= operands
         if self._left < 0:
             raise StatusError(StatusCodes.BadTooManyOperations)
+
+    def _charge_references(self, requested: Sequence[Any], elements: Sequence[Element]) -> bool:
+        """Spend what elements get from others; False when there was not so much left.
+
+        A Cast hands on what it is given: once in the filter, that may be looked at many times.
+        """
+        handed_on = [0] * len(elements)
+        for index in reversed(range(len(elements))):
+            weights = [_weight(operand, handed_on) for operand in elements[index].operands]
+            if requested[index].FilterOperator == _O.Cast:
+                handed_on[index] = weights[0]
+            references = zip(elements[index].operands, weights, strict=True)
+            try:
+                self._spend(sum(weight for each, weight in references if isinstance(each, int)))
+            except StatusError as error:
+                self.results[index].StatusCode = _code(error.status)
+                return False
+        return True
 
     # -- operators ------------------------------------------------------------------------------
 
@@ -167,9 +190,11 @@ class FilterCompiler:
         if variant.VariantType in _NO_LITERALS or variant.Dimensions is not None:
             raise StatusError(StatusCodes.BadFilterLiteralInvalid)
         elements = variant.Value if isinstance(variant.Value, list) else [variant.Value]
-        if any(_length(element) > _MAX_LITERAL for element in elements):
+        self._spend(len(elements) - 1)
+        lengths = [_length(variant.VariantType, element) for element in elements]
+        if any(length > _MAX_LITERAL for length in lengths):
             raise StatusError(StatusCodes.BadFilterLiteralInvalid)
-        self._spend(len(elements) - 1 + sum(map(_length, elements)) // _CHARACTERS)
+        self._spend(sum(lengths) // _CHARACTERS)
         return typed(variant)
 
     def _simple_attribute(self, operand: Any, _index: int, _count: int) -> Operand:
@@ -204,10 +229,24 @@ def _is_node_id(value: Typed) -> bool:
     return value.type in _NODE_IDS and not isinstance(value.value, list)
 
 
-def _length(value: Any) -> int:
-    """How long a text is: it is kept, and looked at for every event."""
-    text = value.Text if isinstance(value, ua.LocalizedText) else value
-    return len(text) if isinstance(text, str | bytes) else 0
+def _weight(operand: Operand, handed_on: Sequence[int]) -> int:
+    """What an operand costs beyond its place; `handed_on` has it of the elements."""
+    if isinstance(operand, int):
+        return handed_on[operand]
+    if not isinstance(operand, Typed):
+        return 0
+    elements = operand.value if isinstance(operand.value, list) else [operand.value]
+    lengths = (_length(operand.type, element) for element in elements)
+    return len(elements) - 1 + sum(lengths) // _CHARACTERS
+
+
+def _length(type_: ua.VariantType, value: Any) -> int:
+    """How long a text or what is made of texts is: it is kept, and looked at for every event."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if value is None or type_ not in _ENCODED:
+        return 0
+    return len(encode_variant(ua.Variant(value, type_)))
 
 
 def _code(status: int) -> ua.StatusCode:

@@ -381,3 +381,35 @@ def test_elements_of_arrays_count_as_operands(types: EventTypes) -> None:
     assert errors(types, some, limit=3) == [
         (S.BadFilterOperandInvalid, [S.Good, S.BadTooManyOperations])
     ]
+
+
+# Like takes names and NodeIds as text, and none of them may be longer than a text may.
+@pytest.mark.parametrize(
+    "long",
+    [
+        literal(ua.QualifiedName("a" * 5000), T.QualifiedName),
+        literal(ua.NodeId("a" * 5000, 1), T.NodeId),
+        literal(ua.ExpandedNodeId("a", NamespaceUri="a" * 5000), T.ExpandedNodeId),
+    ],
+)
+def test_names_are_as_long_as_their_text(types: EventTypes, long: Any) -> None:
+    like = element(F.Like, long, literal("%a_b", T.String))
+    assert errors(types, like) == [(S.BadFilterOperandInvalid, [S.BadFilterLiteralInvalid, S.Good])]
+
+
+# Two hundred elements that look at one long text would each take as long as if it were theirs.
+def test_what_a_cast_hands_on_counts_wherever_it_is_looked_at(types: EventTypes) -> None:
+    text = literal(ua.NodeId(IDS.String), T.NodeId)
+    elements = [
+        element(F.And, see(1), see(2)),
+        element(F.Like, see(3), literal("a%", T.String)),
+        element(F.Like, see(3), literal("%a", T.String)),
+        element(F.Cast, literal("a" * 160, T.String), text),
+    ]
+    assert FilterCompiler(types, limit=8 + 10 + 20).compile(elements) is not None
+    assert errors(types, *elements, limit=8 + 10 + 19) == [
+        (S.Good, [S.Good, S.Good]),
+        (S.BadTooManyOperations, [S.Good, S.Good]),
+        (S.Good, [S.Good, S.Good]),
+        (S.Good, [S.Good, S.Good]),
+    ]
