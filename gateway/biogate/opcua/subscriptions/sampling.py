@@ -48,6 +48,9 @@ _log = logging.getLogger(__name__)
 _DONE = object()
 
 DRAIN_S = 0.25
+MAKE_UP_ROWS = 10_000
+"""Where more has changed since the last instant, looking for what was missed takes too long."""
+
 SLICE_S = 0.005
 
 
@@ -284,8 +287,9 @@ class _IntervalGroup(_Group):
             self._seen = np.full(len(tags), -1)
             self._moved = self._spared = np.zeros(len(tags), np.bool_)
         moved = versions != self._seen
-        if self._spared.any():
-            self._make_up(moved & self._spared, versions)
+        wanted = moved & self._spared
+        if wanted.any() and self._cursor.pending_rows <= MAKE_UP_ROWS:
+            self._make_up(wanted, versions)
         self._cursor.skip()
         self._spared = np.where(moved, self._spared, self._moved)
         self._seen, self._moved = versions, moved
@@ -313,7 +317,7 @@ class _IntervalGroup(_Group):
         """
         until = self.sampler.wall_clock() - round(self.interval_s * 5_000_000)
         batches = [one for one in self._cursor.read().batches if one.server_time <= until]
-        if not (batches and tags.any()):
+        if not batches:
             return
         index, samples = _rows_of(batches)
         batch_ids = np.repeat([one.batch_id for one in batches], [len(one) for one in batches])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from biogate.opcua.subscriptions.filters import DataFilter
 from biogate.opcua.subscriptions.members import Members, rounds
 from biogate.opcua.subscriptions.monitored_item import DISABLED, NumberSource, ObjectSource
+from biogate.opcua.subscriptions.sampling import MAKE_UP_ROWS
 from biogate_adapters import status
 
 FLOAT, DOUBLE = 10, 11
@@ -79,6 +80,22 @@ def test_a_tag_that_rested_is_sampled_once_an_instant(server, subscription):
         server.advance(0.03)
     server.advance(0.1)
     assert values(server, item)[1:] == [2]
+
+
+@pytest.mark.parametrize(("rows", "heard"), [(100, [1, 2, 3]), (MAKE_UP_ROWS, [1, 3])])
+def test_what_was_missed_is_not_looked_for_among_too_many_changes(
+    server, subscription, rows, heard
+):
+    tag, busy = server.tag(), server.tag()
+    item = server.monitor(subscription, NumberSource(tag, DOUBLE), interval_ms=100, queue_size=99)
+    server.advance(0.25)
+    server.update((tag, 1.0))
+    server.advance(0.17)  # sampled at 0.3, rested at 0.4
+    server.update((tag, 2.0), *[(busy, 0.0)] * (rows - 1))
+    server.advance(0.05)
+    server.update((tag, 3.0))
+    server.advance(0.1)
+    assert values(server, item)[1:] == heard
 
 
 def test_a_new_item_hears_nothing_from_before_it(server, subscription):
