@@ -131,6 +131,7 @@ class DeviceSupervisor:
         self._wake = asyncio.Event()
         self._online = False
         self._rejected = False
+        self._unclosed = False
         self._fault_time = 0
         self._bad_timer: Timer | None = None
         self._task: asyncio.Task[None] | None = None
@@ -286,10 +287,20 @@ class DeviceSupervisor:
             timer.cancel()
 
     async def _close(self) -> None:
+        """Close the connection. What goes wrong there must not end the device's life."""
         try:
             await self._adapter.close()
-        except (AdapterError, OSError) as error:
-            _log.warning("closing the connection failed", extra=self._told(error=str(error)))
+        except Exception as error:  # noqa: BLE001  logged once, until it works again
+            defect = None if isinstance(error, AdapterError | OSError) else error
+            if not self._unclosed:
+                _log.warning(
+                    "closing the connection failed",
+                    exc_info=defect,
+                    extra=self._told(error=str(error)),
+                )
+            self._unclosed = True
+        else:
+            self._unclosed = False
 
     def _emit(self, batch: SampleBatch) -> None:
         """Pass samples on. What goes wrong there is not the device's failure."""

@@ -515,6 +515,24 @@ async def test_a_defect_in_an_adapter_is_logged_once_and_the_device_lives_on(
     assert sink.codes() == {status.GOOD}
 
 
+async def test_a_defect_in_closing_is_logged_and_the_device_lives_on(
+    supervise, adapter, clock, sink, caplog
+):
+    async def close():
+        raise ZeroDivisionError("oops")
+
+    adapter.close = close
+    supervise(adapter)
+    await clock.advance(0.5)
+    adapter.fault = LOST
+    await clock.advance(20)
+    assert sink.codes() == {status.BAD_NO_COMMUNICATION}
+    assert "ZeroDivisionError: oops" in caplog.text
+    adapter.fault = None
+    await clock.advance(10)
+    assert sink.codes() == {status.GOOD}
+
+
 async def test_a_consumer_that_fails_does_not_stop_the_polls(supervise, adapter, clock, caplog):
     def fail(_batch):
         raise ValueError("table is full")
