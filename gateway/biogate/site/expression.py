@@ -82,6 +82,13 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
 }
 """What an expression may call."""
 
+_ARGUMENTS: Mapping[str, tuple[int, float]] = {
+    "min": (2, math.inf),
+    "max": (2, math.inf),
+    "log": (1, 2),
+}
+"""The fewest and the most values that a function takes, where that is not one."""
+
 _CONSTANTS = (bool, int, float, str)
 
 
@@ -121,8 +128,21 @@ def _check(node: ast.expr, names: Collection[str], depth: int) -> None:
         raise ExpressionError(
             f"{ast.unparse(node)} has no place in an expression", node.col_offset + 1
         )
+    if isinstance(node, ast.Call):
+        _check_count(node)
     for child in _operands(node):
         _check(child, names, depth + 1)
+
+
+def _check_count(call: ast.Call) -> None:
+    assert isinstance(call.func, ast.Name)
+    name, given = call.func.id, len(call.args)
+    fewest, most = _ARGUMENTS.get(name, (1, 1))
+    if not fewest <= given <= most:
+        takes = f"{fewest}" if most == fewest else f"{fewest} to {most}"
+        takes = f"{fewest} or more" if most == math.inf else takes
+        values = "value" if most == 1 else "values"
+        raise ExpressionError(f"{name} takes {takes} {values}, not {given}", call.col_offset + 1)
 
 
 def _is_known(node: ast.expr) -> bool:
