@@ -13,6 +13,7 @@ from biogate.opcua.ports import StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.site import SectionPlan, VariablePlan
+from biogate.site.node_values import fitting_value
 from biogate.tags import TagInfo, TagTable
 
 EVENT_SEVERITIES = (0.0, 1000.0)
@@ -80,10 +81,11 @@ class DeclaredVariables:
         """A Python value as the variable takes it; written like in the site file."""
         variable = self._variables[tag]
         try:
-            plain = _parsed(variable, value)
+            plain = fitting_value(value, variable.shape, variable.type)
+            variant = self._variant(tag, plain, namespaces)
         except ValueError:
             return UnfitValue(StatusCodes.BadTypeMismatch, f"{value!r:.100}")
-        return stored(variable, self._variant(tag, plain, namespaces), now)
+        return stored(variable, variant, now)
 
     def routes(self, raise_event: Raise) -> Iterator[tuple[int, StoredRoute]]:
         """The tags that can be written, and what has to be kept and done then."""
@@ -139,12 +141,3 @@ def _route(variable: VariablePlan, raise_event: Raise) -> StoredRoute:
             raise_event(message, int(number))
 
     return StoredRoute(variable.tag, *(limits or EVENT_SEVERITIES), tell)
-
-
-def _parsed(variable: VariablePlan, value: Any, depth: int = 0) -> Any:
-    """Raises ValueError for a value of another type or shape."""
-    if depth == len(variable.shape.dimensions):
-        return variable.type.parse(value)
-    if not isinstance(value, list):
-        raise ValueError("a single value for a list")
-    return [_parsed(variable, item, depth + 1) for item in value]

@@ -57,7 +57,10 @@ def _integer(low: int, high: int) -> BuiltInType:
 def _float(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError from error
 
 
 def _float32(value: object) -> float:

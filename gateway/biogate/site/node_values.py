@@ -60,15 +60,20 @@ def initial_value(config: VariableConfig, type_: BuiltInType) -> tuple[Shape, An
     if config.value is None:
         dimensions = config.dimensions or ()
         return Shape(dimensions), _zeros(dimensions, type_.zero)
-    lengths = _lengths(config.value)
-    dimensions = config.dimensions or (0,) * len(lengths)
+    shape = Shape(config.dimensions or (0,) * len(_lengths(config.value)))
+    return shape, fitting_value(config.value, shape, type_)
+
+
+def fitting_value(value: object, shape: Shape, type_: BuiltInType) -> Any:
+    """A value of the site file as its type has it. Raises ValueFitError."""
+    lengths, dimensions = _lengths(value), shape.dimensions
     fits = len(dimensions) == len(lengths) and all(
         wanted in (0, length) for wanted, length in zip(dimensions, lengths, strict=True)
     )
     if not fits:
         message = f"{_shape_text(lengths)} cannot stand here"
         raise ValueFitError(("value",), message, _shape_text(dimensions))
-    return Shape(dimensions), _parsed(config.value, type_, ("value",))
+    return _parsed(value, type_, ("value",))
 
 
 def _zeros(dimensions: tuple[int, ...], zero: Any) -> Any:

@@ -23,6 +23,8 @@ variables:
   Skid.Quiet: {type: Int32, writable: true, audited: false}
   Skid.Array: {type: Int32, value: [1, 2, 3], writable: true, description: three numbers}
   Skid.Matrix: {type: UInt64, value: [[1, 2], [3, 0xFFFFFFFFFFFFFFFF]], dimensions: [2, 2]}
+  Skid.Square: {type: Int32, value: [[1, 2], [3, 4]], dimensions: [2, 2], writable: true}
+  Skid.Node: {type: NodeId, writable: true}
   Skid.Numbers: {type: Int32, value: [1, 2, 3], writable: true}
   Skid.Mode: {type: Mode, value: Running, writable: true}
   Skid.Set: {type: Mode, writable: true}
@@ -170,6 +172,14 @@ async def test_the_embedding_program_reads_and_writes_them_as_python_values(
         await gateway.write("skid.Skid.Numbers", [1.5])
     with pytest.raises(WriteRefusedError, match="BadTypeMismatch"):
         await gateway.write("skid.Skid.Batch", ["a"])
+    with pytest.raises(WriteRefusedError, match="BadTypeMismatch"):
+        await gateway.write("skid.Skid.Square", [[1, 2], [3]])
+    with pytest.raises(WriteRefusedError, match="BadTypeMismatch"):
+        await gateway.write("skid.Skid.Square", [[1, 2]])
+    with pytest.raises(WriteRefusedError, match="BadTypeMismatch"):
+        await gateway.write("skid.Skid.Node", "nsu=urn:nobody;s=a")
+    with pytest.raises(WriteRefusedError, match="BadTypeMismatch"):
+        await gateway.write("skid.Skid.Level", 10**400)
     with pytest.raises(WriteRefusedError, match="BadUserAccessDenied"):
         await gateway.write("skid.Skid.Batch", "x", subject=OBSERVER)
     with pytest.raises(WriteRefusedError, match="BadNotWritable"):
