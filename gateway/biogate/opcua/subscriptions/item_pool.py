@@ -186,8 +186,8 @@ class ItemPool:
             for item in some:
                 self.sampler.unshare(item)
             self.sampler.sample_changes()  # what has come before the present values
-            silent = [item for item in some if item.sampled and not item_set.holds(item)]
-            self.sampler.queue_again(silent)
+            holding = set(item_set.holding(some))
+            self.sampler.queue_again([i for i in some if i.sampled and i not in holding])
             yield
 
     # -- links ----------------------------------------------------------------------------------

@@ -218,24 +218,29 @@ class ItemSet:
 
     def _release(self) -> None:
         """Let those sampled items report what they hold whose trigger has fired."""
-        for item in self.triggers.fired():
-            if item.mode == SAMPLING and not item.released and self.holds(item):
-                item.released = self._stale = True
-                self._released.append(item)
+        fired = dict.fromkeys(self.triggers.fired())
+        waiting = [item for item in fired if item.mode == SAMPLING and not item.released]
+        for item in self.holding(waiting):
+            item.released = self._stale = True
+            self._released.append(item)
 
     def _hold_back(self) -> None:
         """Released items that have said all wait for their trigger again."""
-        for item in self._released:
-            item.released = item.released and item.id in self._items and self.holds(item)
-        left = [item for item in self._released if item.released]
+        left = [item for item in self._released if item.released and item.id in self._items]
+        left = self.holding(left)
         self._stale = self._stale or len(left) < len(self._released)
+        for item in self._released:
+            item.released = False
+        for item in left:
+            item.released = True
         self._released = left
 
-    def holds(self, item: MonitoredItem) -> bool:
-        """True when something waits in the item's own queue."""
-        if item.queue is None:
-            return self._store.available(np.array([item.slot]))
-        return bool(item.queue)
+    def holding(self, items: Sequence[MonitoredItem]) -> list[MonitoredItem]:
+        """Those of the items that have something in queues of their own."""
+        slots = np.array([item.slot for item in items if item.queue is None], np.int64)
+        (counts,) = self._store.columns(slots, "count")
+        count = iter(counts.tolist())
+        return [item for item in items if (next(count) if item.queue is None else item.queue)]
 
     # -- counts ---------------------------------------------------------------------------------
 
