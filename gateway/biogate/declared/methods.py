@@ -105,6 +105,9 @@ class DeclaredMethods:
             except StatusError as error:
                 code = error.status
                 raise
+            except asyncio.CancelledError:  # a function in a thread may yet come to its end
+                code = StatusCodes.BadShutdown
+                raise
             finally:
                 self.counters["called" if code == StatusCodes.Good else "failed"] += 1
                 if entry is not None:

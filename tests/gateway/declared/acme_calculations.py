@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -21,6 +22,15 @@ async def thread_name() -> str:
 def breaks(*_: Any) -> None:
     """A defect."""
     raise RuntimeError("broken")
+
+
+CALLED = asyncio.Event()
+
+
+async def waits() -> None:
+    """Never ends by itself."""
+    CALLED.set()
+    await asyncio.Event().wait()
 
 
 def total(values: list[float]) -> float:

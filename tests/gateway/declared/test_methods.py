@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +124,19 @@ async def test_a_call_is_on_record_before_and_after_unless_declared_otherwise(
         ("call-outcome", "Divide(a=1.0, b=0.0)", S.BadOutOfRange),
     ]
     assert not [shown for _, shown, _ in calls if shown.startswith("Add")]
+
+
+async def test_of_a_call_under_way_at_the_stop_is_recorded_that_nobody_knows(
+    serving: Any, tmp_path: Path
+) -> None:
+    skid = 'methods: {Waits: {function: "acme_calculations:waits"}}'
+    async with serving(skid, tmp_path) as gateway:
+        client = Client(gateway.endpoint_url)
+        await client.connect()
+        under_way = asyncio.create_task(call(client, "Waits"))
+        await importlib.import_module("acme_calculations").CALLED.wait()
+    assert isinstance((await asyncio.gather(under_way, return_exceptions=True))[0], Exception)
+    await asyncio.gather(client.disconnect(), return_exceptions=True)
+    records = [entry.record for entry in query_file(tmp_path / "audit.sqlite") if entry.record]
+    calls = [(r.event, r.outcome) for r in records if r.event.startswith("call")]
+    assert calls == [("call", S.Good), ("call-outcome", S.BadShutdown)]
