@@ -214,17 +214,20 @@ class ItemPool:
 
     # -- percent deadbands ----------------------------------------------------------------------
 
-    def renew_deadbands(self, span: Callable[[ua.NodeId], float | None]) -> None:
-        """Take the present spans of EURanges into account; without one, every change passes."""
+    def renew_deadbands(self, span: Callable[[ua.NodeId], float | None]) -> Iterator[None]:
+        """Take the present spans of EURanges into account, item by item; without one, every
+        change passes."""
         spans: dict[ua.NodeId, float] = {}
         for item in list(self._percent):
-            before, node_id = item.settings.filter, item.read.NodeId
-            assert isinstance(before, DataFilter)
-            if node_id not in spans:
-                spans[node_id] = span(node_id) or 0.0
-            filter_ = before.over(spans[node_id])
-            if filter_ != before:
-                self.modify(item, replace(item.settings, filter=filter_))
+            if item in self._percent:
+                before, node_id = item.settings.filter, item.read.NodeId
+                assert isinstance(before, DataFilter)
+                if node_id not in spans:
+                    spans[node_id] = span(node_id) or 0.0
+                filter_ = before.over(spans[node_id])
+                if filter_ != before:
+                    self.modify(item, replace(item.settings, filter=filter_))
+            yield
 
     @property
     def has_percent(self) -> bool:

@@ -84,6 +84,7 @@ class SubscriptionManager:
         self._late: set[Subscription] = set()
         self._checks: dict[Subscription, Iterator[None]] = {}
         self._range_stamp: object = None
+        self._renewal: Iterator[None] | None = None
         self._last_subscription = 0
 
     # -- time -----------------------------------------------------------------------------------
@@ -91,7 +92,7 @@ class SubscriptionManager:
     @property
     def next_deadline_s(self) -> float:
         """When `tick` next has something to do; infinity when nothing will happen."""
-        if self.items.events.pending or self._checks:
+        if self.items.events.pending or self._checks or self._renewal is not None:
             return float("-inf")
         nearest_s = self.items.sampler.next_deadline_s
         for subscription in self._subscriptions.values():
@@ -425,7 +426,10 @@ class SubscriptionManager:
             stamp = self._access.range_stamp
             if stamp != self._range_stamp:
                 self._range_stamp = stamp
-                self.items.renew_deadbands(self.span)
+                self._renewal = self.items.renew_deadbands(self.span)
+        while self._renewal is not None and self._work_clock() < ends_s:
+            if next(self._renewal, _DONE) is _DONE:
+                self._renewal = None
 
     def _check_on(self, subscription: Subscription) -> None:
         """Check one more item; after the last one the subscription may speak again."""

@@ -367,3 +367,28 @@ def test_an_item_that_goes_while_its_group_is_read_is_not_read(server, client):
     server.manager.delete(client, subscription.id)
     server.advance(1.0)
     assert read == [0, 1, 2, 3, 4]
+
+
+def test_new_ranges_are_taken_into_account_for_a_slice_of_time(server, client):
+    """Percent deadbands (Part 8, 6.2): however many hang on a range that somebody has written."""
+    subscription = server.subscribe(client, interval_ms=3_600_000)
+    tag = server.tag()
+    items = [
+        server.monitor(
+            subscription, NumberSource(tag, DOUBLE), handle=number, filter_=DataFilter(1, 1.0, 10.0)
+        )
+        for number in range(18)
+    ]
+    server.manager.tick(server.clock.now_s)
+    server.access.spans = dict.fromkeys(range(18), 100.0)
+
+    def span(node_id):
+        server.worked_s += 0.001
+        return server.access.spans[node_id.Identifier]
+
+    server.access.span = span
+    renewed = []
+    while server.manager.next_deadline_s <= server.clock.now_s or not renewed:
+        server.manager.tick(server.clock.now_s)
+        renewed.append(sum(item.settings.filter.deadband == 10.0 for item in items))
+    assert renewed == [5, 10, 15, 18]
