@@ -153,14 +153,14 @@ def _fields(filter_: EventFilter, event: Event) -> bytes:
 
 
 def overflow_of(item: MonitoredItem, wall_clock: Callable[[], int]) -> Callable[[], bytes]:
-    """Makes the event that tells this item that others are lost (Part 5, 6.4.34).
+    """Encodes the event that tells this item that others were lost now (Part 5, 6.4.34).
 
     Its where clause has no say in that (Part 4, 7.22.3).
     """
+    filter_, now = item.settings.filter, wall_clock()
+    assert isinstance(filter_, EventFilter)
 
     def make() -> bytes:
-        filter_, now = item.settings.filter, wall_clock()
-        assert isinstance(filter_, EventFilter)
         return _fields(
             filter_,
             Event(

@@ -18,7 +18,7 @@ class Origin(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """`origin` None: the event that says that others are lost."""
+    """`origin` None: here comes the event that says that others are lost."""
 
     fields: bytes
     origin: Origin | None
@@ -28,12 +28,16 @@ class _Entry(NamedTuple):
         return self.origin is None
 
 
+_OVERFLOW = _Entry(b"", None)
+
+
 class EventQueue:
     """Encoded events in order. `pushes` counts those that were queued, `lost` the others.
 
     When the first event is lost, an EventQueueOverflowEvent comes to the beginning of the queue
     (`discard_oldest`) or to its end. It takes none of the `capacity` places, is never discarded,
-    and there is one at a time. `budget` is for the bytes of all queues.
+    and there is one at a time. `budget` is for the bytes of all queues; that event needs none, for
+    it is encoded when it is asked for.
     """
 
     def __init__(self, capacity: int, budget: ByteBudget, *, discard_oldest: bool) -> None:
@@ -43,14 +47,14 @@ class EventQueue:
         self.lost = 0
         self._budget = budget
         self._entries: deque[_Entry] = deque()
-        self._has_overflow = False
+        self._overflow: Callable[[], bytes] | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @property
     def _events(self) -> int:
-        return len(self._entries) - self._has_overflow
+        return len(self._entries) - (self._overflow is not None)
 
     def configure(
         self, capacity: int, overflow: Callable[[], bytes], *, discard_oldest: bool
@@ -65,7 +69,7 @@ class EventQueue:
             self.lose(overflow)
 
     def push(self, fields: bytes, origin: Origin, overflow: Callable[[], bytes]) -> None:
-        """Queue an event; `overflow` makes the one that says that events are lost."""
+        """Queue an event; `overflow` encodes the one that says that events are lost."""
         self.pushes += 1
         if not self._budget.take(len(fields)):
             self.lose(overflow)
@@ -85,14 +89,13 @@ class EventQueue:
     def lose(self, overflow: Callable[[], bytes], count: int = 1) -> None:
         """Say, once, that events are lost."""
         self.lost += count
-        if self._has_overflow:
+        if self._overflow is not None:
             return
-        self._has_overflow = True
-        entry = _Entry(overflow(), None)
+        self._overflow = overflow
         if self.discard_oldest:
-            self._entries.appendleft(entry)
+            self._entries.appendleft(_OVERFLOW)
         else:
-            self._entries.append(entry)
+            self._entries.append(_OVERFLOW)
 
     @property
     def _victim(self) -> int:
@@ -102,13 +105,16 @@ class EventQueue:
 
     def peek(self) -> bytes:
         """The first event. Raises IndexError when there is none."""
-        return self._entries[0].fields
+        first = self._entries[0]
+        if first.is_overflow and self._overflow is not None:
+            return self._overflow()
+        return first.fields
 
     def take(self) -> None:
         """Take the first event out. Raises IndexError when there is none."""
         entry = self._entries.popleft()
         if entry.is_overflow:
-            self._has_overflow = False
+            self._overflow = None
         else:
             self._budget.give_back(len(entry.fields))
 

@@ -81,6 +81,22 @@ def test_an_event_without_room_in_the_budget_is_lost_and_said_to_be() -> None:
     assert drain(queue) == [LOST, b"12345678"]
 
 
+# A queue that nobody empties keeps no encoded event for that, which no budget would count.
+def test_the_overflow_event_is_made_when_it_is_asked_for() -> None:
+    made: list[bytes] = []
+
+    def overflow() -> bytes:
+        made.append(LOST)
+        return LOST
+
+    queue = EventQueue(1, ByteBudget(100), discard_oldest=True)
+    for event in (b"1", b"2", b"3"):
+        queue.push(event, ORIGIN, overflow)
+    assert made == []
+    assert drain(queue) == [LOST, b"3"]
+    assert made == [LOST]
+
+
 def test_a_queue_that_shrinks_loses_by_its_policy() -> None:
     for oldest, expected in ((True, [LOST, b"3", b"4"]), (False, [b"1", b"2", LOST])):
         queue = EventQueue(4, ByteBudget(100), discard_oldest=oldest)
