@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 from biogate.opcua.codec.data_values import WIRE_TYPES
@@ -90,6 +91,7 @@ def item_source(
     return ObjectSource(read_now, lambda: subscription.owner.rights.key)
 
 
+@cache
 def _show_as(projection: ua.VariantType) -> Any:
     def show(
         value: float, status: int, source_time: int, server_time: int, held: object

@@ -385,17 +385,28 @@ class _ChangeGroup(_Group):
 
     def _sample_objects(self, batch: JournalBatch) -> None:
         for row, tag in enumerate(batch.index.tolist()):
-            for item, source in self._tag_objects.get(tag, {}).items():
-                if isinstance(item.queue, ObjectQueue) and source.show is not None:
-                    item.queue.offer(
-                        source.show(
-                            float(batch.value[row]),
-                            int(batch.status[row]),
-                            int(batch.source_time[row]),
-                            batch.server_time,
-                            batch.objects.get(row),
-                        )
-                    )
+            showing = self._tag_objects.get(tag)
+            if showing:
+                self._offer_change(showing, batch, row)
+
+    def _offer_change(
+        self, showing: dict[MonitoredItem, ObjectSource], batch: JournalBatch, row: int
+    ) -> None:
+        """One change of a tag; the value is made once for all that show it alike."""
+        change = (
+            float(batch.value[row]),
+            int(batch.status[row]),
+            int(batch.source_time[row]),
+            batch.server_time,
+            batch.objects.get(row),
+        )
+        made: dict[object, ua.DataValue] = {}
+        for item, source in showing.items():
+            show = source.show
+            if isinstance(item.queue, ObjectQueue) and show is not None:
+                if show not in made:
+                    made[show] = show(*change)
+                item.queue.offer(made[show])
 
     def _catch_up(self, lost_rows: int) -> None:
         """The changes in between are lost; at least nobody stays behind with an old value."""

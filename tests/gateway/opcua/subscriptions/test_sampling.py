@@ -392,3 +392,24 @@ def test_new_ranges_are_taken_into_account_for_a_slice_of_time(server, client):
         server.manager.tick(server.clock.now_s)
         renewed.append(sum(item.settings.filter.deadband == 10.0 for item in items))
     assert renewed == [5, 10, 15, 18]
+
+
+def test_a_change_of_an_object_is_made_once_for_all_that_show_it_alike(server, subscription):
+    tag = server.tag()
+    made = []
+
+    def show(value, *_):
+        made.append(value)
+        return ua.DataValue(ua.Variant(value))
+
+    def read():
+        return ua.DataValue(ua.Variant(0.0))
+
+    alike = ObjectSource(read, tag=tag, show=show)
+    other = ObjectSource(read, tag=tag, show=lambda value, *_: ua.DataValue(ua.Variant(-value)))
+    items = [server.monitor(subscription, source, queue_size=9) for source in (alike, alike, other)]
+    server.update((tag, 1.0), (tag, 2.0))
+    server.advance(0.25)
+    assert made == [1.0, 2.0]
+    heard = [[item.queue.take().Value.Value for _ in range(3)] for item in items]
+    assert heard == [[0.0, 1.0, 2.0], [0.0, 1.0, 2.0], [0.0, -1.0, -2.0]]
