@@ -67,7 +67,7 @@ class MonitoredItemServices:
         timestamps: int,
     ) -> Work[ResultList]:
         results = ctx.results(ua.CreateMonitoredItemsResponse)
-        for some in _batches(subscription, items):
+        for some in _batches(ctx, subscription, items):
             created: list[MonitoredItem] = []
             for wanted in some:
                 try:
@@ -117,7 +117,7 @@ class MonitoredItemServices:
         timestamps: int,
     ) -> Work[ResultList]:
         results = ctx.results(ua.ModifyMonitoredItemsResponse)
-        for some in _batches(subscription, items):
+        for some in _batches(ctx, subscription, items):
             for wanted in some:
                 try:
                     item = _item(subscription, wanted.MonitoredItemId)
@@ -231,13 +231,18 @@ def _checked(ctx: RequestContext, operations: Sequence[T] | None) -> Sequence[T]
     return check_count(operations, ctx.server.config.limits.max_monitored_items_per_call)
 
 
-def _batches(subscription: Subscription, items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """The items, some at a time, while there is the subscription.
+def _batches(
+    ctx: RequestContext, subscription: Subscription, items: Sequence[T]
+) -> Iterator[Sequence[T]]:
+    """The items, some at a time, while the session has the subscription.
 
-    Raises ServiceError Bad_SubscriptionIdInvalid when it has ended between two batches.
+    Raises ServiceError when something has ended between two batches: Bad_SessionClosed;
+    Bad_SubscriptionIdInvalid for a subscription that is gone or another session's now.
     """
     for start in range(0, len(items), _BATCH):
-        if subscription.state is State.CLOSED:
+        if ctx.session.closed:
+            raise ServiceError(StatusCodes.BadSessionClosed)
+        if subscription.state is State.CLOSED or subscription.owner is not ctx.session:
             raise ServiceError(StatusCodes.BadSubscriptionIdInvalid)
         yield items[start : start + _BATCH]
 

@@ -334,3 +334,30 @@ async def test_rights_that_change_between_two_turns_leave_no_plan_to_write(
     assert [status.value for status in (await client.wait(writing)).Results] == [S.Good] * 2
     results = (await client.ask_async(request)).Results
     assert [status.value for status in results] == [S.BadUserAccessDenied, S.Good]
+
+
+async def test_a_session_that_closes_meanwhile_gets_no_more_items(busy: Any) -> None:
+    """Its subscription may be the next to give way."""
+    client = await busy.session()
+    creating = client.send(create_items(await subscribed(client), 500))
+    close = ua.CloseSessionRequest(DeleteSubscriptions=False)
+    assert client.status(await client.ask_async(close)) == S.Good
+    assert client.status(await client.wait(creating)) == S.BadSessionClosed
+    assert len(busy.front_end.subscriptions.manager.items) < 500
+
+
+async def test_a_subscription_that_changes_hands_gets_no_more_items_from_the_session_before(
+    busy: Any,
+) -> None:
+    """They would be checked by the rights of who has it no longer."""
+    client, heir = await busy.session(1), await busy.session(2)
+    subscription = await subscribed(client)
+    creating = client.send(create_items(subscription, 500))
+    manager = busy.front_end.subscriptions.manager
+    manager._access.may_take_over = lambda owner, before: True
+    request = ua.TransferSubscriptionsRequest()
+    request.Parameters.SubscriptionIds = [subscription]
+    (result,) = (await heir.ask_async(request)).Parameters.Results
+    assert result.StatusCode.value == S.Good
+    assert client.status(await client.wait(creating)) == S.BadSubscriptionIdInvalid
+    assert len(manager.items) < 500
