@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from biogate.builder import Builder
@@ -93,7 +94,8 @@ class DeclaredMethods:
         """Let the Methods of a section run what the site file says."""
         for plan in methods:
             owner, method = node_id(plan.parent, namespace), node_id(plan.key, namespace)
-            space.methods.bind(owner, method, self._handler(plan))
+            refused = partial(self._refused, plan)
+            space.methods.bind(owner, method, self._handler(plan), refused=refused)
 
     def _handler(self, plan: MethodPlan) -> Callable[[MethodCall], Any]:
         async def handle(call: MethodCall) -> Outputs:
@@ -116,19 +118,27 @@ class DeclaredMethods:
 
         return handle
 
-    async def _recorded(self, plan: MethodPlan, call: MethodCall) -> AuditRecord:
-        """Raises StatusError where the call cannot be recorded: then it does not happen."""
+    async def _refused(self, plan: MethodPlan, call: MethodCall, status: int) -> None:
+        self.counters["refused"] += 1
+        if plan.config.audited:
+            await self.records.refusal(self._entry(plan, call), status)
+
+    def _entry(self, plan: MethodPlan, call: MethodCall) -> AuditRecord:
         context, resource = call.context, Resource(call.method_id.to_string(), attribute="")
         decision = self.policy.decide(context.subject, Action.CALL, resource, self.clock())
         shown = ", ".join(
             f"{each.name}={argument.Value!r:.{_SHOWN_CHARACTERS}}"
-            for each, argument in zip(plan.inputs, call.arguments, strict=True)
+            for each, argument in zip(plan.inputs, call.arguments, strict=False)
         )
-        entry = replace(
+        return replace(
             self.records.entry("call", context.subject, resource, decision),
             new=f"{plan.name}({shown})",
             client_audit_entry_id=context.request_header.AuditEntryId or "",
         )
+
+    async def _recorded(self, plan: MethodPlan, call: MethodCall) -> AuditRecord:
+        """Raises StatusError where the call cannot be recorded: then it does not happen."""
+        entry = self._entry(plan, call)
         try:
             await self.records.intention(entry)
         except AuditUnavailableError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from asyncua import Client, ua
 
+from biogate import Gateway
 from biogate_security.audit_file import query_file
 
 SKID = """
@@ -140,3 +141,37 @@ async def test_of_a_call_under_way_at_the_stop_is_recorded_that_nobody_knows(
     records = [entry.record for entry in query_file(tmp_path / "audit.sqlite") if entry.record]
     calls = [(r.event, r.outcome) for r in records if r.event.startswith("call")]
     assert calls == [("call", S.Good), ("call-outcome", S.BadShutdown)]
+
+
+# As for writes: who tried what in vain is on record, too.
+async def test_a_refused_call_is_on_record_and_in_the_log(
+    serving: Any, site_of: Any, tmp_path: Path, nodeset_cache: Path, caplog: Any
+) -> None:
+    methods = """
+methods:
+  Ratio:
+    inputs: {a: {type: Double}, b: {type: Double}}
+    outputs: {ratio: {type: Double, expression: a / b}}
+  Quiet: {outputs: {one: {type: Int32, expression: "1"}}, audited: false}
+"""
+    site = site_of(methods)
+    looking = site.model_copy(update={"opcua": site.opcua.model_copy(update={"anonymous": "read"})})
+    async with (
+        Gateway(looking, data=tmp_path, nodesets=nodeset_cache) as gateway,
+        Client(gateway.endpoint_url) as client,
+    ):
+        assert await status_of(client, "Ratio", *double(1.0, 2.0)) == S.BadUserAccessDenied
+        assert await status_of(client, "Quiet") == S.BadUserAccessDenied
+        assert gateway.diagnostics().counters["calls"] == {"refused": 2}
+    async with serving(methods, tmp_path) as gateway, Client(gateway.endpoint_url) as client:
+        assert await status_of(client, "Ratio", *double(3.0)) == S.BadArgumentsMissing
+        assert await status_of(client, "Ratio", *int32(1, 2)) == S.BadInvalidArgument
+    assert [r.node for r in caplog.records if r.message == "call refused"] == [
+        "ns=2;s=Ratio", "ns=2;s=Quiet"
+    ]  # fmt: skip
+    records = [entry.record for entry in query_file(tmp_path / "audit.sqlite") if entry.record]
+    assert [(r.event, r.new, r.outcome) for r in records if r.event.startswith("call")] == [
+        ("call-refused", "Ratio(a=1.0, b=2.0)", S.BadUserAccessDenied),
+        ("call-refused", "Ratio(a=3.0)", S.BadArgumentsMissing),
+        ("call-refused", "Ratio(a=1, b=2)", S.BadInvalidArgument),
+    ]

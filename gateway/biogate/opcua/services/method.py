@@ -29,11 +29,13 @@ async def call(ctx: RequestContext, request: ua.CallRequest) -> ResultList:
 
 async def _call_one(ctx: RequestContext, item: ua.CallMethodRequest) -> bytes:
     """The CallMethodResult, encoded."""
+    request = MethodCall(ctx, item.ObjectId, item.MethodId, item.InputArguments or [])
     try:
         handler = _find_handler(ctx, item)
-        refused = _check_arguments(ctx, item)
+        refused = _check_rights(ctx, item) or _check_arguments(ctx, item)
         if refused is None:
-            return await _run(ctx, item, handler)
+            return await _run(request, handler)
+        await ctx.server.space.methods.refused(request, refused.StatusCode.value)
     except InvalidArgumentsError as error:
         refused = _invalid(error.results)
     except StatusError as error:
@@ -55,9 +57,16 @@ def _find_handler(ctx: RequestContext, item: ua.CallMethodRequest) -> MethodHand
         raise StatusError(StatusCodes.BadMethodInvalid)
     if handler is None or not method.executable:
         raise StatusError(StatusCodes.BadNotExecutable)
-    if not ctx.rights.may(Action.CALL, method):
-        raise StatusError(ctx.rights.refusal(Action.CALL, method))
     return handler
+
+
+def _check_rights(ctx: RequestContext, item: ua.CallMethodRequest) -> ua.CallMethodResult | None:
+    """The result of a call that this user may not make; None when they may."""
+    method = ctx.rights.require_visible(item.MethodId)
+    if ctx.rights.may(Action.CALL, method):
+        return None
+    ctx.warn("call refused", node=item.MethodId.to_string(), user=ctx.subject.user)
+    return _result(ctx.rights.refusal(Action.CALL, method))
 
 
 def _check_arguments(ctx: RequestContext, item: ua.CallMethodRequest) -> ua.CallMethodResult | None:
@@ -81,9 +90,9 @@ def _invalid(results: Sequence[int]) -> ua.CallMethodResult:
     return refused
 
 
-async def _run(ctx: RequestContext, item: ua.CallMethodRequest, handler: MethodHandler) -> bytes:
+async def _run(request: MethodCall, handler: MethodHandler) -> bytes:
     """The result of a call that has run. Raises StatusError."""
-    request = MethodCall(ctx, item.ObjectId, item.MethodId, item.InputArguments or [])
+    ctx = request.context
     try:
         outputs = handler(request)
         if inspect.isawaitable(outputs):
@@ -95,8 +104,8 @@ async def _run(ctx: RequestContext, item: ua.CallMethodRequest, handler: MethodH
         ctx.server.log_failure(
             "a method failed",
             error,
-            object=item.ObjectId.to_string(),
-            method=item.MethodId.to_string(),
+            object=request.object_id.to_string(),
+            method=request.method_id.to_string(),
             session=ctx.session.name,
         )
         raise StatusError(StatusCodes.BadInternalError) from error

@@ -44,6 +44,8 @@ class InvalidArgumentsError(StatusError):
 
 Outputs = Sequence[ua.Variant]
 MethodHandler = Callable[[MethodCall], Outputs | Awaitable[Outputs]]
+RefusalHandler = Callable[[MethodCall, int], Awaitable[None]]
+"""Gets a call that is not made, whose arguments need not fit, and the StatusCode that says why."""
 
 
 class MethodTable:
@@ -57,16 +59,33 @@ class MethodTable:
         self._nodes = nodes
         self._types = types
         self._handlers: dict[tuple[ua.NodeId, ua.NodeId], MethodHandler] = {}
+        self._refusals: dict[ua.NodeId, RefusalHandler] = {}
 
-    def bind(self, owner: ua.NodeId, method: ua.NodeId, handler: MethodHandler) -> None:
+    def bind(
+        self,
+        owner: ua.NodeId,
+        method: ua.NodeId,
+        handler: MethodHandler,
+        *,
+        refused: RefusalHandler | None = None,
+    ) -> None:
         """Run `handler` for `method` on the Object `owner`, or on every Object of type `owner`.
 
         The handler raises StatusError, or InvalidArgumentsError, for a result other than Good.
-        Raises ValueError when the Method is not a component of `owner`.
+        `refused` is told of calls of this `method` that do not come to it, for want of rights or
+        for their arguments. Raises ValueError when the Method is not a component of `owner`.
         """
         if method not in self._components(owner):
             raise ValueError(f"{method.to_string()} is no Method of {owner.to_string()}")
         self._handlers[owner, method] = handler
+        if refused is not None:
+            self._refusals[method] = refused
+
+    async def refused(self, call: MethodCall, status: int) -> None:
+        """A call is not made: tell whoever wants to know."""
+        tell = self._refusals.get(call.method_id)
+        if tell is not None:
+            await tell(call, status)
 
     def find(self, object_id: ua.NodeId, method_id: ua.NodeId) -> tuple[bool, MethodHandler | None]:
         """Whether the Object has the Method, and its handler where one is bound."""
