@@ -19,6 +19,7 @@ from biogate.opcua.events.queue import EventQueue, Origin
 from biogate.opcua.space.ids import SERVER
 from biogate.opcua.stack import ObjectIds, node_id, ua
 from biogate.opcua.subscriptions.monitored_item import EventSource, MonitoredItem
+from biogate_security.log_budget import LogBudget
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class EventDelivery:
         self._cursor = 0
         self._work: Iterator[None] | None = None
         self._failing: WeakSet[EventFilter] = WeakSet()
+        self._lines = LogBudget(1)
         self.lost = self.failures = 0
 
     @property
@@ -139,7 +141,10 @@ class EventDelivery:
 
     def _lose(self, first: int, end: int) -> None:
         self.lost += end - first
-        _log.warning("events were lost before they were delivered", extra={"events": end - first})
+        left_out = self._lines.spend(self._work_clock())
+        if left_out is not None:
+            context = {"events": end - first, "lines_left_out": left_out}
+            _log.warning("events were lost before they were delivered", extra=context)
         for listening in self._items.values():
             for item, since in listening.items():
                 if since < end and isinstance(item.queue, EventQueue):

@@ -141,6 +141,25 @@ def test_an_emitter_never_waits_and_a_slow_listener_is_told(
     assert len(caplog.records) == 1
 
 
+def test_losses_are_logged_once_a_minute(
+    types: EventTypes, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(types, capacity=4)
+    desk.item(0)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            for _ in range(6):
+                desk.emit(0)
+            desk.finish()
+        assert len(caplog.records) == 1
+        desk.worked_s += 60
+        for _ in range(6):
+            desk.emit(0)
+        desk.finish()
+    assert [vars(line)["lines_left_out"] for line in caplog.records] == [0, 2]
+    assert desk.delivery.lost == 8
+
+
 def test_nothing_is_pending_when_nobody_listens(types: EventTypes) -> None:
     desk = Desk(types, capacity=4)
     desk.emit(0)
