@@ -297,29 +297,33 @@ class ItemSet:
     def _take_objects(self, message: _Message) -> None:
         objects = size = 0
         for _ in range(len(self._objects)):
-            item = self._objects[0]
+            item, before = self._objects[0], message.number
             while isinstance(item.queue, ObjectQueue) and item.queue and not message.is_cut:
                 part = _encoded(item, item.queue.peek(), message.room)
                 if not message.has_room(len(part)):
-                    return
+                    break
                 item.queue.take()
                 message.add(part, 1)
                 objects, size = objects + 1, size + len(part)
                 message.is_cut = objects >= MAX_OBJECTS or size >= MAX_OBJECT_BYTES
-            if item.queue:
-                break
-            self._objects.rotate(-1)
+            if message.number > before or not item.queue:
+                self._objects.rotate(-1)  # it has had its turn
+            if message.is_full or message.is_cut:
+                return
 
     def _take_events(self, message: _Message) -> None:
         for _ in range(len(self._events)):
-            item = self._events[0]
+            item, before = self._events[0], message.number
             while isinstance(item.queue, EventQueue) and item.queue:
                 part = _encoded_event(item, item.queue.peek(), message.room)
                 if not message.has_room(len(part)):
-                    return
+                    break
                 item.queue.take()
                 message.add_event(part)
-            self._events.rotate(-1)
+            if message.number > before or not item.queue:
+                self._events.rotate(-1)
+            if message.is_full:
+                return
 
     def _arrange(self) -> None:
         if not self._stale:

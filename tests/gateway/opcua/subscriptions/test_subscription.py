@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biogate.opcua.errors import ServiceError, StatusError
-from biogate.opcua.subscriptions.monitored_item import NumberSource, ObjectSource
+from biogate.opcua.events.queue import Origin
+from biogate.opcua.subscriptions.item_set import MAX_OBJECTS
+from biogate.opcua.subscriptions.monitored_item import EventSource, NumberSource, ObjectSource
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish
 from biogate.opcua.subscriptions.states import State
 
 DOUBLE = 11
+VALUE = ua.DataValue(ua.Variant("x"))
 
 
 def sequence(result: ua.PublishResult) -> int:
@@ -372,6 +375,51 @@ def test_values_that_are_objects_come_some_hundreds_at_a_time(server, client):
     assert sizes == [1, 2, 3]
     assert [response.MoreNotifications for response in client.responses] == [True, True, False]
     assert [handle for handle, _ in client.values()] == list(range(1200))
+
+
+def test_a_busy_object_starves_no_other(server, client):
+    """Two changes of the one for each notification that goes out."""
+    subscription = server.subscribe(client, max_notifications=1)
+    busy = server.monitor(subscription, ObjectSource(lambda: VALUE), handle=1, queue_size=5)
+    other = server.monitor(subscription, ObjectSource(lambda: VALUE), handle=2, queue_size=5)
+    for _ in range(12):
+        for item in (busy, busy, other):
+            item.queue.push(VALUE)
+        client.publish()
+        server.advance(0.1)
+    assert [handle for handle, _ in client.values()].count(other.settings.client_handle) >= 5
+
+
+def test_an_item_with_many_objects_starves_no_other(server, client):
+    """More come in than a message takes in a tick."""
+    subscription = server.subscribe(client, lifetime=1000)
+    busy = server.monitor(subscription, ObjectSource(lambda: VALUE), handle=1, queue_size=5000)
+    other = server.monitor(subscription, ObjectSource(lambda: VALUE), handle=2)
+    client.publish()
+    server.advance(0.1)
+    client.values()
+    for _ in range(3):
+        for _ in range(2 * MAX_OBJECTS):
+            busy.queue.push(VALUE)
+        other.queue.push(VALUE)
+        client.publish()
+        server.manager.tick(server.clock.now_s + 0.1)
+        server.clock.now_s += 0.1
+    assert other.settings.client_handle in [handle for handle, _ in client.values()]
+
+
+def test_a_source_of_many_events_starves_no_other(server, client):
+    subscription = server.subscribe(client)
+    source = EventSource(ua.NodeId(2253), lambda origin: True)
+    items = [server.monitor(subscription, source, handle=n, filter_=None) for n in (1, 2)]
+    no_fields, origin = b"\x00" * 4, Origin(ua.NodeId(), ua.NodeId())
+    told = []
+    for _ in range(6):
+        for item in (*items, items[0]):
+            item.queue.push(no_fields, origin, lambda: no_fields)
+        (notification,) = subscription.items.take(1, 1 << 20).notifications
+        told.append(notification[-8])  # the client handle, before the count of fields
+    assert sorted(told) == [1, 1, 1, 2, 2, 2]
 
 
 def test_who_was_not_served_in_a_tick_is_first_in_the_next(server):
