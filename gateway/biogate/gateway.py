@@ -234,6 +234,7 @@ class Gateway:
         self, space: AddressSpace, policy: RolePolicy, storage: Storage
     ) -> DeclaredMethods:
         methods = DeclaredMethods(policy, Records(storage.audit, now_ticks))
+        self._stack.callback(methods.close)
         for section in self._plan.sections:
             methods.bind(space, space.namespaces.index(section.namespace), section.methods)
         return methods

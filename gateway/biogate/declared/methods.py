@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -31,6 +32,9 @@ from biogate_security.policy import Action, Policy, Resource
 _log = logging.getLogger(__name__)
 _HAS_COMPONENT = node_id(ObjectIds.HasComponent)
 _SHOWN_CHARACTERS = 1000
+MAX_THREADS = 8
+"""Functions that run at the same time. The threads are apart from the loop's own, which check
+passwords and look up the names of hosts: slow functions keep nothing else waiting."""
 _NOT_AS_IN_THE_FILE = {
     "DateTime", "Guid", "ByteString", "NodeId", "ExpandedNodeId", "StatusCode", "QualifiedName",
     "LocalizedText", "XmlElement",
@@ -89,6 +93,13 @@ class DeclaredMethods:
     records: Records
     clock: Callable[[], int] = now_ticks
     counters: Counter[str] = field(default_factory=Counter)
+    _threads: ThreadPoolExecutor = field(
+        init=False, default_factory=lambda: ThreadPoolExecutor(MAX_THREADS, "method")
+    )
+
+    def close(self) -> None:
+        """Run no more functions; those that run in threads are left to their end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def bind(self, space: AddressSpace, namespace: int, methods: Sequence[MethodPlan]) -> None:
         """Let the Methods of a section run what the site file says."""
@@ -102,7 +113,8 @@ class DeclaredMethods:
             entry = await self._recorded(plan, call) if plan.config.audited else None
             code = StatusCodes.BadInternalError
             try:
-                outputs = await _run(plan, [argument.Value for argument in call.arguments])
+                inputs = [argument.Value for argument in call.arguments]
+                outputs = await _run(plan, inputs, self._threads)
                 code = StatusCodes.Good
             except StatusError as error:
                 code = error.status
@@ -148,13 +160,13 @@ class DeclaredMethods:
         return entry
 
 
-async def _run(plan: MethodPlan, inputs: Sequence[Any]) -> Outputs:
+async def _run(plan: MethodPlan, inputs: Sequence[Any], threads: Executor) -> Outputs:
     """The outputs for inputs that fit their types. Raises StatusError."""
     values: Sequence[Any]
     if plan.function is None:
         values = _computed(plan, inputs)
     else:
-        values = _returned(plan, await _called(plan, plan.function, inputs))
+        values = _returned(plan, await _called(plan, plan.function, inputs, threads))
     return [_output(plan, each, value) for each, value in zip(plan.outputs, values, strict=True)]
 
 
@@ -166,12 +178,14 @@ def _computed(plan: MethodPlan, inputs: Sequence[Any]) -> list[Any]:
         raise StatusError(StatusCodes.BadOutOfRange) from error
 
 
-async def _called(plan: MethodPlan, function: Callable[..., Any], inputs: Sequence[Any]) -> Any:
-    """A plain function runs in a thread of its own: it may take its time."""
+async def _called(
+    plan: MethodPlan, function: Callable[..., Any], inputs: Sequence[Any], threads: Executor
+) -> Any:
+    """A plain function runs in a thread: it may take its time."""
     try:
         if inspect.iscoroutinefunction(function):
             return await function(*inputs)
-        return await asyncio.to_thread(function, *inputs)
+        return await asyncio.get_running_loop().run_in_executor(threads, function, *inputs)
     except ValueError as error:
         _log.warning("a method refused its inputs: %s", error, extra={"method": plan.name})
         raise StatusError(StatusCodes.BadOutOfRange) from error

@@ -33,6 +33,15 @@ async def waits() -> None:
     await asyncio.Event().wait()
 
 
+BLOCKED, RELEASE = threading.Event(), threading.Event()
+
+
+def blocks() -> None:
+    """Takes its time, in whatever thread it runs."""
+    BLOCKED.set()
+    RELEASE.wait(20)
+
+
 def total(values: list[float]) -> float:
     """The sum of an array."""
     return sum(values)

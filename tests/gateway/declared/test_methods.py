@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +176,23 @@ methods:
         ("call-refused", "Ratio(a=3.0)", S.BadArgumentsMissing),
         ("call-refused", "Ratio(a=1, b=2)", S.BadInvalidArgument),
     ]
+
+
+# Passwords are checked in the loop's threads.
+@pytest.mark.asyncio(loop_scope="function")
+async def test_a_function_that_takes_its_time_keeps_no_login_waiting(
+    serving: Any, tmp_path: Path
+) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    skid = 'methods: {Blocks: {function: "acme_calculations:blocks"}}'
+    async with serving(skid, tmp_path) as gateway, Client(gateway.endpoint_url) as client:
+        functions = importlib.import_module("acme_calculations")
+        under_way = asyncio.create_task(call(client, "Blocks"))
+        try:
+            async with asyncio.timeout(10):
+                while not functions.BLOCKED.is_set():
+                    await client.get_node("i=2258").read_value()
+                await asyncio.to_thread(int)
+        finally:
+            functions.RELEASE.set()
+        assert await under_way is None
