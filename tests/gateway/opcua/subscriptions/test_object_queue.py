@@ -166,7 +166,7 @@ def test_what_is_within_structures_is_counted_too(content):
     st.booleans(),
 )
 def test_the_bytes_that_are_counted_are_those_of_the_values_that_are_held(steps, oldest):
-    budget = ByteBudget(10_000)
+    budget = ByteBudget(20_000)  # for three, the one compared with, and one that comes
     queue = new_queue(3, DEFAULT_FILTER, budget, discard_oldest=oldest)
     for number, step in enumerate(steps):
         big = ua.DataValue(ua.Variant([number] * 100 if number % 2 else b"x" * (300 + number)))
