@@ -38,6 +38,9 @@ next tick: they are encoded one by one."""
 _SETTLING_CYCLES = 2
 """Items that did not change for so many publishing cycles may share their sampling."""
 
+_MOST_SETTLING_CYCLES = 16
+"""After how many it is tried again when they could not, each time twice as many."""
+
 
 class Taken(NamedTuple):
     """`changes` of values and `events`, and the encoded notifications of them: a
@@ -121,7 +124,7 @@ class ItemSet:
         self._sharing = sharing
         self._feed: Feed | None = None
         self._apart = np.empty(0, np.int64)  # reporting slots that are not the feed's
-        self._settles_in = _SETTLING_CYCLES
+        self._settles_in = self._patience = _SETTLING_CYCLES
         self.triggers = Triggers(store)
         self._released: list[MonitoredItem] = []
         self._lost_values = self._lost_events = 0
@@ -159,7 +162,7 @@ class ItemSet:
     def rearrange(self) -> None:
         """Look again at which items report; each is sampled by itself for now."""
         self._stale = True
-        self._settles_in = _SETTLING_CYCLES
+        self._settles_in = self._patience = _SETTLING_CYCLES
         if self._feed is not None:
             self._feed.leave()
             self._drop_feed()
@@ -177,11 +180,13 @@ class ItemSet:
         self._settles_in -= 1
         if self._settles_in > 0 or self.triggers:
             return
-        self._settles_in = _SETTLING_CYCLES
+        self._patience = min(2 * self._patience, _MOST_SETTLING_CYCLES)
+        self._settles_in = self._patience
         numbers = [item for item in self._items.values() if item.queue is None and item.sampled]
         if numbers and all(item.mode == REPORTING for item in numbers):
             self._feed = self._sharing.join(numbers)
         if self._feed is not None:
+            self._settles_in = self._patience = _SETTLING_CYCLES
             self._arrange()
             self._apart = np.setdiff1d(self._slots, self._feed.slots)
 

@@ -171,6 +171,20 @@ def test_whoever_changes_an_item_goes_on_alone_and_comes_back(server, tags, list
     assert one.subscription.items._feed.layout is other.subscription.items._feed.layout
 
 
+def test_items_that_can_share_nothing_are_asked_ever_less_often(server, tags, monkeypatch):
+    one = Listener(server)
+    one.monitor(tags[0], filter_=DataFilter(1, 0.5))
+    sharing, asked = server.manager.items.sampler.sharing, []
+    join = sharing.join
+    monkeypatch.setattr(sharing, "join", lambda items: asked.append(server.clock()) or join(items))
+    server.advance(16.0)
+    assert len(asked) <= 13
+    server.manager.items.modify(one.items[0], replace(one.items[0].settings, filter=DataFilter()))
+    one.client.publish()
+    server.advance(3.2)
+    assert one.shares
+
+
 def test_a_layout_ends_with_the_last_that_shares_it(server, tags, listeners):
     sharing = server.manager.items.sampler.sharing
     assert len(sharing._shared) == 1
