@@ -188,8 +188,7 @@ class CommandService:
             self._failed("audit_unavailable", route.tag_name, stored_text(write), str(error))
             return StatusCodes.BadResourceUnavailable
         self.write_unaudited(one_write(tag, write))
-        if route.effect is not None:
-            route.effect(write.value)
+        route.took(write)
         return StatusCodes.Good
 
     def _refuse(

@@ -22,7 +22,7 @@ class StoredRoute:
     """A stored variable's writes: its tag's name, the limits, and what a write brings about.
 
     `low`/`high` are None for no limit, and hold for every element of an array. `effect` runs with
-    the number that was written, once it is there.
+    the number that was written, once it is there, where one was.
     """
 
     tag_name: str
@@ -35,6 +35,12 @@ class StoredRoute:
         if self.low is None or self.high is None:
             return True
         return all(self.low <= number <= self.high for number in _numbers_of(write))
+
+    def took(self, write: StoredValue) -> None:
+        """Bring about what follows from a write, now that it is there."""
+        numbers = _numbers_of(write)
+        if self.effect is not None and numbers:
+            self.effect(numbers[0])
 
     @property
     def allowed(self) -> str:

@@ -137,7 +137,7 @@ def _route(variable: VariablePlan, raise_event: Raise) -> StoredRoute:
         return StoredRoute(variable.tag, *(limits or (None, None)))
 
     def tell(number: float) -> None:
-        if number >= 1:  # not NaN, which stands for no value
+        if number >= 1:  # 0 raises none
             raise_event(message, int(number))
 
     return StoredRoute(variable.tag, *(limits or EVENT_SEVERITIES), tell)

@@ -42,6 +42,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 OBSERVER = Subject("eve", frozenset({"Observer"}))
 
 
+class EventQueue(asyncio.Queue[Any]):
+    """asyncua's handler: what comes is taken out with `get`."""
+
+    def event_notification(self, event: Any) -> None:
+        self.put_nowait(event)
+
+
 def node(client: Client, key: str) -> object:
     return client.get_node(f"ns=2;s={key}")
 
@@ -145,6 +152,22 @@ async def test_no_event_is_raised_for_no_value(client: Client, gateway: Gateway)
     )
     await alarm.write_value(0, ua.VariantType.UInt16)
     assert gateway.read("skid.Skid.Alarm").value == 0
+
+
+# A whole number of 64 bits is no Double, and is kept apart from other numbers.
+async def test_an_event_is_raised_by_a_number_of_any_type(serving: Any, tmp_path: Path) -> None:
+    skid = """
+variables:
+  Skid.Wide: {type: Int64, writable: true, raises_event: wide}
+  Skid.Small: {type: Byte, writable: true, raises_event: small}
+"""
+    async with serving(skid, tmp_path) as gateway, Client(gateway.endpoint_url) as client:
+        subscription = await client.create_subscription(50, queue := EventQueue())
+        await subscription.subscribe_events()
+        for key, severity in (("Wide", 700), ("Small", 200)):
+            await gateway.write(f"skid.Skid.{key}", severity)
+            event = await asyncio.wait_for(queue.get(), 10)
+            assert (event.Severity, event.Message.Text) == (severity, key.lower())
 
 
 async def test_a_historized_variable_says_so(client: Client) -> None:
