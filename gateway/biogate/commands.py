@@ -116,11 +116,6 @@ class CommandService:
             await self._records.refusal(entry, refused)
             return refused
         assert not isinstance(value, UnfitValue)  # that is refused above
-        try:
-            await self._records.intention(entry)
-        except AuditUnavailableError as error:
-            self._failed("audit_unavailable", route.tag_name, value, str(error))
-            return StatusCodes.BadResourceUnavailable
         return await self._finish(self._perform(route, entry, value))
 
     async def write_stored(
@@ -166,13 +161,21 @@ class CommandService:
         await asyncio.gather(*self._running)
 
     async def _finish(self, work: Coroutine[Any, Any, int]) -> int:
-        """Shielded: once recorded, a write runs to its end even if who asked for it has gone."""
+        """Shielded: a write runs to its end even if who asked for it has gone.
+
+        For its record may be stored by then, or be on its way.
+        """
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
     async def _perform(self, route: WriteRoute, entry: AuditRecord, value: float | str) -> int:
+        try:
+            await self._records.intention(entry)
+        except AuditUnavailableError as error:
+            self._failed("audit_unavailable", route.tag_name, value, str(error))
+            return StatusCodes.BadResourceUnavailable
         result = await route.writer.write(route.signal.index, value)
         await self._records.outcome(entry, result.status)
         self._count(route, value, result)

@@ -41,6 +41,7 @@ class Journal:
     fails: bool = False
     device: WriteResult = field(default_factory=lambda: WriteResult(status.GOOD, 800.0))
     gate: asyncio.Event | None = None
+    disk: asyncio.Event | None = None
     recorded: asyncio.Event = field(default_factory=asyncio.Event)
     stored: list[StoredWrites] = field(default_factory=list)
 
@@ -53,6 +54,8 @@ class Journal:
             raise AuditUnavailableError("disk full")
         self.events.append((record.event, record.user, record.old, record.new, record.outcome))
         self.recorded.set()
+        if self.disk:
+            await self.disk.wait()
         return len(self.events)
 
     async def write(self, signal: int, value: float | str) -> WriteResult:
@@ -163,6 +166,21 @@ async def test_a_client_that_goes_away_does_not_leave_a_write_without_an_outcome
     journal.gate.set()
     with pytest.raises(asyncio.CancelledError):
         await asked
+    await service.drain()
+    assert [event[0] for event in journal.events] == ["write", "device", "write-outcome"]
+
+
+# What waits to be stored is stored whether or not anybody still waits for it.
+async def test_nor_does_one_that_goes_away_while_the_record_is_being_stored(
+    service: CommandService, journal: Journal
+) -> None:
+    journal.disk = asyncio.Event()
+    asked = asyncio.create_task(service.write(OPERATOR, 7, "n", 800.0))
+    await journal.recorded.wait()
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    journal.disk.set()
     await service.drain()
     assert [event[0] for event in journal.events] == ["write", "device", "write-outcome"]
 

@@ -153,6 +153,9 @@ class DeclaredMethods:
         entry = self._entry(plan, call)
         try:
             await self.records.intention(entry)
+        except asyncio.CancelledError:  # it is recorded all the same
+            await asyncio.shield(self.records.outcome(entry, StatusCodes.BadShutdown))
+            raise
         except AuditUnavailableError as error:
             self.counters["audit_unavailable"] += 1
             _log.error("a call was refused: %s", error, extra={"method": plan.name})

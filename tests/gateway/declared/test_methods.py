@@ -7,12 +7,20 @@ import importlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from asyncua import Client, ua
 
 from biogate import Gateway
+from biogate.declared.methods import DeclaredMethods
+from biogate.opcua.space.methods import MethodCall
+from biogate.records import Records
+from biogate.site import plan_site
+from biogate_security.audit import AuditRecord
 from biogate_security.audit_file import query_file
+from biogate_security.policy import Subject
+from biogate_security.role_policy import RolePolicy
 
 SKID = """
 methods:
@@ -196,3 +204,35 @@ async def test_a_function_that_takes_its_time_keeps_no_login_waiting(
         finally:
             functions.RELEASE.set()
         assert await under_way is None
+
+
+class SlowAudit:
+    """Stores what it is given when `disk` is there, whoever still waits for it."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, int]] = []
+        self.waiting, self.disk = asyncio.Event(), asyncio.Event()
+
+    async def record(self, record: AuditRecord) -> int:
+        self.records.append((record.event, record.outcome))
+        self.waiting.set()
+        await self.disk.wait()
+        return len(self.records)
+
+
+async def test_a_call_cut_off_while_its_record_is_being_stored_has_an_outcome(site_of: Any) -> None:
+    site = site_of('methods: {One: {outputs: {one: {type: Int32, expression: "1"}}}}')
+    audit, space = SlowAudit(), Mock()
+    methods = DeclaredMethods(RolePolicy("operate"), Records(audit, lambda: 0))
+    methods.bind(space, 2, plan_site(site).sections[0].methods)
+    _, method, handler = space.methods.bind.call_args.args
+    context = Mock(subject=Subject(None, frozenset({"Anonymous"})))
+    context.request_header.AuditEntryId = None
+    asked = asyncio.create_task(handler(MethodCall(context, method, method, [])))
+    await audit.waiting.wait()
+    asked.cancel()
+    audit.disk.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    methods.close()
+    assert audit.records == [("call", S.Good), ("call-outcome", S.BadShutdown)]
