@@ -7,14 +7,14 @@ raises turns its tag Bad_InternalError, with one log line until it works again.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from biogate.declared.routes import plain_value
-from biogate.tags import JournalBatch, TagInfo, TagTable, TagValue
+from biogate.tags import Drained, TagInfo, TagTable, TagValue
 from biogate_adapters import status
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class _Computed:
 
 @dataclass(slots=True)
 class ComputedTags:
-    """All computed tags of a gateway; `update` is fed with every journal batch, in order."""
+    """All computed tags of a gateway; `update` is fed with all that the journal has, in order."""
 
     table: TagTable
     _by_input: dict[int, list[_Computed]] = field(default_factory=dict)
@@ -53,14 +53,20 @@ class ComputedTags:
         self._evaluate(computed, max(v.server_time for v in self._values(computed)))
         return computed.tag
 
-    def update(self, batches: Sequence[JournalBatch]) -> None:
-        """Evaluate, once each, the computed tags of which an input changed in `batches`."""
+    def update(self, drained: Drained) -> None:
+        """Evaluate, once each, the computed tags of which an input changed.
+
+        All of them where rows were lost: nobody knows whose inputs were among these.
+        """
         changed: dict[int, _Computed] = {}
-        for batch in batches:
-            for source in self._by_input.keys() & set(batch.index.tolist()):
-                changed.update((c.tag, c) for c in self._by_input[source])
+        for source in self._by_input if drained.lost_rows else self._sources(drained):
+            changed.update((c.tag, c) for c in self._by_input[source])
         for computed in changed.values():
-            self._evaluate(computed, batches[-1].server_time)
+            self._evaluate(computed, drained.batches[-1].server_time)
+
+    def _sources(self, drained: Drained) -> Iterator[int]:
+        for batch in drained.batches:
+            yield from self._by_input.keys() & set(batch.index.tolist())
 
     def _values(self, computed: _Computed) -> list[TagValue]:
         values = (self.table.read(name) for name in computed.inputs)

@@ -255,7 +255,7 @@ class Gateway:
             while True:
                 await cursor.wait()
                 try:
-                    self._computed.update(cursor.read().batches)
+                    self._computed.update(cursor.read())
                 except Exception:  # noqa: BLE001  a defect must not end all computed tags
                     _log.exception("computed tags were not updated")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from biogate.computed import ComputedTags
-from biogate.tags import Cursor, TagInfo, TagTable
+from biogate.tags import Cursor, Journal, TagInfo, TagTable
 from biogate_adapters import status
 
 Put = Callable[..., None]
@@ -42,7 +42,7 @@ def put(table: TagTable, computed: ComputedTags, cursor: Cursor) -> Put:
         table.apply(row, np.array([value]), np.array([code], np.uint32),
                     np.array([source_time]), 99)  # fmt: skip
         while cursor.pending_rows:
-            computed.update(cursor.read().batches)
+            computed.update(cursor.read())
 
     return put
 
@@ -98,6 +98,18 @@ def test_computed_tags_may_build_on_each_other(
     computed.add(TagInfo("label", "String"), lambda t: f"{t:g} l/h", ["twice"])
     put("flow", 3.0)
     assert table.read("label").value == "6 l/h"
+
+
+def test_no_change_is_missed_that_the_journal_does_not_keep() -> None:
+    table = TagTable(Journal(capacity_rows=4))
+    flow, noise = table.add(TagInfo("flow")), table.add(TagInfo("noise"))
+    computed, cursor = ComputedTags(table), table.journal.cursor()
+    computed.add(TagInfo("double"), lambda f: 2 * f, ["flow"])
+    for tag in (flow, *[noise] * 6):
+        table.apply(np.array([tag], np.int32), np.array([3.0]), np.array([status.GOOD], np.uint32),
+                    np.array([10]), 99)  # fmt: skip
+    computed.update(cursor.read())
+    assert table.read("double").value == 6.0
 
 
 def test_an_unknown_input_and_no_input_are_refused(table: TagTable, computed: ComputedTags) -> None:
