@@ -29,6 +29,7 @@ from biogate.opcua.subscriptions.rings import OVERFLOW, RingStore, Samples, Slot
 MAX_BATCHES = 64
 MAX_ROWS_PER_ITEM = 8
 _ROWS_ANYWAY = 1024
+_PUSHED_TOGETHER = 4096
 
 
 class Batch(NamedTuple):
@@ -80,8 +81,9 @@ class _Pending:
 class Layout:
     """The log of one layout. `append` takes what the templates' filters let pass."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: Columns, store: RingStore) -> None:
         self.columns = columns
+        self._store = store
         self.feeds: set[Feed] = set()
         self.end = 0
         self._first = 0
@@ -98,12 +100,23 @@ class Layout:
         self._rows += len(rows)
         self.end += 1
         self._forget(min((feed.place for feed in self.feeds), default=self.end))
-        if len(self._log) > MAX_BATCHES or self._rows > self._max_rows:
-            last = self._first + (len(self._log) + 1) // 2
-            for feed in self.feeds:
-                if feed.place < last:
-                    feed.queue()
-            self._forget(last)
+        while len(self._log) > MAX_BATCHES or self._rows > self._max_rows:
+            self._queue_oldest()
+
+    def _queue_oldest(self) -> None:
+        """Push the oldest batch into the queues of those that stand before it, many at once:
+        there may be hundreds that do not come along."""
+        rows, samples = self._log[0]
+        behind = [feed for feed in self.feeds if feed.place == self._first]
+        together = max(1, _PUSHED_TOGETHER // len(rows))
+        for first in range(0, len(behind), together):
+            some = behind[first : first + together]
+            slots = np.concatenate([feed.slots[rows] for feed in some])
+            self._store.push(slots, samples.rows(np.tile(np.arange(len(rows)), len(some))))
+        for feed in behind:
+            feed.place += 1
+            feed.has_queued = True
+        self._forget(self._first + 1)
 
     def _forget(self, place: int) -> None:
         while self._first < place:

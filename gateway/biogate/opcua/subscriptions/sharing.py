@@ -85,7 +85,8 @@ class Sharing:
 
     def _begin(self, slots: Slots, intervals: NDArray[np.float64]) -> _Shared:
         (tags,) = self._store.columns(slots, "tag")
-        layout = Layout(Columns(*self._store.columns(slots, *_LAYOUT_COLUMNS)))
+        columns = Columns(*self._store.columns(slots, *_LAYOUT_COLUMNS))
+        layout = Layout(columns, self._store)
         templates = self._store.add_templates(slots, layout.append)
         places = [
             _Place(interval_ms, np.flatnonzero(intervals == interval_ms))

@@ -153,6 +153,19 @@ def test_the_log_of_a_layout_stays_short_whoever_does_not_come_along(server, tag
     assert len(log) <= 1
 
 
+def test_those_who_do_not_come_along_cost_no_more_than_one(server, tags, listeners, monkeypatch):
+    store, pushes = server.manager.items._store, []
+    push = store.push
+    monkeypatch.setattr(
+        store, "push", lambda slots, *rest: pushes.append(slots) or push(slots, *rest)
+    )
+    for value in range(3 * MAX_BATCHES):
+        server.update((tags[0], float(value + 1)))
+        server.manager.items.sampler.sample_changes()
+        assert len(pushes) <= value
+    assert {len(slots) for slots in pushes} == {len(listeners)}
+
+
 def test_whoever_changes_an_item_goes_on_alone_and_comes_back(server, tags, listeners):
     one, other = listeners[:2]
     server.update((tags[0], 1.0))
