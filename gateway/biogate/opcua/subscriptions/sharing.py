@@ -15,6 +15,10 @@ from biogate.opcua.subscriptions.members import Members
 from biogate.opcua.subscriptions.monitored_item import MonitoredItem
 from biogate.opcua.subscriptions.rings import RingStore, Slots
 
+MAX_LAYOUTS = 32
+"""Each costs some microseconds per change; where there are more, too few Subscriptions are alike
+for that to be worth it."""
+
 _KEY_COLUMNS = ("tag", "wire", "timestamps", "trigger", "capacity", "discard_oldest")
 _LAYOUT_COLUMNS = ("wire", "timestamps", "capacity", "discard_oldest")
 
@@ -67,6 +71,8 @@ class Sharing:
         key = self._key(slots, intervals)
         shared = self._shared.get(key)
         if shared is None:
+            if len(self._shared) >= MAX_LAYOUTS:
+                return None
             shared = self._shared[key] = self._begin(slots, intervals)
         elif not self._store.filter_alike(slots, shared.templates):
             return None

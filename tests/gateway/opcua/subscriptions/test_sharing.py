@@ -16,6 +16,7 @@ from biogate.opcua.subscriptions.filters import DataFilter
 from biogate.opcua.subscriptions.layout import MAX_BATCHES
 from biogate.opcua.subscriptions.monitored_item import NumberSource, ObjectSource
 from biogate.opcua.subscriptions.rings import OVERFLOW
+from biogate.opcua.subscriptions.sharing import MAX_LAYOUTS
 from biogate_adapters import status
 
 FLOAT, DOUBLE = 10, 11
@@ -196,6 +197,20 @@ def test_items_that_can_share_nothing_are_asked_ever_less_often(server, tags, mo
     one.client.publish()
     server.advance(3.2)
     assert one.shares
+
+
+def test_there_are_only_so_many_layouts(server, tags):
+    """The others are sampled together, each queue for itself."""
+    listeners = [Listener(server) for _ in range(MAX_LAYOUTS + 2)]
+    for number, one in enumerate(listeners):
+        one.monitor(tags[0], queue_size=2 + number)
+    settled(server, listeners)
+    assert sum(one.shares for one in listeners) == MAX_LAYOUTS
+    server.update((tags[0], 1.0))
+    for one in listeners:
+        one.client.publish()
+    server.advance(0.1)
+    assert [one.numbers() for one in listeners] == [[1.0]] * len(listeners)
 
 
 def test_a_layout_ends_with_the_last_that_shares_it(server, tags, listeners):
