@@ -5,6 +5,7 @@ Two clients do the same. The requests of one have an AuditEntryId, which no lane
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from biogate.opcua.codec import encode_message
 from biogate.opcua.lanes.publish import PublishLane
+from biogate.opcua.subscriptions import manager
 
 S = ua.StatusCodes
 
@@ -95,6 +97,8 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         return answer
 
     monkeypatch.setattr(PublishLane, "__call__", watched)
+    # However slow the machine is: two clients are compared that are served in the same tick.
+    monkeypatch.setattr(manager, "SLICE_S", math.inf)
     return taken
 
 
