@@ -209,7 +209,8 @@ def _why(error: OSError, host: str, port: int) -> str:
         )
     if error.errno == errno.EACCES:
         return f"cannot listen on {where}: no permission for port {port}; choose one above 1023"
-    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+    # asyncio of Python 3.13 skips such addresses, and has no errno when none is left.
+    if error.errno in (errno.EADDRNOTAVAIL, None) or isinstance(error, socket.gaierror):
         return (
             f"cannot listen on {where}: {host} is no address of this machine; set `opcua.host` in"
             " the site file (0.0.0.0 is every network)"
