@@ -15,7 +15,8 @@ class AuditRecord:
     """One action as it is recorded (ALCOA+: who, what, when, why). Times are FILETIME ticks.
 
     `old` and `new` are the values as text with full precision; `outcome` is a StatusCode.
-    `event` is "write", "write-outcome", "call", "session-activated" and so on.
+    `event` is "write", "write-outcome", "call", "session-activated" and so on. `meaning` is that
+    of an electronic signature (21 CFR 11.50), `second_user` who approved as the second person.
     """
 
     event: str
@@ -36,6 +37,11 @@ class AuditRecord:
     rule: str = ""
     reason: str = ""
     client_audit_entry_id: str = ""
+    authentication: str = ""
+    conduit: str = ""
+    batch_id: str = ""
+    meaning: str = ""
+    second_user: str = ""
 
 
 class AuditSink(Protocol):

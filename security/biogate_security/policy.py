@@ -21,7 +21,11 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Who asks: an authenticated user on a channel. Roles are Part 18 well-known role names."""
+    """Who asks: an authenticated user on a channel. Roles are Part 18 well-known role names.
+
+    `authentication` is the kind of user token (Part 4, 7.40): Anonymous, UserName, Certificate or
+    IssuedToken; `zone` the security zone that the session belongs to, "" on a site without zones.
+    """
 
     user: str | None
     roles: frozenset[str]
@@ -32,17 +36,39 @@ class Subject:
     security_policy_uri: str = ""
     security_mode: str = "None"
     zone: str = ""
+    authentication: str = "Anonymous"
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What the action is on: a node, and the device signal behind it where there is one."""
+    """What the action is on: a node, and the device signal behind it where there is one.
+
+    `zone` is the security zone that the node belongs to, "" for what every zone has (types, the
+    Server object). `part` says what it is in the site file's words, levels joined by "/":
+    unit/function/role, device/signal, section/variable; "" where there is none.
+    """
 
     node_id: str
     attribute: str = "Value"
     tag: str = ""
     device: str = ""
     is_setpoint: bool = False
+    zone: str = ""
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLimits:
+    """What a permitted write must keep besides the variable's own limits; None is no limit.
+
+    `low`, `high` and `max_step` (from the present value) are in the variable's unit, `per_minute`
+    counts the writes that cross the conduit.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    max_step: float | None = None
+    per_minute: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +76,18 @@ class Decision:
     """Allow or deny, why, and which rule decided (for the audit record and `explain`).
 
     `audited` is False only where the site declared a variable without a device unaudited.
+    `conduit` is the conduit that the action crosses, "" within a zone. `until` (FILETIME ticks):
+    from then on it must be decided again, since a time window opens or closes. `limits` bound
+    what may be written.
     """
 
     allow: bool
     reason: str
     rule: str = field(default="")
     audited: bool = True
+    conduit: str = ""
+    until: int | None = None
+    limits: WriteLimits | None = None
 
 
 class Policy(Protocol):
