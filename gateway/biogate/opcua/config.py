@@ -14,6 +14,7 @@ class Limits:
     """
 
     max_connections: int = 200
+    max_unused_connections_per_host: int = 50
     max_sessions: int = 100
     max_sessions_per_channel: int = 20
     max_unactivated_sessions_per_channel: int = 5
@@ -63,7 +64,11 @@ class FrontEndConfig:
     `port` 0 takes a free one; `hostname` is what endpoint URLs show (default: `host`).
     `security` holds policy names of `transport.policies`, such as "None" and "Basic256Sha256";
     every policy but None is offered with each of `modes`. `diagnostics` shows ServerDiagnostics.
+    `listen` False opens no port: clients are reached at `reverse_connect` (`opc.tcp://host:port`
+    each) only.
     `tick_interval_ms` is how soon timers notice what was set up while they slept.
+    `user_certificates`: users may log in with a certificate on secured channels. `issued_tokens`:
+    the IssuerEndpointUrl (Part 6, 6.5) of the JWTs that are accepted; None: none are.
     """
 
     application_uri: str
@@ -77,6 +82,10 @@ class FrontEndConfig:
     security: tuple[str, ...] = ("None", "Basic256Sha256")
     modes: tuple[str, ...] = ("Sign", "SignAndEncrypt")
     anonymous: bool = True
+    user_certificates: bool = False
+    issued_tokens: str | None = None
     diagnostics: bool = True
+    listen: bool = True
+    reverse_connect: tuple[str, ...] = ()
     tick_interval_ms: float = 50.0
     limits: Limits = field(default_factory=Limits)

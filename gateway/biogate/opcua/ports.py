@@ -161,7 +161,11 @@ class HistoryReader(Protocol):
 
 
 class Identity(Protocol):
-    """Who an authenticator found a user to be. `roles` are Part 18 role names."""
+    """Who an authenticator found a user to be. `roles` are Part 18 role names.
+
+    `authentication` is the kind of user token; `must_change_password`: the session may do nothing
+    else (Part 18, 5.2.8); `until` (FILETIME ticks): the session ends then, None: it need not.
+    """
 
     @property
     def user(self) -> str: ...
@@ -169,12 +173,100 @@ class Identity(Protocol):
     @property
     def roles(self) -> frozenset[str]: ...
 
+    @property
+    def authentication(self) -> str: ...
+
+    @property
+    def must_change_password(self) -> bool: ...
+
+    @property
+    def until(self) -> int | None: ...
+
 
 class Authenticator(Protocol):
-    """Checks user names and passwords; takes the same time for an unknown user."""
+    """Judges who a user is, counts and logs what it refuses. `source` is the peer's address."""
 
     async def authenticate(self, name: str, password: str, source: str = "") -> Identity | None:
-        """The identity, or None for any reason to refuse. `source` is the peer's host address."""
+        """The identity, or None for any reason to refuse; takes the same time for an unknown
+        user."""
+        ...
+
+    async def authenticate_certificate(self, chain_der: bytes, source: str = "") -> Identity | int:
+        """The identity of a user certificate whose private key its sender has proven to have.
+
+        Or the StatusCode that the client may be told.
+        """
+        ...
+
+    async def authenticate_token(self, token: bytes, source: str = "") -> Identity | None:
+        """The identity of an issued token (a JWT), or None for any reason to refuse."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordRules:
+    """What passwords are asked for (Part 18, 5.2.2 to 5.2.4), in characters.
+
+    `options` is a PasswordOptionsMask; `restrictions` a sentence for people.
+    """
+
+    minimum_length: int
+    maximum_length: int
+    options: int
+    restrictions: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """An account as UserManagement shows it; `configuration` is a UserConfigurationMask."""
+
+    name: str
+    configuration: int
+    description: str
+
+
+class AccountsAdmin(Protocol):
+    """The accounts, for those who may manage them (Part 18, 4 and 5).
+
+    Each change is judged again by the policy that stands behind the port, and recorded before it
+    happens; the answer is the StatusCode that the client gets. The front end has checked the role
+    and the channel.
+    """
+
+    @property
+    def password_rules(self) -> PasswordRules: ...
+
+    @property
+    def accounts(self) -> Sequence[AccountView]: ...
+
+    @property
+    def identities(self) -> Mapping[str, Sequence[tuple[int, str]]]:
+        """Role → IdentityCriteriaType and criteria of its mapping rules (Part 18, 4.4.3)."""
+        ...
+
+    async def add_user(
+        self, subject: Subject, name: str, password: str, configuration: int, description: str
+    ) -> int: ...
+
+    async def modify_user(
+        self,
+        subject: Subject,
+        name: str,
+        password: str | None,
+        configuration: int | None,
+        description: str | None,
+    ) -> int:
+        """None leaves as it is."""
+        ...
+
+    async def remove_user(self, subject: Subject, name: str) -> int: ...
+
+    async def change_password(self, subject: Subject, old: str, new: str) -> int:
+        """The subject's own password; `old` counts as a login of its own."""
+        ...
+
+    async def change_role(self, subject: Subject, role: str, user: str, *, assign: bool) -> int:
+        """Assign a role to a user, or take it away (AddIdentity, RemoveIdentity)."""
         ...
 
 
