@@ -182,6 +182,7 @@ class Gateway:
             policy=policy,
             authenticator=storage.users,
             pki=storage.pki,
+            audit=storage.audit,
         )
         for tag, route in self._declared.routes(partial(_raise_event, front_end.events)):
             commands.add_stored(tag, route)
@@ -215,6 +216,8 @@ class Gateway:
             modes=opcua.security_modes,
             anonymous=opcua.anonymous != "none",
             diagnostics=opcua.diagnostics,
+            listen=opcua.listen,
+            reverse_connect=opcua.reverse_connect,
         )
 
     def _add_routes(self, commands: CommandService) -> None:

@@ -14,7 +14,15 @@ from biogate.opcua.lanes.browse import browse
 from biogate.opcua.lanes.publish import PublishLane
 from biogate.opcua.lanes.read import read
 from biogate.opcua.lanes.write import write as write_lane
-from biogate.opcua.ports import Authenticator, CommandPort, HistoryReader, Identity, Pki, TagReader
+from biogate.opcua.ports import (
+    AuditPort,
+    Authenticator,
+    CommandPort,
+    HistoryReader,
+    Identity,
+    Pki,
+    TagReader,
+)
 from biogate.opcua.request_queue import RequestQueue
 from biogate.opcua.server import Dispatcher
 from biogate.opcua.server_diagnostics import ServerDiagnostics
@@ -36,6 +44,7 @@ from biogate_adapters.filetime import now_ticks
 from biogate_security.policy import Policy
 
 __all__ = [
+    "AuditPort",
     "Authenticator",
     "CommandPort",
     "FrontEnd",
@@ -66,7 +75,8 @@ class FrontEnd:
     """One OPC UA server endpoint over an address space and a tag table.
 
     `clock` is monotonic seconds, `wall_clock` FILETIME ticks. `events` takes in what clients that
-    subscribe to events shall hear. Raises ValueError for a policy or mode that is unknown.
+    subscribe to events shall hear. Without `audit` the front end records nothing itself. Raises
+    ValueError for a policy or mode that is unknown.
     """
 
     def __init__(
@@ -80,6 +90,7 @@ class FrontEnd:
         pki: Pki,
         *,
         history_reader: HistoryReader | None = None,
+        audit: AuditPort | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
@@ -104,6 +115,7 @@ class FrontEnd:
             service_sets=[self.subscriptions],
             events=self.events,
             history=history_reader,
+            audit=audit,
         )
         self.dispatcher = Dispatcher(
             self.context,

@@ -6,14 +6,17 @@ The front end imports none of their implementations: it may run in a process of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from biogate_security.audit import AuditRecord
+from biogate_security.pki_update import OwnUpdate, PkiChange, PkiUpdate
 from biogate_security.policy import Subject
+from biogate_security.trust_content import Group, TrustContent
 
 Snapshot = tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]
 
@@ -78,6 +81,36 @@ class StoredWrites:
     objects: Mapping[int, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the audit trail holds of a write or call, for the audit event that tells of it.
+
+    `number` and `hash` are those of its record; 0 and empty where it could not be stored. `hash`
+    is the record's leaf hash (RFC 6962, 2.1), which `biogate audit show` prints too. `reason` is
+    the one that the user gave, `second_user` who approved.
+    """
+
+    number: int = 0
+    hash: bytes = b""
+    conduit: str = ""
+    batch_id: str = ""
+    reason: str = ""
+    meaning: str = ""
+    second_user: str = ""
+
+
+OnRecord = Callable[[Receipt], None]
+"""Is told, before the command port answers, what the audit trail holds of a command."""
+
+
+class AuditPort(Protocol):
+    """Where the front end's own doings are recorded: channels, sessions, certificates."""
+
+    async def record(self, record: AuditRecord) -> int:
+        """Store durably; the record's number. Raises AuditUnavailableError."""
+        ...
+
+
 class CommandPort(Protocol):
     """Where writes and calls leave the front end: policy, limits, audit record, device."""
 
@@ -89,6 +122,7 @@ class CommandPort(Protocol):
         value: float | str | UnfitValue,
         *,
         client_audit_entry_id: str = "",
+        on_record: OnRecord | None = None,
     ) -> int:
         """Write a set-point; the StatusCode that the client gets.
 
@@ -105,6 +139,7 @@ class CommandPort(Protocol):
         write: StoredValue | UnfitValue,
         *,
         client_audit_entry_id: str = "",
+        on_record: OnRecord | None = None,
     ) -> int:
         """Write a stored Variable, by the same rules; the StatusCode that the client gets."""
         ...
@@ -281,4 +316,57 @@ class Pki(Protocol):
 
     def validate(self, der: bytes, application_uri: str | None = None) -> int:
         """StatusCode of a certificate by Part 4, 6.1.3; checks the URI too where one is given."""
+        ...
+
+
+class PkiAdmin(Protocol):
+    """The PKI of this front end, for those who may administer it (Part 12, 7.8 to 7.10).
+
+    In a zone's process it is that zone's own: its key does not leave it. All but `poll` may be
+    called in a thread, one at a time. What is refused raises PkiUpdateError with the StatusCode;
+    nothing has an effect before `commit`.
+    """
+
+    def trust_list(self, group: Group) -> TrustContent:
+        """The trust list as it is now. Raises OSError."""
+        ...
+
+    def last_update(self, group: Group) -> int:
+        """When the trust list changed last, in FILETIME ticks."""
+        ...
+
+    def rejected_certificates(self) -> Sequence[bytes]:
+        """The DER of certificates that were refused, newest first. Raises OSError."""
+        ...
+
+    def signing_request(self, subject: str, *, new_key: bool, nonce: bytes) -> bytes:
+        """A PKCS #10 request in DER for the own key, or for a new one that is kept until its
+        certificate comes; `subject` is "" for the present one."""
+        ...
+
+    def check_certificate(
+        self, certificate: bytes, issuers: Sequence[bytes], key_format: str, key: bytes
+    ) -> OwnUpdate:
+        """What a new own certificate would change, once everything about it has been checked."""
+        ...
+
+    def check_trust_list(self, group: Group, content: TrustContent) -> None:
+        """Check every certificate and revocation list of a trust list that shall replace one."""
+        ...
+
+    def check_trusted(self, group: Group, certificate: bytes) -> TrustContent:
+        """The trust list with one more trusted certificate, which has been checked."""
+        ...
+
+    def without(self, group: Group, thumbprint: str, *, trusted: bool) -> TrustContent:
+        """The trust list without a trusted certificate, or without one of its issuers."""
+        ...
+
+    def commit(self, update: PkiUpdate) -> None:
+        """Let all of it take effect, or none. Raises PkiUpdateError or OSError."""
+        ...
+
+    def poll(self) -> Sequence[PkiChange]:
+        """What changed since the last time, by whatever hand; a new own certificate is now in
+        use. Never raises: what cannot be read is logged, and what was known stays."""
         ...

@@ -39,7 +39,14 @@ if TYPE_CHECKING:
     from biogate.opcua.events import EventHub
     from biogate.opcua.lanes.browse import BrowsePlan
     from biogate.opcua.lanes.read_plan import ReadPlan
-    from biogate.opcua.ports import Authenticator, CommandPort, HistoryReader, Pki, TagReader
+    from biogate.opcua.ports import (
+        AuditPort,
+        Authenticator,
+        CommandPort,
+        HistoryReader,
+        Pki,
+        TagReader,
+    )
     from biogate.opcua.request_queue import RequestQueue
     from biogate.opcua.session import Session, SessionManager, SessionUser
     from biogate.opcua.space.address_space import AddressSpace
@@ -172,6 +179,7 @@ class ServerContext:
     events: EventHub
     statistics: ServerStatistics = field(default_factory=ServerStatistics)
     history: HistoryReader | None = None
+    audit: AuditPort | None = None
     turns: Turns = field(default_factory=Turns)
     results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))
     refusal_lines: LogBudget = field(default_factory=LogBudget)
