@@ -1,0 +1,1 @@
+"""The audit store: segments, Merkle tree, signed checkpoints, verification, retention, export."""
