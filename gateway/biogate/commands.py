@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from biogate.declared.routes import StoredRoute, one_write, stored_text
-from biogate.opcua.ports import StoredValue, StoredWrites, UnfitValue
+from biogate.opcua.ports import OnRecord, StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.stack import StatusCodes, status_name
-from biogate.records import Records
+from biogate.records import LeafHash, Records
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_adapters.filetime import TICKS_PER_SECOND, now_ticks
 from biogate_adapters.status import is_bad
@@ -62,10 +62,15 @@ class CommandService:
         read_text: Callable[[int], str],
         store: Callable[[StoredWrites], None],
         clock: Callable[[], int] = now_ticks,
+        leaf_hash: LeafHash | None = None,
+        batch_id_of: Callable[[str], str] = lambda _tag: "",
     ) -> None:
-        """`read_text` gives a tag's present value for records, `store` sets stored values."""
+        """`read_text` gives a tag's present value for records, `store` sets stored values.
+
+        `leaf_hash` and `batch_id_of` are those of `Records`.
+        """
         self._policy = policy
-        self._records = Records(audit, clock)
+        self._records = Records(audit, clock, leaf_hash=leaf_hash, batch_id_of=batch_id_of)
         self._read_text = read_text
         self._store = store
         self._clock = clock
@@ -91,6 +96,7 @@ class CommandService:
         value: float | str | UnfitValue,
         *,
         client_audit_entry_id: str = "",
+        on_record: OnRecord | None = None,
     ) -> int:
         """Write `value` to the device behind `tag` and return the StatusCode for the client.
 
@@ -113,10 +119,10 @@ class CommandService:
         )
         refused = self._refuse(decision, route, value)
         if refused is not None:
-            await self._records.refusal(entry, refused)
+            await self._records.refusal(entry, refused, on_record)
             return refused
         assert not isinstance(value, UnfitValue)  # that is refused above
-        return await self._finish(self._perform(route, entry, value))
+        return await self._finish(self._perform(route, entry, value, on_record))
 
     async def write_stored(
         self,
@@ -126,6 +132,7 @@ class CommandService:
         write: StoredValue | UnfitValue,
         *,
         client_audit_entry_id: str = "",
+        on_record: OnRecord | None = None,
     ) -> int:
         """Set a variable without a device and return the StatusCode for the client.
 
@@ -145,11 +152,11 @@ class CommandService:
         )
         refused = self._refuse_stored(decision, route, write)
         if refused is not None:
-            await self._records.refusal(entry, refused)
+            await self._records.refusal(entry, refused, on_record)
             return refused
         assert not isinstance(write, UnfitValue)  # that is refused above
         record = entry if decision.audited else None
-        return await self._finish(self._store_one(tag, route, record, write))
+        return await self._finish(self._store_one(tag, route, record, write, on_record))
 
     def write_unaudited(self, writes: StoredWrites) -> None:
         """Set variables without a device that are declared unaudited, all in one go."""
@@ -159,6 +166,7 @@ class CommandService:
     async def drain(self) -> None:
         """Wait until the writes under way have their recorded outcome."""
         await asyncio.gather(*self._running)
+        await self._records.close()
 
     async def _finish(self, work: Coroutine[Any, Any, int]) -> int:
         """Shielded: a write runs to its end even if who asked for it has gone.
@@ -170,9 +178,15 @@ class CommandService:
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
 
-    async def _perform(self, route: WriteRoute, entry: AuditRecord, value: float | str) -> int:
+    async def _perform(
+        self,
+        route: WriteRoute,
+        entry: AuditRecord,
+        value: float | str,
+        on_record: OnRecord | None,
+    ) -> int:
         try:
-            await self._records.intention(entry)
+            await self._records.intention(entry, on_record)
         except AuditUnavailableError as error:
             self._failed("audit_unavailable", route.tag_name, value, str(error))
             return StatusCodes.BadResourceUnavailable
@@ -182,11 +196,16 @@ class CommandService:
         return result.status
 
     async def _store_one(
-        self, tag: int, route: StoredRoute, entry: AuditRecord | None, write: StoredValue
+        self,
+        tag: int,
+        route: StoredRoute,
+        entry: AuditRecord | None,
+        write: StoredValue,
+        on_record: OnRecord | None,
     ) -> int:
         try:
             if entry is not None:
-                await self._records.intention(entry)
+                await self._records.intention(entry, on_record)
         except AuditUnavailableError as error:
             self._failed("audit_unavailable", route.tag_name, stored_text(write), str(error))
             return StatusCodes.BadResourceUnavailable

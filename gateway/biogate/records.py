@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from biogate.opcua.ports import OnRecord, Receipt
 from biogate.opcua.stack import status_name
+from biogate_adapters.filetime import TICKS_PER_SECOND
 from biogate_security.audit import AuditRecord, AuditSink, AuditUnavailableError
 from biogate_security.policy import Decision, Resource, Subject
+from biogate_security.record_budget import RecordBudget
 
 _log = logging.getLogger(__name__)
 
+LeafHash = Callable[[int, AuditRecord], bytes]
+"""The leaf hash (RFC 6962, 2.1) of a record that was stored under a number."""
+
 
 class Records:
-    """Writes the records of commands. `clock` is wall time in FILETIME ticks."""
+    """Writes the records of commands. `clock` is wall time in FILETIME ticks.
 
-    def __init__(self, audit: AuditSink, clock: Callable[[], int]) -> None:
+    Refusals are stored whole up to `RecordBudget`'s number for one kind, source and minute, and
+    counted in one record from there on. `leaf_hash` is for receipts, `batch_id_of` names the
+    batch that runs on what has a tag or NodeId.
+    """
+
+    def __init__(
+        self,
+        audit: AuditSink,
+        clock: Callable[[], int],
+        *,
+        leaf_hash: LeafHash | None = None,
+        batch_id_of: Callable[[str], str] = lambda _tag: "",
+    ) -> None:
         self._audit = audit
         self._clock = clock
+        self._leaf_hash = leaf_hash
+        self._batch_id_of = batch_id_of
+        self._budget = RecordBudget()
+        self._flush: asyncio.TimerHandle | None = None
+        self._flushing: set[asyncio.Task[None]] = set()
 
     def entry(
         self, event: str, subject: Subject, resource: Resource, decision: Decision
@@ -39,18 +63,30 @@ class Records:
             attribute=resource.attribute,
             rule=decision.rule,
             reason=decision.reason,
+            authentication=subject.authentication,
+            conduit=decision.conduit,
+            batch_id=self._batch_id_of(resource.tag or resource.node_id),
         )
 
-    async def intention(self, entry: AuditRecord) -> None:
+    async def intention(self, entry: AuditRecord, on_record: OnRecord | None = None) -> None:
         """Store what is about to happen. Raises AuditUnavailableError: then it must not."""
-        await self._audit.record(entry)
+        number = await self._audit.record(entry)
+        self._tell(number, entry, on_record)
 
-    async def refusal(self, entry: AuditRecord, code: int) -> None:
+    async def refusal(
+        self, entry: AuditRecord, code: int, on_record: OnRecord | None = None
+    ) -> None:
         """Store that it did not happen, and the StatusCode that says why."""
+        refused = replace(entry, event=f"{entry.event}-refused", outcome=code)
+        if not self._budget.take(refused, self._now_s()):
+            self._flush_later()
+            return
         try:
-            await self._audit.record(replace(entry, event=f"{entry.event}-refused", outcome=code))
+            number = await self._audit.record(refused)
         except AuditUnavailableError:
             _log.exception("a refused %s could not be recorded", entry.event, extra=_what(entry))
+        else:
+            self._tell(number, refused, on_record)
 
     async def outcome(self, entry: AuditRecord, code: int) -> None:
         """Store what came of it, by its StatusCode."""
@@ -63,6 +99,55 @@ class Records:
                 entry.event,
                 extra={**_what(entry), "outcome": status_name(code)},
             )
+
+    async def close(self) -> None:
+        """Record at once how many refusals were left out so far."""
+        if self._flush is not None:
+            self._flush.cancel()
+        await self._store_left_out(float("inf"))
+        await asyncio.gather(*self._flushing)
+
+    def _tell(self, number: int, entry: AuditRecord, on_record: OnRecord | None) -> None:
+        if on_record is None:
+            return
+        hashed = b"" if self._leaf_hash is None else self._leaf_hash(number, entry)
+        given = entry.reason if entry.meaning else ""
+        on_record(
+            Receipt(
+                number,
+                hashed,
+                entry.conduit,
+                entry.batch_id,
+                given,
+                entry.meaning,
+                entry.second_user,
+            )
+        )
+
+    def _now_s(self) -> float:
+        return self._clock() / TICKS_PER_SECOND
+
+    def _flush_later(self) -> None:
+        if self._flush is not None:
+            return
+        due_s = self._budget.next_due_s
+        if due_s is not None:
+            wait_s = max(0.0, due_s - self._now_s())
+            self._flush = asyncio.get_running_loop().call_later(wait_s, self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flush = None
+        task = asyncio.create_task(self._store_left_out(self._now_s()))
+        self._flushing.add(task)
+        task.add_done_callback(self._flushing.discard)
+
+    async def _store_left_out(self, now_s: float) -> None:
+        for summary in self._budget.due(now_s):
+            try:
+                await self._audit.record(summary)
+            except AuditUnavailableError:
+                _log.exception("refusals could not be recorded", extra=_what(summary))
+        self._flush_later()
 
 
 def _what(entry: AuditRecord) -> dict[str, str]:

@@ -16,6 +16,7 @@ from biogate_adapters import status
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.policy import Action, Decision, Resource, Subject
+from biogate_security.record_budget import IN_FULL
 
 BAD_RESOURCE_UNAVAILABLE = 0x80040000
 BAD_USER_ACCESS_DENIED = 0x801F0000
@@ -44,6 +45,7 @@ class Journal:
     disk: asyncio.Event | None = None
     recorded: asyncio.Event = field(default_factory=asyncio.Event)
     stored: list[StoredWrites] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
     def store(self, writes: StoredWrites) -> None:
         self.stored.append(writes)
@@ -53,6 +55,7 @@ class Journal:
         if self.fails:
             raise AuditUnavailableError("disk full")
         self.events.append((record.event, record.user, record.old, record.new, record.outcome))
+        self.reasons.append(record.reason)
         self.recorded.set()
         if self.disk:
             await self.disk.wait()
@@ -108,14 +111,20 @@ async def test_a_value_out_of_limits_or_not_finite_reaches_no_device(
     assert [event[0] for event in journal.events] == ["write-refused"]
 
 
-async def test_a_flood_of_refused_writes_is_recorded_whole_and_logged_in_part(
+async def test_a_flood_of_refused_writes_is_counted_in_one_record_and_logged_in_part(
     service: CommandService, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A request may hold a thousand writes; the log is not the place to fill the disk by."""
+    """A request may hold a thousand writes; neither log is the place to fill the disk by."""
     for _ in range(500):
         await service.write(ANONYMOUS, 7, "n", "x" * 10_000)
     await service.write(OPERATOR, 7, "n", -1.0)
-    assert (service.counters["denied"], len(journal.events)) == (500, 501)
+    assert (service.counters["denied"], len(journal.events)) == (500, IN_FULL + 1)
+    await service.drain()
+    assert len(journal.events) == IN_FULL + 2
+    assert (
+        journal.reasons[-1]
+        == f"{500 - IN_FULL} more like this within a minute; the newest: not an operator"
+    )
     lines = [record for record in caplog.records if record.name == "biogate.commands"]
     assert 1 <= len(lines) <= 100
     assert lines[-1].kind == "out_of_range"  # a flood of one kind hides no other
