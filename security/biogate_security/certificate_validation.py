@@ -6,7 +6,7 @@ and is not here: a server does not know where its client should be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -38,21 +38,38 @@ SUPPRESSIBLE = frozenset(
         status.BAD_CERTIFICATE_ISSUER_REVOCATION_UNKNOWN,
     }
 )
-_PURPOSES = {
+Purpose = Literal["client", "server", "user", "any"]
+_APPLICATION_USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+)
+# What a certificate is for → the bits of its KeyUsage, and its ExtendedKeyUsage (Part 6, 6.2.2).
+_USES: Mapping[Purpose, tuple[str, ...]] = {
+    "client": _APPLICATION_USES,
+    "server": _APPLICATION_USES,
+    "user": ("digital_signature",),
+    "any": (),
+}
+_EXTENDED_USES: Mapping[Purpose, x509.ObjectIdentifier] = {
     "client": ExtendedKeyUsageOID.CLIENT_AUTH,
     "server": ExtendedKeyUsageOID.SERVER_AUTH,
 }
-_RSA_USES = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment")
 
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What an acceptable certificate is (the key sizes are those of the RSA policies, Part 7)."""
+    """What an acceptable certificate is (the key sizes are those of the RSA policies, Part 7).
+
+    `purpose`: "client" and "server" are applications, "user" is a person, "any" is not asked.
+    `suppress` holds codes of SUPPRESSIBLE whose findings do not refuse, and are still reported.
+    """
 
     min_key_bits: int = 2048
     max_key_bits: int = 4096
     hashes: frozenset[str] = frozenset({"sha256", "sha384", "sha512"})
-    purpose: Literal["client", "server"] = "client"
+    purpose: Purpose = "client"
     suppress: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
@@ -96,7 +113,7 @@ def validate(
     application_uri: str | None = None,
     requirements: Requirements | None = None,
 ) -> Validation:
-    """Judge the certificate (or chain) `der`. `application_uri` is checked where given."""
+    """Judge the certificate (or chain) `der`; its URI must be `application_uri` where given."""
     try:
         sent = read_chain(der)
     except CertificateFormatError as error:
@@ -212,14 +229,18 @@ def _validity(case: _Case) -> Iterator[Finding]:
 
 
 def _application_uri(case: _Case) -> Iterator[Finding]:
-    named = application_uris(case.chain[0])
-    if case.application_uri is not None and named != [case.application_uri]:
-        reason = f"it is for {named}, the application says {case.application_uri!r}"
+    """Exactly one URI in the SubjectAltName, the application's own (Part 6, 6.2.2)."""
+    named, wanted = application_uris(case.chain[0]), case.application_uri
+    if wanted is not None and named != [wanted]:
+        reason = f"it is for {named}, the application says {wanted!r}"
+        yield Finding(status.BAD_CERTIFICATE_URI_INVALID, reason)
+    elif case.requirements.purpose in _EXTENDED_USES and len(named) != 1:
+        reason = f"it names {len(named)} URIs, an application's certificate names one"
         yield Finding(status.BAD_CERTIFICATE_URI_INVALID, reason)
 
 
 def _usage(case: _Case) -> Iterator[Finding]:
-    if problem := _leaf_misuse(case.chain[0], case.requirements):
+    if problem := _leaf_misuse(case.chain[0], case.requirements.purpose):
         yield Finding(status.BAD_CERTIFICATE_USE_NOT_ALLOWED, problem)
     for place, _, issuer in _links(case):
         if not _may_issue(issuer, issuers_below=place):
@@ -227,17 +248,20 @@ def _usage(case: _Case) -> Iterator[Finding]:
             yield Finding(status.BAD_CERTIFICATE_ISSUER_USE_NOT_ALLOWED, reason)
 
 
-def _leaf_misuse(leaf: x509.Certificate, wanted: Requirements) -> str | None:
+def _leaf_misuse(leaf: x509.Certificate, purpose: Purpose) -> str | None:
+    uses, extended_use = _USES[purpose], _EXTENDED_USES.get(purpose)
     try:
-        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
-        extended = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        if uses:
+            usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+            for use in uses:
+                if not getattr(usage, use):
+                    return f"KeyUsage lacks {use}"
+        if extended_use is not None:
+            extended = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+            if extended_use not in extended:
+                return f"ExtendedKeyUsage lacks {purpose} authentication"
     except x509.ExtensionNotFound as error:
         return f"{error.oid._name} is missing"
-    for use in _RSA_USES:
-        if not getattr(usage, use):
-            return f"KeyUsage lacks {use}"
-    if _PURPOSES[wanted.purpose] not in extended:
-        return f"ExtendedKeyUsage lacks {wanted.purpose} authentication"
     return None
 
 

@@ -179,7 +179,7 @@ class Pki:
         """
         for path in self.rejected():
             if path.stem.endswith(f"[{thumb.upper()}]"):
-                place = self._trust.trusted / path.name
+                place = self._trust.paths.trusted / path.name
                 path.replace(place)
                 _log.info("certificate trusted", extra={"thumbprint": thumb, "file": str(place)})
                 return place
@@ -215,7 +215,7 @@ class Pki:
         result = self._validate(der, application_uri, welcome=leaf)
         if result.failure is not None:
             return result
-        place = self._trust.trusted / file_name(leaf)
+        place = self._trust.paths.trusted / file_name(leaf)
         if not self._keep(place, leaf, MAX_AUTO_TRUSTED, durable=True):
             return refused
         _log.warning(

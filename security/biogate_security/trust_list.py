@@ -1,10 +1,10 @@
-"""The trusted and issuer folders (Part 12, annex F), read again whenever a file in them changes."""
+"""Trust lists in folders (Part 12, annex F), read again whenever a file in them changes."""
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 
 from biogate_security.certificate import CertificateFormatError, fingerprint, read_certificate
 from biogate_security.private_file import make_private_folder
+from biogate_security.trust_content import Group, TrustContent
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 _PEM_MARK = b"-----BEGIN"
@@ -34,15 +35,18 @@ class TrustList:
 
 
 class TrustFolders:
-    """`trusted` and `issuer` under one root, each with `certs` and `crl`."""
+    """One group's `trusted` and `issuer` folders, each with `certs` and `crl`.
 
-    def __init__(self, root: Path) -> None:
+    While `held`, `current` keeps to what it knows: somebody changes several files that belong
+    together.
+    """
+
+    def __init__(self, root: Path, group: Group = Group.APPLICATION) -> None:
         """Make the folders where missing. Raises OSError."""
-        self.trusted = root / "trusted" / "certs"
-        self._issuer = root / "issuer" / "certs"
-        self._crls = (root / "trusted" / "crl", root / "issuer" / "crl")
-        for folder in self._folders():
+        self.paths = group.folders(root)
+        for folder in self.paths.all():
             make_private_folder(folder)
+        self.held = False
         self._stamps: frozenset[_Stamp] | None = None
         self._list = TrustList()
 
@@ -52,8 +56,10 @@ class TrustFolders:
         A file that cannot be read is left out, with one warning each time it changes: it never
         takes others with it.
         """
+        if self.held:
+            return self._list
         try:
-            stamps = frozenset(stamp for folder in self._folders() for stamp in _stamps(folder))
+            stamps = frozenset(stamp for path in self.paths.all() for stamp in _stamps(path))
             if stamps != self._stamps:
                 known = self._stamps or frozenset()
                 self._list = self._read({path for path, *_ in stamps - known})
@@ -62,24 +68,50 @@ class TrustFolders:
             self._distrust_all(error)
         return self._list
 
+    def content(self) -> TrustContent:
+        """What the readable files hold, as DER. Raises OSError."""
+        paths = self.paths
+        return TrustContent(
+            tuple(map(_der, _parse_all(paths.trusted, parse_certificate, set()))),
+            tuple(map(_der, _parse_all(paths.trusted_crls, parse_crl, set()))),
+            tuple(map(_der, _parse_all(paths.issuers, parse_certificate, set()))),
+            tuple(map(_der, _parse_all(paths.issuer_crls, parse_crl, set()))),
+        )
+
     def _distrust_all(self, error: OSError) -> None:
         if self._list != TrustList() or self._stamps is not None:
             _log.error("trust list unreadable: nobody is trusted", extra={"error": str(error)})
         self._list, self._stamps = TrustList(), None
 
-    def _folders(self) -> tuple[Path, ...]:
-        return (self.trusted, self._issuer, *self._crls)
-
     def _read(self, changed: set[str]) -> TrustList:
-        by_subject: dict[bytes, list[x509.Certificate]] = defaultdict(list)
-        trusted = list(_parse_all(self.trusted, _certificate, changed))
-        for certificate in (*trusted, *_parse_all(self._issuer, _certificate, changed)):
-            by_subject[certificate.subject.public_bytes()].append(certificate)
-        crls: dict[bytes, list[x509.CertificateRevocationList]] = defaultdict(list)
-        for folder in self._crls:
-            for crl in _parse_all(folder, _crl, changed):
-                crls[crl.issuer.public_bytes()].append(crl)
-        return TrustList(frozenset(map(fingerprint, trusted)), dict(by_subject), dict(crls))
+        paths = self.paths
+        trusted = list(_parse_all(paths.trusted, parse_certificate, changed))
+        issuers = _parse_all(paths.issuers, parse_certificate, changed)
+        crls = (
+            crl
+            for folder in (paths.trusted_crls, paths.issuer_crls)
+            for crl in _parse_all(folder, parse_crl, changed)
+        )
+        return trust_list_of(trusted, issuers, crls)
+
+
+def trust_list_of(
+    trusted: Sequence[x509.Certificate],
+    issuers: Iterable[x509.Certificate],
+    crls: Iterable[x509.CertificateRevocationList],
+) -> TrustList:
+    """A trust list of these, indexed by name."""
+    by_subject: dict[bytes, list[x509.Certificate]] = defaultdict(list)
+    for certificate in (*trusted, *issuers):
+        by_subject[certificate.subject.public_bytes()].append(certificate)
+    by_issuer: dict[bytes, list[x509.CertificateRevocationList]] = defaultdict(list)
+    for crl in crls:
+        by_issuer[crl.issuer.public_bytes()].append(crl)
+    return TrustList(frozenset(map(fingerprint, trusted)), dict(by_subject), dict(by_issuer))
+
+
+def _der(parsed: x509.Certificate | x509.CertificateRevocationList) -> bytes:
+    return parsed.public_bytes(serialization.Encoding.DER)
 
 
 def _stamps(folder: Path) -> Iterator[_Stamp]:
@@ -110,7 +142,8 @@ def _parse_all(
                 )
 
 
-def _certificate(content: bytes) -> x509.Certificate:
+def parse_certificate(content: bytes) -> x509.Certificate:
+    """A certificate in DER or PEM. Raises CertificateFormatError."""
     if content.lstrip().startswith(_PEM_MARK):
         try:
             pem = x509.load_pem_x509_certificate(content)
@@ -120,7 +153,8 @@ def _certificate(content: bytes) -> x509.Certificate:
     return read_certificate(content)
 
 
-def _crl(content: bytes) -> x509.CertificateRevocationList:
+def parse_crl(content: bytes) -> x509.CertificateRevocationList:
+    """A revocation list in DER or PEM. Raises CertificateFormatError."""
     pem = content.lstrip().startswith(_PEM_MARK)
     load = x509.load_pem_x509_crl if pem else x509.load_der_x509_crl
     try:

@@ -234,7 +234,9 @@ def test_an_expired_issuer_has_a_code_of_its_own(judge, party, plant, whole, now
 def test_the_application_uri_must_be_the_only_one_of_the_certificate(judge, party, uris):
     client = party(uris=uris)
     assert judge(client.der, [client], uri=URI) == "Bad_CertificateUriInvalid"
-    assert judge(client.der, [client]) == "Good"
+    not_one = "Good" if len(uris) == 1 else "Bad_CertificateUriInvalid"
+    assert judge(client.der, [client]) == not_one
+    assert judge(client.der, [client], purpose="user") == "Good"
 
 
 # Step 9: usage
@@ -256,6 +258,13 @@ def test_a_server_only_certificate_may_not_be_a_clients(judge, party):
     assert judge(server.der, [server], purpose="server") == "Good"
     for lacking in (party(uses=frozenset()), party(purposes=())):
         assert judge(lacking.der, [lacking]) == "Bad_CertificateUseNotAllowed"
+
+
+def test_a_users_certificate_needs_to_sign_and_nothing_else(judge, party):
+    signs = party(uses=frozenset({"digital_signature"}), purposes=(), uris=())
+    assert judge(signs.der, [signs], purpose="user") == "Good"
+    encrypts = party(uses=frozenset({"data_encipherment"}), purposes=(), uris=())
+    assert judge(encrypts.der, [encrypts], purpose="user") == "Bad_CertificateUseNotAllowed"
 
 
 def test_a_trusted_client_may_not_issue_certificates(judge, party, plant):
