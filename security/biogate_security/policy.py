@@ -44,8 +44,9 @@ class Resource:
     """What the action is on: a node, and the device signal behind it where there is one.
 
     `zone` is the security zone that the node belongs to, "" for what every zone has (types, the
-    Server object). `part` says what it is in the site file's words, levels joined by "/":
-    unit/function/role, device/signal, section/variable; "" where there is none.
+    Server object). `part` says what it is by the site file's names, levels joined by "/":
+    unit/function/value (BR101/pH/SensorValue), device/signal, section/object/variable or method,
+    Computed/tag; "" where there is none.
     """
 
     node_id: str
@@ -62,13 +63,14 @@ class WriteLimits:
     """What a permitted write must keep besides the variable's own limits; None is no limit.
 
     `low`, `high` and `max_step` (from the present value) are in the variable's unit, `per_minute`
-    counts the writes that cross the conduit.
+    counts the writes and calls that cross the conduit.
     """
 
     low: float | None = None
     high: float | None = None
     max_step: float | None = None
     per_minute: float | None = None
+    conduit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ class Decision:
     `audited` is False only where the site declared a variable without a device unaudited.
     `conduit` is the conduit that the action crosses, "" within a zone. `until` (FILETIME ticks):
     from then on it must be decided again, since a time window opens or closes. `limits` bound
-    what may be written.
+    what may be written or how often something may be called, one entry for each rule that allows
+    it: all of one of them must be kept. None of them: nothing is bounded.
     """
 
     allow: bool
@@ -87,7 +90,7 @@ class Decision:
     audited: bool = True
     conduit: str = ""
     until: int | None = None
-    limits: WriteLimits | None = None
+    limits: tuple[WriteLimits, ...] = ()
 
 
 class Policy(Protocol):

@@ -158,6 +158,10 @@ class RolePolicy:
         self._grants = _compile((*ANONYMOUS_RULES[mode], *self._rules))
         self._epoch += 1
 
+    def with_anonymous(self, mode: AnonymousMode) -> RolePolicy:
+        """The same rules, but another mode for sessions without a user. Raises ValueError."""
+        return RolePolicy(mode, rules=self._rules, unaudited=self._unaudited)
+
     def decide(self, subject: Subject, action: Action, resource: Resource, now: int) -> Decision:
         """The first rule of the table that allows it; deny where there is none."""
         scope = scope_of(action, resource)
