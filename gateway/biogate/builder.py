@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any, cast
 
 from biogate import units
 from biogate.opcua.space.address_space import AddressSpace
-from biogate.opcua.space.values import CallSource, TagSource, ValueSource
+from biogate.opcua.space.values import TagSource, ValueSource, follow
 from biogate.opcua.stack import ObjectIds, node_id, ua
 from biogate.tags import TagInfo, TagTable
-from biogate_adapters import status
 from biogate_adapters.contract import Signal
 from biogate_nodesets import Instance, Instantiator, MemberSpec, Model
 
@@ -93,17 +91,7 @@ class Builder:
     def follow(self, variable: ua.NodeId, tag: str, value: ua.Variant) -> None:
         """Let a Variable hold a constant for as long as `tag` is not Bad, with the tag's times."""
         index = self.table.index(tag)
-
-        def read() -> ua.DataValue:
-            snapshot = self.table.snapshot([index])
-            code = int(snapshot.status[0])
-            return ua.DataValue(
-                Value=None if status.is_bad(code) else value,
-                StatusCode=ua.StatusCode(ua.UInt32(code)),
-                SourceTimestamp=cast(Any, int(snapshot.source_time[0])),
-            )
-
-        self._sources[variable] = CallSource(read)
+        self._sources[variable] = follow(self.table, index, value)
 
     def bind(self, space: AddressSpace) -> None:
         """Give all Variables their sources."""

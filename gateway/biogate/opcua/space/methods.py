@@ -81,6 +81,10 @@ class MethodTable:
         if refused is not None:
             self._refusals[method] = refused
 
+    def bound(self) -> Iterator[tuple[ua.NodeId, ua.NodeId]]:
+        """Each Object or type and the Method for which a handler is bound."""
+        yield from self._handlers
+
     async def refused(self, call: MethodCall, status: int) -> None:
         """A call is not made: tell whoever wants to know."""
         tell = self._refusals.get(call.method_id)

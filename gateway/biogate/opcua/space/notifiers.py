@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from biogate.opcua.space.ids import HAS_EVENT_SOURCE, HAS_NOTIFIER, SERVER
 from biogate.opcua.space.types import TypeTree
@@ -24,6 +24,9 @@ class Notifiers:
 
     def __contains__(self, node_id: ua.NodeId) -> bool:
         return node_id in self._declared
+
+    def __iter__(self) -> Iterator[ua.NodeId]:
+        return iter(self._declared)
 
     def declare(self, node_id: ua.NodeId) -> None:
         """Let clients hear at this Object what it and what is below it has to say.

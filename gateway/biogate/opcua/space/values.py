@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
+from biogate.opcua.ports import TagReader
 from biogate.opcua.stack import ua
 from biogate.tags.table import NUMBER_RANGES
+from biogate_adapters.status import is_bad
 
 _SCALAR = -1
 
@@ -55,6 +58,31 @@ class CallSource:
     """A value made when it is asked for: a new DataValue each time. Must be quick, and not wait."""
 
     read: Callable[[], ua.DataValue]
+
+
+@dataclass(frozen=True, slots=True)
+class FollowSource(CallSource):
+    """A constant for as long as a tag is not Bad, with the tag's times; see `follow`.
+
+    `value` is the constant, `tag` what `read` follows.
+    """
+
+    tag: int
+    value: ua.Variant
+
+
+def follow(tags: TagReader, tag: int, value: ua.Variant) -> FollowSource:
+    """The source of a Variable that holds `value` while `tag` is not Bad."""
+
+    def read() -> ua.DataValue:
+        _, code, source_time, _ = tags.number_at(tag)
+        return ua.DataValue(
+            Value=None if is_bad(code) else value,
+            StatusCode=ua.StatusCode(ua.UInt32(code)),
+            SourceTimestamp=cast(Any, source_time),
+        )
+
+    return FollowSource(read, tag, value)
 
 
 ValueSource = TagSource | StaticSource | CallSource
