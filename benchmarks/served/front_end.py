@@ -24,6 +24,7 @@ _ANYONE_WRITES = Rule(
 )
 _LIMITS = Limits(
     max_connections=2_000,
+    max_unused_connections_per_host=2_000,
     max_sessions=2_000,
     min_session_timeout_ms=1_000.0,
     max_subscriptions=2_000,

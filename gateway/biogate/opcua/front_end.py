@@ -134,6 +134,8 @@ class FrontEnd:
             validate_certificate=pki.validate,
             max_message_size=config.limits.max_message_size,
             max_connections=config.limits.max_connections,
+            max_unused_per_host=config.limits.max_unused_connections_per_host,
+            listen=config.listen,
         )
         self.listener = Listener(config.host, config.port, transport, self.dispatcher, clock=clock)
         self._timer: TimeKeeper | None = None
@@ -154,6 +156,7 @@ class FrontEnd:
         context.endpoints = Endpoints(
             context.config, self.listener.port, context.pki.certificate_der
         )
+        self.listener.offer_connections(context.config.reverse_connect, self._offered_endpoint)
         self._timer = TimeKeeper(
             context.clock,
             lambda: self.subscriptions.next_deadline_s,
@@ -184,6 +187,9 @@ class FrontEnd:
         now_s = self.context.clock()
         for service_set in self.context.service_sets:
             service_set.tick(now_s)
+
+    def _offered_endpoint(self) -> tuple[str, str]:
+        return self.context.config.application_uri, self.endpoint_url
 
     def _session_moved(self, moved: Session, handle: ConnectionHandle) -> None:
         for service_set in self.context.service_sets:

@@ -9,7 +9,12 @@ from biogate.site.function_checks import check_functions
 from biogate.site.model import Site
 from biogate.site.node_checks import check_nodes
 from biogate.site.profiles import InstalledProfiles, ProfileCatalogue
-from biogate.site.site_checks import check_parts, check_test_rig, check_users
+from biogate.site.site_checks import (
+    check_endpoint,
+    check_parts,
+    check_test_rig,
+    check_users,
+)
 from biogate.site.structure import validate_structure
 from biogate_adapters.document import Document, parse_document
 from biogate_adapters.problems import DocumentError, Problem
@@ -61,6 +66,7 @@ def _check_references(document: Document, site: Site, catalogue: ProfileCatalogu
     check_parts(document, site)
     check_users(document, site)
     check_test_rig(document, site)
+    check_endpoint(document, site.opcua, ("opcua",))
     profiles = load_profiles(document, site, catalogue)
     check_devices(document, site, profiles)
     check_functions(document, site, profiles)

@@ -19,6 +19,7 @@ from biogate.site.shapes import (
     ADDRESS_PATTERN,
     HOST_PATTERN,
     UNIT_LETTER_PATTERN,
+    ClientUrl,
     Label,
     Name,
     ProfileName,
@@ -44,6 +45,10 @@ class OpcUaConfig(Strict):
     """Host name or address to listen on; 127.0.0.1 is reachable from this machine only."""
     port: Annotated[int, Field(ge=0, le=65535)] = 4840
     """TCP port; 0 takes a free one (the endpoint URL is printed)."""
+    listen: bool = True
+    """False: open no port; clients are reached by `reverse_connect` only."""
+    reverse_connect: Annotated[tuple[ClientUrl, ...], Field(strict=False, max_length=20)] = ()
+    """Clients that wait for a connection from here (Reverse Connect), `opc.tcp://host:port`."""
     security_policies: Annotated[
         tuple[
             Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"], ...

@@ -25,6 +25,7 @@ PROFILE_PATTERN = r"^(?:[^/\s]+/[^/\s]+|.+\.ya?ml)$"
 ADDRESS_PATTERN = r"^[a-z+]+://[A-Za-z0-9._:\[\]-]+$"
 URI_PATTERN = r"^[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+$"
 HOST_PATTERN = r"^[A-Za-z0-9.:_-]+$"
+CLIENT_URL_PATTERN = r"^opc\.tcp://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"
 UNIT_LETTER_PATTERN = r"^[A-Z]$"
 NODE_PATTERN = r"^[A-Za-z](?:[A-Za-z0-9_.-]{0,126}[A-Za-z0-9_-])?$"
 NODE_RULE = "a letter, then letters, digits, _, - or . (at most 128, no . at the end)"
@@ -69,6 +70,7 @@ NodeName = Annotated[str, StringConstraints(pattern=NODE_PATTERN)]
 ArgumentName = Annotated[str, StringConstraints(pattern=ARGUMENT_PATTERN)]
 SignalReference = Annotated[str, StringConstraints(pattern=SIGNAL_PATTERN)]
 Uri = Annotated[str, StringConstraints(pattern=URI_PATTERN)]
+ClientUrl = Annotated[str, StringConstraints(pattern=CLIENT_URL_PATTERN)]
 Range = Annotated[
     tuple[float, float],
     Field(strict=False),

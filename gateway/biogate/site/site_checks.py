@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from biogate.site.model import Site
+import ipaddress
+
+from biogate.site.model import OpcUaConfig, Site
 from biogate_adapters.document import Document
 
 
@@ -53,6 +55,34 @@ def check_test_rig(document: Document, site: Site) -> None:
         _report_open(document, "anonymous", f"anonymous clients may not operate {real}")
     if site.opcua.trust_any_client:
         _report_open(document, "trust_any_client", f"{real} is not for any client")
+
+
+def check_endpoint(document: Document, opcua: OpcUaConfig, path: tuple[str, ...]) -> None:
+    """What an endpoint offers, and to whom; `path` is where the file says so.
+
+    Without security anyone on the way reads and changes what is sent, so that it stays on this
+    machine; elsewhere channels without security serve discovery only (Part 4, 5.5.4).
+    """
+    if "None" in opcua.security_policies and not is_loopback(opcua.host):
+        document.report(
+            (*path, "security_policies"),
+            f"policy None would be offered on {opcua.host}, where others can reach it",
+            hint="leave None out (discovery works without it), or set host: 127.0.0.1",
+        )
+    if not (opcua.listen or opcua.reverse_connect):
+        document.report(
+            (*path, "listen"),
+            "no client could ever connect: the endpoint does not listen",
+            hint="name clients in reverse_connect, or leave listen out",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a listener at `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _report_open(document: Document, key: str, message: str) -> None:

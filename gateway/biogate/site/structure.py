@@ -30,6 +30,7 @@ _PATTERNS = {
     UNIT_CODE_PATTERN: "a UNECE Recommendation 20 code such as CEL (°C), P1 (%) or L2 (l/min)",
     shapes.UNIT_LETTER_PATTERN: "one letter, A to Z",
     shapes.HOST_PATTERN: "a host name or an IP address",
+    shapes.CLIENT_URL_PATTERN: "where a client waits, for example opc.tcp://mes.example:4841",
     shapes.NODE_PATTERN: shapes.NODE_RULE,
     shapes.ARGUMENT_PATTERN: "a letter or _, then letters, digits or _ (at most 64)",
     shapes.FUNCTION_PATTERN: "module:function, for example acme.calibration:two_point",

@@ -29,6 +29,10 @@ def _accept_all(_certificate: bytes) -> int:
     return StatusCodes.Good
 
 
+def _admit_all(_address: str) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class TransportConfig:
     """Sizes in bytes, times in seconds, token lifetimes in milliseconds, wall time in ticks.
@@ -40,6 +44,9 @@ class TransportConfig:
     pass of the event loop, measured by `work_clock`. A client that has had
     more than `write_high_water` bytes to read, and has not caught up after `reading_timeout_s`,
     is dropped.
+    `listen` False: connections are only opened from this side (Reverse Connect), where the client
+    has `reverse_timeout_s` to use one. Others come from a host that `admit_address` lets in, which
+    may have `max_unused_per_host` connections without a session.
     `budget` is for the bytes of incomplete
     messages that all of them hold, beyond the `pre_session_message_size` that each may.
     """
@@ -65,10 +72,14 @@ class TransportConfig:
     wall_clock: Callable[[], int] = now_ticks
 
     open_timeout_s: float = 10.0
+    reverse_timeout_s: float = 120.0
     message_timeout_s: float = 30.0
     reading_timeout_s: float = 30.0
 
+    listen: bool = True
+    admit_address: Callable[[str], bool] = _admit_all
     max_connections: int = 200
+    max_unused_per_host: int = 50
     write_high_water: int = 1 << 20
     max_unsent: int = 64 << 20
     max_unsent_together: int = 128 << 20

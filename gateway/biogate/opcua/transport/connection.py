@@ -30,12 +30,14 @@ from biogate.opcua.transport.opening import (
 )
 from biogate.opcua.transport.policies import CryptographyError, SecurityPolicy
 from biogate.opcua.transport.secure_channel import SecureChannel
+from biogate_security.log_text import safe_text
 
 __all__ = ["ChannelInfo", "ServerConnection"]
 
 
 class _State(StrEnum):
     HELLO = "waiting for Hello"
+    REVERSED = "waiting for the answer to ReverseHello"
     OPENING = "waiting for OpenSecureChannel"
     OPEN = "open"
     CLOSED = "closed"
@@ -122,6 +124,15 @@ class ServerConnection:
         self._out.clear()
         self.unsent = 0
         return data
+
+    def reverse_hello(self, server_uri: str, endpoint_url: str) -> None:
+        """Offer a connection that this side has opened, before anything else (7.1.2.6).
+
+        The client may leave it unused for `reverse_timeout_s`.
+        """
+        self._out.append(framing.reverse_hello(server_uri, endpoint_url))
+        self._state = _State.REVERSED
+        self._open_by_s = self._clock() + self._config.reverse_timeout_s
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the peer."""
@@ -213,8 +224,14 @@ class ServerConnection:
                 receive_size, self._send_size, config.max_message_size, config.max_chunk_count
             )
         )
+        if self._state is _State.REVERSED:
+            self._open_by_s = self._clock() + config.open_timeout_s
         self._state = _State.OPENING
         return None
+
+    def _on_refused(self, frame: bytes) -> Event | None:
+        status, reason = framing.read_error(frame)
+        return self._end(status, f"the client refused the connection: {safe_text(reason, 200)}")
 
     # -- OpenSecureChannel ----------------------------------------------------------------------
 
@@ -341,6 +358,10 @@ _Transition = Callable[[ServerConnection, bytes], Event | None]
 
 _TRANSITIONS: dict[_State, dict[bytes, _Transition]] = {
     _State.HELLO: {framing.HELLO: ServerConnection._on_hello},
+    _State.REVERSED: {
+        framing.HELLO: ServerConnection._on_hello,
+        framing.ERROR: ServerConnection._on_refused,
+    },
     _State.OPENING: {framing.OPEN: ServerConnection._on_open},
     _State.OPEN: {
         framing.OPEN: ServerConnection._on_renew,

@@ -1,4 +1,4 @@
-"""Frames of OPC UA TCP: their headers, and the three messages without security (Part 6, 7.1.2)."""
+"""Frames of OPC UA TCP: their headers, and the messages without security (Part 6, 7.1.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NoReturn
 from biogate.opcua.codec import DecodeLimits, Reader, Writer
 from biogate.opcua.stack import StatusCodes
 
-HELLO, ACKNOWLEDGE, ERROR = b"HEL", b"ACK", b"ERR"
+HELLO, ACKNOWLEDGE, ERROR, REVERSE_HELLO = b"HEL", b"ACK", b"ERR", b"RHE"
 OPEN, MESSAGE, CLOSE = b"OPN", b"MSG", b"CLO"
 FINAL, CONTINUED, ABORTED = b"F", b"C", b"A"
 
@@ -24,6 +24,7 @@ _KINDS = {
     OPEN: (32, FINAL),
     MESSAGE: (24, FINAL + CONTINUED + ABORTED),
     CLOSE: (24, FINAL),
+    ERROR: (16, FINAL),
 }
 """Message type → least size of a frame, the chunk types that it may have."""
 
@@ -148,6 +149,23 @@ def acknowledge(
     """The answer to Hello (7.1.2.4): what this side can take, and the buffer it sends from."""
     sizes = (0, receive_buffer_size, send_buffer_size, max_message_size, max_chunk_count)
     return frame(ACKNOWLEDGE, FINAL, _sizes.pack(*sizes))
+
+
+def reverse_hello(server_uri: str, endpoint_url: str) -> bytes:
+    """What a server says on a connection that it has opened (7.1.2.6)."""
+    writer = Writer()
+    writer.string(server_uri)
+    writer.string(endpoint_url)
+    return frame(REVERSE_HELLO, FINAL, bytes(writer.buffer))
+
+
+def read_error(data: bytes) -> tuple[int, str]:
+    """Status and reason of an ERR message (7.1.2.5). Raises DecodeError."""
+    reader = Reader(data, DecodeLimits(max_string_length=4096))
+    reader.take(HEADER_SIZE)
+    status, reason = reader.uint32(), reader.string()
+    reader.finish()
+    return status, reason or ""
 
 
 def error(status: int, reason: str) -> bytes:

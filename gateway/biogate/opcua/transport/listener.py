@@ -7,14 +7,15 @@ import errno
 import logging
 import socket
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from biogate.opcua.stack import StatusCodes, status_name
 from biogate.opcua.transport.config import TransportConfig
 from biogate.opcua.transport.events import Closed
 from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle, RequestHandler
+from biogate.opcua.transport.reverse import ReverseConnector
 from biogate.opcua.transport.rota import Rota
 from biogate.opcua.transport.stream import Stream
 from biogate_security.log_budget import LogBudget
@@ -31,9 +32,14 @@ class ListenError(OSError):
 
 @dataclass(slots=True)
 class ListenerCounters:
-    """What has happened since the start. `closed` counts by the symbolic name of the status."""
+    """What has happened since the start. `closed` counts by the symbolic name of the status.
+
+    `offered` connections were opened by this side, `unreached` clients were not there for them.
+    """
 
     accepted: int = 0
+    offered: int = 0
+    unreached: int = 0
     channels: int = 0
     renewals: int = 0
     requests: int = 0
@@ -64,6 +70,8 @@ class Listener:
         self.rota = Rota(config.slice_s, config.work_clock)
         self._connections: dict[Stream, None] = {}  # in the order of their coming
         self._server: asyncio.Server | None = None
+        self._connectors: list[ReverseConnector] = []
+        self._running = False
         self._ticker: asyncio.TimerHandle | None = None
         self._drained: asyncio.Event | None = None
 
@@ -79,20 +87,40 @@ class Listener:
 
     async def start(self) -> None:
         """Raises ListenError."""
+        if self.config.listen:
+            await self._listen()
+        self._running = True
+        self._tick()
+
+    async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(lambda: Stream(self), self._host, self._port)
         except OSError as error:
             raise ListenError(_why(error, self._host, self._port)) from error
         self._port = self._server.sockets[0].getsockname()[1]
-        self._tick()
+
+    def offer_connections(
+        self, client_urls: Iterable[str], endpoint: Callable[[], tuple[str, str]]
+    ) -> None:
+        """Open connections to clients from now on (Reverse Connect, Part 6, 7.1.3).
+
+        `endpoint` gives ServerUri and EndpointUrl. Raises ValueError for something else than
+        `opc.tcp://host:port`.
+        """
+        self._connectors = [ReverseConnector(self, url, endpoint) for url in client_urls]
+        for connector in self._connectors:
+            connector.start()
 
     async def stop(self) -> None:
         """Tell every client that the server stops, and close; takes `stop_timeout_s` at most."""
-        if self._server is None:
+        if not self._running:
             return
-        self._server.close()
-        self._server = None
+        self._running = False
+        for connector in self._connectors:
+            await connector.stop()
+        if self._server is not None:
+            self._server.close()
         if self._ticker is not None:
             self._ticker.cancel()
         self._drained = asyncio.Event()
@@ -110,21 +138,42 @@ class Listener:
 
     def add(self, connection: Stream) -> None:
         """A client has connected; one without a session has to go if there are too many."""
-        self.counters.accepted += 1
+        self.counters.accepted += not connection.offered
+        self.counters.offered += connection.offered
         self._connections[connection] = None
-        if self._server is None:
+        if not self._running:
             connection.close(StatusCodes.BadServerHalted, "server stops")
-        elif len(self._connections) > self.config.max_connections:
-            self._reclaim(connection)
+        elif not (connection.offered or self.config.admit_address(connection.host)):
+            self.counters.refused += 1
+            connection.close(StatusCodes.BadSecurityChecksFailed, "security checks failed")
+        else:
+            self._make_room(connection)
 
-    def _reclaim(self, newcomer: Stream) -> None:
+    def _make_room(self, newcomer: Stream) -> None:
+        """The oldest unused connection has to go where there are too many (Part 4, 5.6.2).
+
+        It is one of the newcomer's own host when that has too many, else one of the host that has
+        the most of them: one host alone cannot keep the others out before they log in.
+        """
+        unused: defaultdict[str, list[Stream]] = defaultdict(list)
         for connection in self._connections:
-            if not (connection.session_active or connection.closing or connection is newcomer):
-                self.counters.reclaimed += 1
-                connection.close(StatusCodes.BadTcpNotEnoughResources, "too many connections")
-                return
-        self.counters.refused += 1
-        newcomer.close(StatusCodes.BadTcpServerTooBusy, "too many connections")
+            if not (connection.session_active or connection.closing):
+                unused[connection.host].append(connection)
+        own = unused[newcomer.host]
+        if len(own) > self.config.max_unused_per_host:
+            self._reclaim(own[0])
+        elif len(self._connections) > self.config.max_connections:
+            own.remove(newcomer)
+            most = max(unused.values(), key=len)
+            if most:
+                self._reclaim(most[0])
+            else:
+                self.counters.refused += 1
+                newcomer.close(StatusCodes.BadTcpServerTooBusy, "too many connections")
+
+    def _reclaim(self, unused: Stream) -> None:
+        self.counters.reclaimed += 1
+        unused.close(StatusCodes.BadTcpNotEnoughResources, "too many connections")
 
     def check_unsent(self) -> None:
         """What waits for clients that do not read is bounded: who has most of it has to go."""

@@ -18,15 +18,22 @@ if TYPE_CHECKING:
     from biogate.opcua.transport.listener import Listener
 
 
+Offer = tuple[str, str, asyncio.Future[bool]]
+"""ServerUri and EndpointUrl of a ReverseHello, and whether a channel came of it."""
+
 _FLUSH_BYTES = 65_536
 """So much of what is to be sent is gathered in one turn before it is written."""
 
 
 class Stream(asyncio.Protocol):
-    """A socket and its ServerConnection; the ConnectionHandle that the handler is given."""
+    """A socket and its ServerConnection; the ConnectionHandle that the handler is given.
 
-    def __init__(self, listener: Listener) -> None:
+    `offer` is there when this side has opened the connection (Reverse Connect).
+    """
+
+    def __init__(self, listener: Listener, offer: Offer | None = None) -> None:
         self._listener = listener
+        self._offer = offer
         self._transport: asyncio.Transport | None = None
         self._machine = ServerConnection(listener.config, listener.clock)
         self._writable = True
@@ -68,6 +75,16 @@ class Stream(asyncio.Protocol):
     def address(self) -> str:
         """Host and port of the client."""
         return self._machine.remote_address
+
+    @property
+    def host(self) -> str:
+        """The client's host address."""
+        return self.address.rpartition(":")[0]
+
+    @property
+    def offered(self) -> bool:
+        """Whether this side has opened the connection."""
+        return self._offer is not None
 
     @property
     def session_active(self) -> bool:
@@ -119,7 +136,10 @@ class Stream(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         if peer:
             self._machine.remote_address = f"{peer[0]}:{peer[1]}"
+        if self._offer is not None:
+            self._machine.reverse_hello(*self._offer[:2])
         self._listener.add(self)
+        self._flush()
 
     def data_received(self, data: bytes) -> None:
         self._machine.feed(data)
@@ -183,6 +203,7 @@ class Stream(asyncio.Protocol):
             self._listener.deliver(self, event.channel, event.request_id, event.message)
         elif isinstance(event, ChannelOpened):
             self.opened_channel = True
+            self._settle(taken=True)
             counters.channels += not event.renewed
             counters.renewals += event.renewed
         else:
@@ -194,11 +215,16 @@ class Stream(asyncio.Protocol):
             self._ended(event)
 
     def _ended(self, event: Closed) -> None:
+        self._settle(taken=False)
         self._flush()
         self._closed_at_s = self._listener.clock()
         self._listener.closed(self, event)
         if self._transport is not None:
             self._transport.close()
+
+    def _settle(self, *, taken: bool) -> None:
+        if self._offer is not None and not self._offer[2].done():
+            self._offer[2].set_result(taken)
 
     def _flush(self) -> None:
         transport = self._transport
