@@ -9,6 +9,8 @@ from biogate.site.model import (
     Site,
     UnitConfig,
     UserConfig,
+    ZoneConfig,
+    ZoneOpcUaConfig,
 )
 from biogate.site.node_plan import MethodPlan, ObjectPlan, SectionPlan, VariablePlan
 from biogate.site.plan import (
@@ -20,9 +22,11 @@ from biogate.site.plan import (
     plan_site,
 )
 from biogate.site.schema import site_json_schema
+from biogate.site.zone_model import ConduitConfig
 
 __all__ = [
     "Binding",
+    "ConduitConfig",
     "DeviceConfig",
     "DevicePlan",
     "FunctionConfig",
@@ -39,6 +43,8 @@ __all__ = [
     "UnitPlan",
     "UserConfig",
     "VariablePlan",
+    "ZoneConfig",
+    "ZoneOpcUaConfig",
     "load_site",
     "parse_site",
     "plan_site",

@@ -30,6 +30,7 @@ from biogate.site.shapes import (
     Uri,
     distinct,
 )
+from biogate.site.zone_model import ConduitConfig, ZoneMembers
 
 
 def _format_version(version: object) -> object:
@@ -73,6 +74,20 @@ class OpcUaConfig(Strict):
     """ApplicationName that clients show."""
     application_uri: Uri | None = None
     """ApplicationUri, unique per gateway; made from `namespace` where absent."""
+
+
+class ZoneOpcUaConfig(OpcUaConfig):
+    """The OPC UA endpoint of a zone."""
+
+    discovery_without_security: bool = True
+    """False: what the endpoint offers is told on a secure channel only."""
+
+
+class ZoneConfig(ZoneMembers):
+    """A security zone (IEC 62443-3-2)."""
+
+    opcua: ZoneOpcUaConfig | None = None
+    """Its own OPC UA endpoint; a zone without one has no clients."""
 
 
 class UserConfig(Strict):
@@ -240,6 +255,14 @@ class Site(Strict):
     """The units (bioreactors) by name."""
     nodes: Annotated[dict[Name, NodeSection], Field(min_length=1)] = Field(default_factory=dict)
     """Variables without a device, and methods, in namespaces of their own; by section name."""
+    zones: Annotated[dict[Name, ZoneConfig], Field(min_length=1)] = Field(default_factory=dict)
+    """Security zones by name, each with its own endpoint; without them there is one endpoint."""
+    conduits: Annotated[dict[Name, ConduitConfig], Field(min_length=1)] = Field(
+        default_factory=dict
+    )
+    """What may cross from one zone to another; by name."""
+    front_ends: Literal["processes", "in_process"] = "processes"
+    """Where the zones' endpoints run: each in a process of its own, or in the gateway's."""
 
     @property
     def namespace_uri(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from biogate.site import model, node_model
+from biogate.site import model, node_model, zone_model
 from biogate.site.data_types import BUILT_IN_TYPES
 from biogate.site.model import Site
 from biogate.site.profiles import InstalledProfiles, ProfileCatalogue
@@ -14,7 +14,9 @@ from biogate_adapters.json_schema import describe
 def site_json_schema(profiles: ProfileCatalogue | None = None) -> dict[str, Any]:
     """JSON Schema (2020-12) of a site file; `profile` completes to the installed profiles."""
     schema = Site.model_json_schema()
-    describe({**schema["$defs"], "Site": schema}, {**vars(model), **vars(node_model)})
+    describe(
+        {**schema["$defs"], "Site": schema}, {**vars(model), **vars(node_model), **vars(zone_model)}
+    )
     profile = schema["$defs"]["DeviceConfig"]["properties"]["profile"]
     names = list((profiles or InstalledProfiles()).names())
     file = {"type": "string", "pattern": r"\.ya?ml$"}

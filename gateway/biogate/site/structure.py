@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from biogate.site import model, node_model, shapes
+from biogate.site import model, node_model, shapes, zone_model
 from biogate_adapters.document import Document
 from biogate_adapters.problems import KeyPath, did_you_mean, listed
 from biogate_adapters.schema import UNIT_CODE_PATTERN
@@ -34,6 +34,8 @@ _PATTERNS = {
     shapes.NODE_PATTERN: shapes.NODE_RULE,
     shapes.ARGUMENT_PATTERN: "a letter or _, then letters, digits or _ (at most 64)",
     shapes.FUNCTION_PATTERN: "module:function, for example acme.calibration:two_point",
+    zone_model.CLOCK_PATTERN: "a time of the day from 00:00 to 24:00, in quotes",
+    zone_model.FINGERPRINT_PATTERN: "SHA-256 or SHA-1 of a certificate: 64 or 40 hex digits",
 }
 _TYPES = {
     "int_type": "a whole number",
@@ -56,6 +58,16 @@ _MODELS: dict[tuple[str | int, ...], type[BaseModel]] = {
     ("units", "*"): model.UnitConfig,
     ("users", "*"): model.UserConfig,
     ("nodes", "*"): node_model.NodeSection,
+    ("zones", "*"): model.ZoneConfig,
+    ("zones", "*", "target"): zone_model.TargetConfig,
+    ("zones", "*", "opcua"): model.ZoneOpcUaConfig,
+    ("conduits", "*"): zone_model.ConduitConfig,
+    ("conduits", "*", "target"): zone_model.TargetConfig,
+    ("conduits", "*", "allow", "*"): zone_model.AllowConfig,
+    ("conduits", "*", "allow", "*", "window"): zone_model.WindowConfig,
+    ("conduits", "*", "allow", "*", "bounds", "*"): zone_model.BoundsConfig,
+    ("conduits", "*", "deny", "*"): zone_model.DenyConfig,
+    ("conduits", "*", "deny", "*", "window"): zone_model.WindowConfig,
     (*_OBJECT,): node_model.ObjectConfig,
     (*_OBJECT, "variables", "*"): node_model.VariableConfig,
     (*_OBJECT, "variables", "*", "source"): node_model.CounterSource,
@@ -251,7 +263,8 @@ def _known_keys(path: KeyPath, location: tuple[int | str, ...]) -> list[str]:
     shape = tuple("*" if i % 2 else part for i, part in enumerate(path))
     while shape[2:6] == ("objects", "*", "objects", "*"):
         shape = (*shape[:2], *shape[4:])
-    return list(_MODELS[shape].model_fields)
+    fields = _MODELS[shape].model_fields
+    return [field.alias or name for name, field in fields.items()]
 
 
 def _wrong_type(value: object) -> str:
