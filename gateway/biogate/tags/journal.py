@@ -95,6 +95,17 @@ class Journal:
         if self._weights and self._weights[0][0] <= self._end_batch - len(self._batches):
             self._weight -= self._weights.popleft()[1]
 
+    def lose(self, rows: int) -> None:
+        """Tell every reader that `rows` rows went by which never came here, with all before them.
+
+        For a journal that is filled from another one whose oldest rows were gone.
+        """
+        self._batches.clear()
+        self._weights.clear()
+        self._weight = 0
+        self._end_row += rows
+        self._first_row = self._end_row
+
     def cursor(self) -> Cursor:
         """A reader that starts after the newest batch."""
         return Cursor(self, self._end_batch, self._end_row)
