@@ -8,6 +8,7 @@ from importlib import metadata
 
 from biogate import units
 from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.space.places import Place
 from biogate.opcua.space.values import TagSource, ValueSource, follow
 from biogate.opcua.stack import ObjectIds, node_id, ua
 from biogate.tags import TagInfo, TagTable
@@ -43,6 +44,7 @@ class Builder:
     namespace: int
     variables: dict[str, list[ua.NodeId]] = field(default_factory=dict)
     _sources: dict[ua.NodeId, ValueSource] = field(default_factory=dict)
+    _places: dict[ua.NodeId, Place] = field(default_factory=dict)
     _instantiator: Instantiator = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +78,10 @@ class Builder:
             description=ua.LocalizedText(description) if description else None,
         )
 
+    def place(self, node: ua.NodeId, zone: str, part: str) -> None:
+        """Say which zone and part of the model a node and what is below it belongs to."""
+        self._places[node] = Place(zone, part)
+
     def show(
         self, variable: ua.NodeId, tag: str, device: str, projection: ua.VariantType, *, write: bool
     ) -> None:
@@ -94,7 +100,9 @@ class Builder:
         self._sources[variable] = follow(self.table, index, value)
 
     def bind(self, space: AddressSpace) -> None:
-        """Give all Variables their sources."""
+        """Give all Variables their sources, and all nodes their places."""
+        for node, place in self._places.items():
+            space.declare_place(node, place)
         for variable, source in self._sources.items():
             space.bind(variable, source)
 

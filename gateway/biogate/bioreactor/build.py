@@ -42,14 +42,15 @@ def build_address_space(
     if plan.units or devices or others:
         builder = _add_namespace(model, plan.site.namespace_uri, table)
         for unit in plan.units.values():
-            build_unit(builder, unit, f"{plan.site.namespace_uri}:{unit.name}")
+            product_uri = f"{plan.site.namespace_uri}:{unit.name}"
+            build_unit(builder, unit, product_uri, plan.zones.unit(unit.name))
         objects = build_signals(
-            builder, devices, [table.info(table.index(name)) for name in others]
+            builder, devices, [table.info(table.index(name)) for name in others], plan.zones
         )
         builders.append(builder)
     for section in plan.sections:
         builders.append(_add_namespace(model, section.namespace, table))
-        build_section(builders[-1], section, declared)
+        build_section(builders[-1], section, declared, plan.zones.section(section.name))
     space = AddressSpace(model)
     for builder in builders:
         builder.bind(space)

@@ -14,6 +14,7 @@ from biogate.builder import (
 )
 from biogate.opcua.stack import ua
 from biogate.site import FunctionPlan
+from biogate.site.parts import FUNCTION_VALUES
 from biogate_nodesets import Instance, MemberSpec
 
 RUNNING = 5099
@@ -30,24 +31,14 @@ class FunctionType:
 
 
 FUNCTION_TYPES: Mapping[str, FunctionType] = {
-    # AnalogScalarSensorFunctionType. RawValue is mandatory there; the gateway filters nothing,
-    # so that it shows what SensorValue shows.
-    "sensor": FunctionType(1016, {"SensorValue": "value", "RawValue": "value"}),
+    # AnalogScalarSensorFunctionType
+    "sensor": FunctionType(1016, FUNCTION_VALUES["sensor"]),
     # AnalogScalarSensorFunctionWithCompensationType
-    "compensated_sensor": FunctionType(
-        1000,
-        {"SensorValue": "value", "RawValue": "value", "CompensationValue": "compensation"},
-    ),
+    "compensated_sensor": FunctionType(1000, FUNCTION_VALUES["compensated_sensor"]),
     # AnalogControlFunctionType
-    "control": FunctionType(
-        1009, {"CurrentValue": "current", "TargetValue": "target"}, controls=True
-    ),
+    "control": FunctionType(1009, FUNCTION_VALUES["control"], controls=True),
     # AnalogControlFunctionWithTotalizerType
-    "totalizing_control": FunctionType(
-        1014,
-        {"CurrentValue": "current", "TargetValue": "target", "TotalizedValue": "total"},
-        controls=True,
-    ),
+    "totalizing_control": FunctionType(1014, FUNCTION_VALUES["totalizing_control"], controls=True),
 }
 
 

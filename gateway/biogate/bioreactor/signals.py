@@ -8,6 +8,8 @@ from __future__ import annotations
 from biogate.builder import ANALOG_TYPES, READ_ONLY, READ_WRITE, Builder, analog_properties
 from biogate.opcua.stack import ObjectIds, node_id, ua
 from biogate.site import DevicePlan
+from biogate.site.membership import Membership
+from biogate.site.parts import COMPUTED
 from biogate.tags import TagInfo
 
 _OBJECTS = node_id(ObjectIds.ObjectsFolder)
@@ -15,24 +17,28 @@ _FOLDER = node_id(ObjectIds.FolderType)
 
 
 def build_signals(
-    builder: Builder, devices: list[DevicePlan], computed: list[TagInfo]
+    builder: Builder, devices: list[DevicePlan], computed: list[TagInfo], zones: Membership
 ) -> dict[str, ua.NodeId]:
     """Add both folders, each only where there is something for it; the Object of each device."""
-    objects = _build_devices(builder, devices) if devices else {}
+    objects = _build_devices(builder, devices, zones) if devices else {}
     if computed:
-        parent = _folder(builder, "Computed", "Computed", _OBJECTS, "Tags computed from others")
+        parent = _folder(builder, COMPUTED, COMPUTED, _OBJECTS, "Tags computed from others")
+        builder.place(parent, zones.computed, COMPUTED)
         for info in computed:
             _variable(builder, f"Computed.{info.name}", info.name, parent, info, "")
     return objects
 
 
-def _build_devices(builder: Builder, devices: list[DevicePlan]) -> dict[str, ua.NodeId]:
+def _build_devices(
+    builder: Builder, devices: list[DevicePlan], zones: Membership
+) -> dict[str, ua.NodeId]:
     objects = {}
     folder = _folder(builder, "Signals", "Signals", _OBJECTS, "Signals of each device, as read")
     for device in devices:
         parent = objects[device.name] = _folder(
             builder, f"Signals.{device.name}", device.name, folder, device.config.description
         )
+        builder.place(parent, zones.device(device.name), device.name)
         for signal in device.profile.signals:
             info = builder.table.info(builder.table.index(device.tag(signal)))
             path = f"Signals.{device.name}.{signal.name}"

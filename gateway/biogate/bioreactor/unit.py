@@ -29,7 +29,7 @@ FUNCTIONAL_UNIT = "Unit"
 """BrowseName of a bioreactor's one functional unit."""
 
 
-def build_unit(builder: Builder, unit: UnitPlan, product_uri: str) -> None:
+def build_unit(builder: Builder, unit: UnitPlan, product_uri: str, zone: str) -> None:
     """Add the device below DeviceSet, its functional unit and all functions."""
     device = builder.instance(
         builder.id_in(LADS_URI, DEVICE_TYPE),
@@ -48,9 +48,13 @@ def build_unit(builder: Builder, unit: UnitPlan, product_uri: str) -> None:
         members=_functional_unit_members(builder),
     )
     function_set = functional_unit.paths["FunctionSet"]
+    unit_set = device.paths["FunctionalUnitSet"]
+    for node in (device.node_id, unit_set, functional_unit.node_id, function_set):
+        builder.place(node, zone, unit.name)
     for function in unit.functions:
         path = f"{unit.name}.{FUNCTIONAL_UNIT}.FunctionSet.{function.name}"
-        build_function(builder, function, path, function_set)
+        instance = build_function(builder, function, path, function_set)
+        builder.place(instance.node_id, zone, f"{unit.name}/{function.name}")
 
 
 def _device_members(builder: Builder, unit: UnitPlan, product_uri: str) -> Members:

@@ -18,12 +18,19 @@ _HAS_TYPE_DEFINITION = node_id(ObjectIds.HasTypeDefinition)
 _BASE_DATA_VARIABLE_TYPE = node_id(ObjectIds.BaseDataVariableType)
 
 
-def build_section(builder: Builder, section: SectionPlan, variables: DeclaredVariables) -> None:
-    """Add a section's nodes; `builder` is for the section's namespace."""
+def build_section(
+    builder: Builder, section: SectionPlan, variables: DeclaredVariables, zone: str
+) -> None:
+    """Add a section's nodes to `zone`; `builder` is for the section's namespace."""
     types = DataTypes(builder.namespace)
     types.add_enumerations(builder.model, section.enumerations)
     folders = {each.key for each in section.objects if each.config.folder}
+    for name in section.enumerations:
+        builder.place(types.node_id(name), zone, section.name)
     for each in section.objects:
+        if not each.parent:
+            part = f"{section.name}/{each.name}"
+            builder.place(node_id(each.key, builder.namespace), zone, part)
         _add_object(builder, each, organized=each.parent in folders or not each.parent)
     for analog, group in groupby(section.variables, _is_analog):
         if analog:

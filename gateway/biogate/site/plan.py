@@ -7,8 +7,9 @@ information model work from the plan and never look anything up by name again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from biogate.site.membership import Membership
 from biogate.site.model import DeviceConfig, FunctionConfig, Site
 from biogate.site.node_plan import SectionPlan, plan_section
 from biogate.site.profiles import InstalledProfiles, ProfileCatalogue, set_up_profile
@@ -65,12 +66,19 @@ class UnitPlan:
 
 @dataclass(frozen=True, slots=True)
 class SitePlan:
-    """Devices and units by name, and the sections of declared nodes, in file order."""
+    """Devices and units by name, and the sections of declared nodes, in file order.
+
+    `zones` says which zone each of them belongs to.
+    """
 
     site: Site
     devices: Mapping[str, DevicePlan]
     units: Mapping[str, UnitPlan]
     sections: tuple[SectionPlan, ...] = ()
+    zones: Membership = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "zones", Membership(self.site))
 
 
 def plan_site(site: Site, profiles: ProfileCatalogue | None = None) -> SitePlan:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from biogate.opcua.space.methods import MethodTable
 from biogate.opcua.space.notifiers import Notifiers
+from biogate.opcua.space.places import Place, Places
 from biogate.opcua.space.types import TypeTree
 from biogate.opcua.space.values import StaticSource, ValueSource
 from biogate.opcua.stack import ua
@@ -16,7 +17,8 @@ class AddressSpace:
     """Nodes by NodeId and the source of each Variable's value.
 
     `epoch` grows with every change of nodes; whatever was made from an older one is stale.
-    `types` is the type hierarchy, `methods` what Methods run, `notifiers` where events are heard.
+    `types` is the type hierarchy, `methods` what Methods run, `notifiers` where events are heard,
+    `places` where nodes belong.
     """
 
     def __init__(self, model: Model) -> None:
@@ -25,6 +27,7 @@ class AddressSpace:
         self.types = TypeTree(model)
         self.methods = MethodTable(model.nodes, self.types)
         self.notifiers = Notifiers(model.nodes, self.types)
+        self.places = Places(model.nodes, self.types)
         self.epoch = 1
 
     @property
@@ -83,12 +86,22 @@ class AddressSpace:
             if other is not None:
                 other.references = [r for r in other.references if r.target not in gone]
         self.notifiers.forget(gone)
+        self.places.forget(gone)
         self.epoch += 1
 
     def add_notifier(self, node_id: ua.NodeId) -> None:
         """Let clients subscribe to events of an Object. Raises KeyError when there is none."""
         self.notifiers.declare(node_id)
         self.epoch += 1
+
+    def declare_place(self, node_id: ua.NodeId, place: Place) -> None:
+        """Say where a node and what is below it belongs."""
+        self.places.declare(node_id, place)
+        self.epoch += 1
+
+    def place(self, node_id: ua.NodeId) -> Place:
+        """The zone and the part of the model that a node belongs to."""
+        return self.places.of(node_id)
 
     def bind(self, node_id: ua.NodeId, source: ValueSource) -> None:
         """Give a Variable the source of its value.
