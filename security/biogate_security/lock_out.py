@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,13 @@ class _Record:
     locked_until_s: float
 
 
-class LockOut:
-    """Failures by key (a user, a source). Holds `max_keys` keys: the longest quiet goes first."""
+class LockOut(Generic[Key]):
+    """Failures by key (a user, a source, or both), `max_keys` of them at most.
+
+    Where there is no more room, the key with the fewest failures gives its place, and with it its
+    count, to the newcomer (the space-saving way to count). So no key's count is ever below its
+    true one: whoever floods the table to be forgotten comes back with as many failures or more.
+    """
 
     def __init__(
         self, back_off: BackOff, clock: Callable[[], float], *, max_keys: int = 4096
@@ -43,25 +50,47 @@ class LockOut:
         self._back_off = back_off
         self._clock = clock
         self._max_keys = max_keys
-        self._records: OrderedDict[str, _Record] = OrderedDict()
+        self._records: dict[Key, _Record] = {}
 
-    def remaining_s(self, key: str) -> float:
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def failures(self, key: Key) -> int:
+        """How many failures count against `key` now."""
+        record = self._records.get(key)
+        return 0 if record is None or self._is_over(record, self._clock()) else record.failures
+
+    def remaining_s(self, key: Key) -> float:
         """Seconds until `key` may try again; 0.0 when it may now."""
         record = self._records.get(key)
         return max(0.0, record.locked_until_s - self._clock()) if record else 0.0
 
-    def failed(self, key: str) -> float:
+    def failed(self, key: Key) -> float:
         """Count a failure; the seconds for which `key` is locked now."""
         now = self._clock()
         record = self._records.pop(key, None)
-        if record is None or now - record.last_s > self._back_off.forget_s:
-            record = _Record(0, now, now)
-        lock_s = self._back_off.lock_s(record.failures + 1)
-        self._records[key] = _Record(record.failures + 1, now, now + lock_s)
-        while len(self._records) > self._max_keys:
-            self._records.popitem(last=False)
+        if record is None:
+            before = self._make_room(now)
+        else:
+            before = 0 if self._is_over(record, now) else record.failures
+        lock_s = self._back_off.lock_s(before + 1)
+        self._records[key] = _Record(before + 1, now, now + lock_s)
         return lock_s
 
-    def succeeded(self, key: str) -> None:
+    def succeeded(self, key: Key) -> None:
         """Forget the failures of `key`."""
         self._records.pop(key, None)
+
+    def _make_room(self, now: float) -> int:
+        """The failures that a new key begins with: those of the one that it takes the place of."""
+        if len(self._records) < self._max_keys:
+            return 0
+        for key in [key for key, each in self._records.items() if self._is_over(each, now)]:
+            del self._records[key]
+        if len(self._records) < self._max_keys:
+            return 0
+        fewest = min(self._records, key=lambda key: self._records[key].failures)
+        return self._records.pop(fewest).failures
+
+    def _is_over(self, record: _Record, now: float) -> bool:
+        return now - record.last_s > self._back_off.forget_s

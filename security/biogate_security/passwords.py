@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from biogate_security.common_passwords import is_common
+
 MAX_PASSWORD_BYTES = 1024
 # No characters that look alike: 31 of them, so 16 hold 79 bits.
 _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -32,7 +34,7 @@ class Passwords:
     """Hashes and verifies. Each call takes its full time: keep it off the event loop."""
 
     def __init__(self, parameters: HashParameters, minimum_length: int) -> None:
-        self._minimum_length = minimum_length
+        self.minimum_length = minimum_length
         self._hasher = PasswordHasher(
             time_cost=parameters.time_cost,
             memory_cost=parameters.memory_kib,
@@ -41,12 +43,14 @@ class Passwords:
         )
         self.dummy_hash = _unmatched_hash(parameters)
 
-    def check_new(self, password: str) -> None:
-        """Raise PasswordError for a password that may not be set."""
-        if len(password) < self._minimum_length:
-            raise PasswordError(f"a password needs at least {self._minimum_length} characters")
+    def check_new(self, password: str, name: str = "") -> None:
+        """Raise PasswordError for a password that the user `name` may not be given."""
+        if len(password) < self.minimum_length:
+            raise PasswordError(f"a password needs at least {self.minimum_length} characters")
         if len(_to_bytes(password)) > MAX_PASSWORD_BYTES:
             raise PasswordError(f"a password has at most {MAX_PASSWORD_BYTES} bytes")
+        if is_common(password, name):
+            raise PasswordError("a password is more than common words, rows and the user's name")
 
     def hash(self, password: str) -> str:
         """The Argon2id hash in PHC string format, with a salt of its own."""

@@ -1,4 +1,4 @@
-"""Users and their passwords: who is it, told without telling who exists."""
+"""The accounts of one gateway: who there is, what roles they have, and how they log in."""
 
 from __future__ import annotations
 
@@ -6,49 +6,62 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from biogate_security.lock_out import BackOff, LockOut
-from biogate_security.log_budget import LogBudget
-from biogate_security.log_text import safe_text
-from biogate_security.passwords import HashParameters, Passwords, readable_password
-from biogate_security.roles import Identity, Role
+from biogate_security.filetime import TICKS_PER_SECOND, now_ticks
+from biogate_security.logins import Logins
+from biogate_security.passwords import (
+    MAX_PASSWORD_BYTES,
+    HashParameters,
+    Passwords,
+    readable_password,
+)
+from biogate_security.roles import AccountChange, Identity, Role
 from biogate_security.user_file import (
-    MAX_NAME_LENGTH,
+    MAX_CERTIFICATES,
     User,
     UserStoreError,
+    check_description,
     check_name,
     check_roles,
+    check_thumbprint,
     read_users,
     write_users,
 )
 
-# A user's lock is short, since a stranger can cause it; a source's is long. Both end by
-# themselves (IEC 62443 CR 1.11).
-USER_BACK_OFF = BackOff(free_failures=4, first_s=1.0, longest_s=300.0, forget_s=900.0)
-SOURCE_BACK_OFF = BackOff(free_failures=19, first_s=1.0, longest_s=900.0, forget_s=3600.0)
-MAX_WAITING = 32
 MINIMUM_LENGTH = 12
+ONE_TIME_S = 24 * 3600
+"""How long a one-time password may be used before it is changed."""
 _log = logging.getLogger(__name__)
+
+OnChange = Callable[[AccountChange], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account as it is asked for; `password` None: as it is, or a random one."""
+    """An account as it is asked for; `password` None: as it is, or a random one.
+
+    One with `certificates` (thumbprints) and no password has none. `one_time`: a random password
+    must be changed at the first login, within ONE_TIME_S. `managed` as in `User`.
+    """
 
     name: str
     roles: frozenset[str]
     password: str | None = field(default=None, repr=False)
     disabled: bool = False
+    certificates: tuple[str, ...] = ()
+    description: str = ""
+    one_time: bool = False
+    managed: bool = False
 
 
 class UserStore:
     """The accounts of one gateway, in one file.
 
-    Passwords are hashed in threads, `max_hashing` at a time: a login costs memory and time by
-    design, and must not be a way to take all of it.
+    Changes are stored at once or not at all, and told to whoever watches.
     """
 
     def __init__(
@@ -59,30 +72,58 @@ class UserStore:
         minimum_length: int = MINIMUM_LENGTH,
         max_hashing: int = 2,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
         """Read `path` (a missing file holds no users); `clock` gives seconds.
 
         Raises UserStoreError for a file that is not acceptable.
         """
         self._path = path
-        self._clock = clock
+        self._wall_clock = wall_clock
         self._users, was_open = read_users(path)
         if was_open:
             _log.warning("users file was open to others; closed", extra={"file": str(path)})
         self._passwords = Passwords(parameters or HashParameters(), minimum_length)
-        self._hashing = asyncio.Semaphore(max_hashing)
-        self._attempts: set[asyncio.Task[Identity | None]] = set()
-        self._user_locks = LockOut(USER_BACK_OFF, clock)
-        # Names that do not exist lock just the same, but apart: their number is not ours.
-        self._stranger_locks = LockOut(USER_BACK_OFF, clock)
-        self._source_locks = LockOut(SOURCE_BACK_OFF, clock)
-        self._log_budget = LogBudget()
-        self.counters: Counter[str] = Counter()
+        self._logins = Logins(
+            self._passwords,
+            self.find,
+            self._refresh,
+            max_hashing=max_hashing,
+            clock=clock,
+            wall_clock=wall_clock,
+        )
+        # New passwords are hashed one at a time and do not wait for strangers' logins.
+        self._hashing = asyncio.Semaphore(1)
+        self._watchers: list[OnChange] = []
+
+    @property
+    def counters(self) -> Counter[str]:
+        """Logins that were accepted, and refused ones by reason."""
+        return self._logins.counters
 
     @property
     def names(self) -> list[str]:
         """The user names, sorted."""
-        return sorted(self._users)
+        return [user.name for user in self.users]
+
+    @property
+    def users(self) -> Sequence[User]:
+        """The accounts that were not removed, by name."""
+        return sorted((u for u in self._users.values() if not u.removed), key=lambda u: u.name)
+
+    @property
+    def password_length(self) -> tuple[int, int]:
+        """Fewest and most characters of a password; the most are of one byte in UTF-8 each."""
+        return self._passwords.minimum_length, MAX_PASSWORD_BYTES
+
+    def find(self, name: str) -> User | None:
+        """The account; None for one that does not exist or was removed."""
+        user = self._users.get(name)
+        return None if user is None or user.removed else user
+
+    def watch(self, on_change: OnChange) -> None:
+        """Tell `on_change` of every change of an account, after it is stored."""
+        self._watchers.append(on_change)
 
     async def authenticate(self, name: str, password: str, source: str = "") -> Identity | None:
         """The identity, or None for any reason to refuse: which one, only the log says.
@@ -90,17 +131,29 @@ class UserStore:
         `source` is the peer's address without its port; "" is not counted as one. An attempt
         once begun is counted even if the caller is cancelled.
         """
-        if len(self._attempts) >= MAX_WAITING:
-            self._refuse(name, source, "too many logins at once")
-            return None
-        attempt = asyncio.create_task(self._attempt(name, password, source))
-        self._attempts.add(attempt)
-        attempt.add_done_callback(self._attempts.discard)
-        return await asyncio.shield(attempt)
+        user = await self._logins.check(name, password, source)
+        return None if user is None else identity_of(user)
 
-    def check_password(self, password: str) -> None:
+    def by_certificate(self, thumbprints: Sequence[str], common_name: str = "") -> Identity | None:
+        """Whose certificate it is: of the account that names one of its thumbprints (lower-case
+        hex), else of the account called `common_name` ("" for none). None: nobody's."""
+        for user in self.users:
+            if user.active and not set(thumbprints).isdisjoint(user.certificates):
+                return replace(identity_of(user), authentication="Certificate")
+        named = self.find(common_name)
+        if named is None or not named.active:
+            return None
+        return replace(identity_of(named), authentication="Certificate")
+
+    def refuse(self, name: str, source: str, why: str) -> None:
+        """Count and log a login that was refused elsewhere."""
+        self._logins.refuse(name, source, why)
+
+    def check_password(self, password: str, name: str = "") -> None:
         """Raise PasswordError for a password that may not be set."""
-        self._passwords.check_new(password)
+        self._passwords.check_new(password, name)
+
+    # -- accounts that the site file asks for -------------------------------------------------
 
     async def make_missing(self, accounts: Iterable[Account]) -> dict[str, str]:
         """Make the accounts that there are not; the random passwords by name, told this once.
@@ -109,37 +162,55 @@ class UserStore:
         none: raises UserStoreError, PasswordError, or OSError from storing them.
         """
         made: dict[str, str] = {}
-        missing = [account for account in accounts if account.name not in self._users]
-        for account in missing:
+        users: list[User] = []
+        for account in accounts:
+            if account.name in self._users:
+                continue
             check_name(account.name)
             check_roles(account.roles)
-            if self._is_taken(account.name):
-                raise UserStoreError(_taken(account.name))
-            if account.password is None:
+            self._require_free(account.name)
+            if account.password is None and not account.certificates:
                 made[account.name] = readable_password()
-        hashes = await asyncio.gather(
-            *(self._hash_new(made.get(a.name) or a.password or "") for a in missing)
-        )
-        users = [
-            User(account.name, stored, account.roles, account.disabled)
-            for account, stored in zip(missing, hashes, strict=True)
-        ]
+            users.append(await self._new(account, made.get(account.name)))
         if users:
             self._store(*users)
         return made
 
+    async def _new(self, account: Account, made: str | None) -> User:
+        stored = given = None
+        if made is not None:
+            stored = await self._hash(made)
+        elif account.password is not None:
+            stored = given = await self._hash_new(account.password, account.name)
+        one_time = account.one_time and made is not None
+        return User(
+            account.name,
+            stored,
+            account.roles,
+            account.disabled,
+            managed=account.managed,
+            must_change_password=one_time,
+            expires=self._one_time_end() if one_time else None,
+            certificates=_thumbprints(account.certificates),
+            description=account.description,
+            given_hash=given,
+        )
+
     async def update(self, accounts: Iterable[Account], *, close_others: bool = False) -> None:
-        """Bring the accounts that there are to what is asked; `close_others` shuts all others.
+        """Bring the accounts that there are to what is asked; `close_others` shuts all others but
+        those that an administrator made.
 
         All are stored at once or none: raises UserStoreError, PasswordError or OSError.
         """
         wanted = {account.name: account for account in accounts}
         changed: list[User] = []
-        for user in self._users.values():
+        for user in self.users:
             account = wanted.get(user.name)
-            new = replace(user, disabled=user.disabled or close_others)
+            new = user
             if account is not None:
                 new = await self._as_asked(user, account)
+            elif close_others and not user.managed:
+                new = replace(user, disabled=True)
             if new != user:
                 changed.append(new)
                 _log.warning(
@@ -147,7 +218,7 @@ class UserStore:
                     extra={
                         "user": user.name,
                         "roles": ", ".join(sorted(new.roles)),
-                        "disabled": new.disabled,
+                        "disabled": not new.active,
                         "new_password": new.password_hash != user.password_hash,
                     },
                 )
@@ -155,134 +226,173 @@ class UserStore:
             self._store(*changed)
 
     async def _as_asked(self, user: User, account: Account) -> User:
+        """A password from the environment is set once: its user may change it from then on."""
         check_roles(account.roles)
-        stored, password = user.password_hash, account.password
-        if password is not None and not await asyncio.to_thread(
-            self._passwords.verify, stored, password
-        ):
-            stored = await self._hash_new(password)
-        return User(user.name, stored, account.roles, account.disabled)
+        new = replace(
+            user,
+            roles=account.roles,
+            disabled=account.disabled,
+            managed=False,
+            certificates=_thumbprints(account.certificates),
+            description=account.description,
+        )
+        password = account.password
+        if password is None:
+            return new
+        known = user.given_hash or user.password_hash
+        if known is not None and await asyncio.to_thread(self._passwords.verify, known, password):
+            return replace(new, given_hash=known)
+        stored = await self._hash_new(password, user.name)
+        return _with_password(new, stored, given=stored)
 
-    async def add(self, name: str, password: str, roles: Iterable[str]) -> None:
-        """Add an account. Raises UserStoreError, PasswordError, or OSError from storing it."""
+    # -- changes by administrators and by users themselves ------------------------------------
+
+    async def add(
+        self, name: str, password: str | None, roles: Iterable[str], **properties: Any
+    ) -> None:
+        """Add an account; `properties` are fields of `User`. A `password` of None is none.
+
+        Raises UserStoreError, PasswordError, or OSError from storing it.
+        """
         check_name(name)
         wanted = frozenset(roles)
         check_roles(wanted)
-        user = User(name, await self._hash_new(password), wanted)
-        if self._is_taken(name):
-            raise UserStoreError(_taken(name))
-        self._store(user)
+        stored = None if password is None else await self._hash_new(password, name)
+        self._require_free(name)
+        self._store(_checked(User(name, stored, wanted, **{"managed": True, **properties})))
 
-    async def set_password(self, name: str, password: str) -> None:
-        """Change a password. Raises UserStoreError, PasswordError or OSError."""
-        stored = await self._hash_new(password)
-        self._store(replace(self._known(name), password_hash=stored))
+    async def set_password(self, name: str, password: str, *, must_change: bool = False) -> None:
+        """Change a password; `must_change`: it is for one login within ONE_TIME_S.
+
+        Raises UserStoreError, PasswordError or OSError.
+        """
+        stored = await self._hash_new(password, name)
+        self._store_password(name, stored, must_change=must_change)
+
+    async def reset_password(self, name: str) -> str:
+        """Give a one-time password, which is told this once. Raises UserStoreError or OSError."""
+        made = readable_password()
+        self._known(name)
+        stored = await self._hash(made)
+        self._store_password(name, stored, must_change=True)
+        return made
+
+    def _store_password(self, name: str, stored: str, *, must_change: bool) -> None:
+        new = _with_password(self._known(name), stored)
+        expires = self._one_time_end() if must_change else None
+        self._store(replace(new, must_change_password=must_change, expires=expires))
+
+    def change(self, name: str, **properties: Any) -> None:
+        """Change fields of `User` other than the password. Raises UserStoreError or OSError."""
+        self._store(_checked(replace(self._known(name), **properties)))
 
     def set_roles(self, name: str, roles: Iterable[str]) -> None:
         """Change the assigned roles. Raises UserStoreError or OSError."""
-        wanted = frozenset(roles)
-        check_roles(wanted)
-        self._store(replace(self._known(name), roles=wanted))
+        self.change(name, roles=frozenset(roles))
 
     def set_disabled(self, name: str, *, disabled: bool) -> None:
-        """Shut or open an account. Accounts are never removed: records name them for ever.
+        """Shut or open an account, whatever the site file says. Raises UserStoreError or OSError.
+
+        What the site file shuts stays shut.
+        """
+        self.change(name, suspended=disabled)
+
+    def remove(self, name: str) -> None:
+        """Remove an account. Its name stays taken: records name it for ever.
 
         Raises UserStoreError or OSError.
         """
-        self._store(replace(self._known(name), disabled=disabled))
+        user = self._known(name)
+        self._store(User(user.name, None, frozenset(), managed=True, removed=True))
 
     async def close(self) -> None:
         """Wait until the attempts under way are over."""
-        await asyncio.gather(*self._attempts, return_exceptions=True)
+        await self._logins.close()
 
-    async def _attempt(self, name: str, password: str, source: str) -> Identity | None:
-        if not self._locked_s(name, source):
-            async with self._hashing:
-                if not self._locked_s(name, source):  # by an attempt ahead of this one
-                    return await self._verify(name, password, source)
-        self._refuse(name, source, "locked out", self._locked_s(name, source))
-        return None
-
-    async def _verify(self, name: str, password: str, source: str) -> Identity | None:
-        user = self._users.get(name)
-        stored = user.password_hash if user else self._passwords.dummy_hash
-        fits = await asyncio.to_thread(self._passwords.verify, stored, password)
-        current = self._users.get(name)
-        if not fits or current is None or current.password_hash != stored:
-            self._count_failure(name, source)
-            return None
-        if current.disabled:
-            self._refuse(name, source, "account disabled")
-            return None
-        self._user_locks.succeeded(name)
-        if self._passwords.is_outdated(stored):
-            await self._refresh(current, password)
-        self.counters["accepted"] += 1
-        return Identity(current.name, current.roles | {Role.AUTHENTICATED_USER})
-
-    def _locked_s(self, name: str, source: str) -> float:
-        """Seconds until the user may try again from there."""
-        locked_s = self._name_locks(name).remaining_s(name)
-        return max(locked_s, self._source_locks.remaining_s(source))
-
-    def _name_locks(self, name: str) -> LockOut:
-        return self._user_locks if name in self._users else self._stranger_locks
-
-    def _count_failure(self, name: str, source: str) -> None:
-        """Unknown user and wrong password are one thing, in the log too."""
-        locked_s = self._name_locks(name).failed(name)
-        if source:
-            locked_s = max(locked_s, self._source_locks.failed(source))
-        self._refuse(name, source, "wrong user name or password", locked_s)
-
-    def _refuse(self, name: str, source: str, why: str, locked_s: float = 0.0) -> None:
-        self.counters[why.replace(" ", "_")] += 1
-        left_out = self._log_budget.spend(self._clock())
-        if left_out is not None:
-            _log.warning(
-                "login refused: %s",
-                why,
-                extra={
-                    "user": safe_text(name, MAX_NAME_LENGTH),
-                    "source": source,
-                    "locked_s": round(locked_s, 1),
-                    "lines_left_out": left_out,
-                },
-            )
+    # -- storing --------------------------------------------------------------------------------
 
     async def _refresh(self, user: User, password: str) -> None:
         """Store a hash with today's parameters; the login is good whether or not that works."""
-        stored = await asyncio.to_thread(self._passwords.hash, password)
-        current = self._known(user.name)
-        if current.password_hash != user.password_hash:
+        stored = await self._hash(password)
+        current = self._users.get(user.name)
+        if current is None or current.password_hash != user.password_hash:
             return  # a new password was set meanwhile: the one at hand is the old one
+        given = stored if current.given_hash == user.password_hash else current.given_hash
+        renewed = replace(current, password_hash=stored, given_hash=given)
         try:
-            self._store(replace(current, password_hash=stored))
+            write_users(self._path, {**self._users, user.name: renewed})
         except OSError as error:
             _log.warning(
                 "password hash not renewed", extra={"user": user.name, "error": str(error)}
             )
+            return
+        self._users[user.name] = renewed
 
-    async def _hash_new(self, password: str) -> str:
-        self.check_password(password)
+    async def _hash_new(self, password: str, name: str) -> str:
+        self.check_password(password, name)
+        return await self._hash(password)
+
+    async def _hash(self, password: str) -> str:
         async with self._hashing:
             return await asyncio.to_thread(self._passwords.hash, password)
 
-    def _is_taken(self, name: str) -> bool:
-        return name.casefold() in (known.casefold() for known in self._users)
+    def _one_time_end(self) -> int:
+        return self._wall_clock() + ONE_TIME_S * TICKS_PER_SECOND
+
+    def _require_free(self, name: str) -> None:
+        if name.casefold() in (known.casefold() for known in self._users):
+            raise UserStoreError(f"there is a user {name!r} already, or was (case does not count)")
 
     def _known(self, name: str) -> User:
-        user = self._users.get(name)
+        user = self.find(name)
         if user is None:
             raise UserStoreError(f"there is no user {name!r}; known are {', '.join(self.names)}")
         return user
 
     def _store(self, *changed: User) -> None:
         """The file first, and at once: memory and disk never differ, whoever is cancelled."""
-        users = {**self._users, **{user.name: user for user in changed}}
+        before = self._users
+        users = {**before, **{user.name: user for user in changed}}
         write_users(self._path, users)
         self._users = users
+        for user in changed:
+            old = before.get(user.name)
+            secret_changed = old is not None and (
+                old.password_hash != user.password_hash or old.certificates != user.certificates
+            )
+            if secret_changed:
+                self._logins.throttle.forget(user.name)
+            change = AccountChange(user.name, identity_of(user).roles, user.active, secret_changed)
+            for on_change in self._watchers:
+                on_change(change)
 
 
-def _taken(name: str) -> str:
-    return f"there is a user {name!r} already (case does not count)"
+def identity_of(user: User) -> Identity:
+    """Who a session of this account is."""
+    roles = user.roles | {Role.AUTHENTICATED_USER}
+    return Identity(user.name, roles, must_change_password=user.must_change_password)
+
+
+def _with_password(user: User, stored: str, given: str | None = None) -> User:
+    return replace(
+        user,
+        password_hash=stored,
+        given_hash=given or user.given_hash,
+        must_change_password=False,
+        expires=None,
+    )
+
+
+def _thumbprints(certificates: Iterable[str]) -> tuple[str, ...]:
+    return tuple(check_thumbprint(each) for each in certificates)
+
+
+def _checked(user: User) -> User:
+    """The user with all properties valid. Raises UserStoreError."""
+    check_roles(user.roles)
+    check_description(user.description)
+    if user.must_change_password and user.no_change_by_user:
+        raise UserStoreError("a user who must change the password must be allowed to")
+    if len(user.certificates) > MAX_CERTIFICATES:
+        raise UserStoreError(f"a user has at most {MAX_CERTIFICATES} certificates")
+    return replace(user, certificates=_thumbprints(user.certificates))

@@ -318,13 +318,31 @@ def test_a_folder_or_a_dangling_link_in_the_trust_list_is_no_obstacle(pki, party
 
 
 async def test_a_storm_of_logins_hashes_two_at_once_and_refuses_what_is_over_the_bound(users, gate):
-    storm = [asyncio.create_task(users.authenticate(f"name {n}", "x")) for n in range(200)]
+    storm = [
+        asyncio.create_task(users.authenticate(f"name {n}", "x", f"192.0.2.{n % 50}"))
+        for n in range(200)
+    ]
     await asyncio.wait([storm[-1]])
-    assert users.counters["too_many_logins_at_once"] == 200 - 32
+    assert users.counters["too_many_logins_at_once"] == 200 - 32 - 2
     gate.opened.set()
     assert await asyncio.gather(*storm) == [None] * 200
     assert gate.most == 2
-    assert gate.total == 32
+    assert gate.total == 32 + 2
+
+
+async def test_a_flood_of_logins_from_one_source_does_not_starve_another(users, gate):
+    await users.add("olga", SECRET, ())
+    flood = [
+        asyncio.create_task(users.authenticate(f"name {n}", "x", "192.0.2.66")) for n in range(100)
+    ]
+    await gate.begun()
+    await gate.begun()
+    login = asyncio.create_task(users.authenticate("olga", SECRET, "192.0.2.1"))
+    await asyncio.sleep(0)
+    gate.opened.set()
+    assert await login
+    await asyncio.gather(*flood)
+    assert users.counters["too_many_logins_at_once"] == 100 - 8 - 2
 
 
 async def test_guesses_made_at_the_same_time_do_not_pass_the_lock(users, gate):
@@ -335,7 +353,8 @@ async def test_guesses_made_at_the_same_time_do_not_pass_the_lock(users, gate):
     await asyncio.gather(*guesses)
     # Five fail one after another; one more may have been under way beside the fifth.
     assert 5 <= gate.total <= 6
-    assert users.counters["locked_out"] == 30 - gate.total
+    counters = users.counters
+    assert counters["locked_out"] + counters["too_many_logins_at_once"] == 30 - gate.total
 
 
 async def test_an_account_disabled_while_its_password_is_checked_does_not_get_in(users, gate):

@@ -50,18 +50,36 @@ def test_success_and_a_quiet_time_both_forget(locks, clock):
     assert locks.failed("piotr") == 0.0
 
 
-def test_the_longest_quiet_key_goes_when_there_are_too_many(locks):
+def test_the_key_with_the_fewest_failures_gives_its_place_and_its_count(locks):
     for _ in range(5):
         locks.failed("olga")
-    for stranger in ("a", "b"):
+    for stranger in ("a", "b", "c", "d"):
         locks.failed(stranger)
     assert locks.remaining_s("olga") == 2.0
-    locks.failed("olga")
-    for stranger in ("c", "d"):
-        locks.failed(stranger)
-    assert locks.remaining_s("olga") == 4.0
-    locks.failed("e")
-    assert locks.remaining_s("olga") == 0.0
+    assert len(locks) == 3
+    assert locks.failures("d") == 2  # one of its own, one of whose place it took
+
+
+def test_what_is_forgotten_anyway_goes_first(locks, clock):
+    for key in ("olga", "a", "b"):
+        locks.failed(key)
+        locks.failed(key)
+    clock.advance(301)
+    locks.failed("c")
+    assert len(locks) == 1
+    assert locks.failures("c") == 1
+
+
+@given(st.lists(st.integers(0, 9), max_size=200), st.integers(1, 5))
+def test_no_flood_of_keys_makes_a_key_count_less_than_it_failed(keys, most):
+    """Whoever fills the table to be forgotten comes back with as many failures or more."""
+    locks = LockOut(RULES, lambda: 0.0, max_keys=most)
+    true = dict.fromkeys(keys, 0)
+    for key in keys:
+        true[key] += 1
+        locks.failed(key)
+        assert locks.failures(key) >= true[key]
+        assert len(locks) <= most
 
 
 @given(
