@@ -116,8 +116,13 @@ def host_names(certificate: x509.Certificate) -> set[str]:
 
 def file_name(certificate: x509.Certificate) -> str:
     """`CommonName [THUMBPRINT].der`, with nothing of a stranger's name that means something."""
-    readable = _UNSAFE_IN_FILE_NAME.sub("_", common_name(certificate))[:64].strip(" .")
-    return f"{readable or 'unnamed'} [{thumbprint(certificate)}].der"
+    return readable_file_name(common_name(certificate), thumbprint(certificate), ".der")
+
+
+def readable_file_name(name: str, mark: str, suffix: str) -> str:
+    """`name [mark]suffix`, with only what is harmless of `name`."""
+    readable = _UNSAFE_IN_FILE_NAME.sub("_", name)[:64].strip(" .")
+    return f"{readable or 'unnamed'} [{mark}]{suffix}"
 
 
 def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:

@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from biogate_security.certificate import (
     CertificateFormatError,
     application_uris,
+    common_name,
     host_names,
     read_certificate,
     thumbprint,
@@ -66,6 +67,22 @@ class OwnCertificate:
     private_key: rsa.RSAPrivateKey = field(repr=False)
 
 
+class FilePair:
+    """Tells when the files of the own certificate and its key were touched."""
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = (certificate_path(folder), key_path(folder))
+        self._seen = self._stamps()
+
+    def changed(self) -> bool:
+        """True if a file is not as it was when this was asked last, or at the beginning."""
+        before, self._seen = self._seen, self._stamps()
+        return before != self._seen
+
+    def _stamps(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(map(_stamp, self._paths))
+
+
 def load_or_create(folder: Path, identity: ApplicationIdentity, now: datetime) -> OwnCertificate:
     """What lies in `folder`/certs and `folder`/private, made where both are missing.
 
@@ -78,22 +95,24 @@ def load_or_create(folder: Path, identity: ApplicationIdentity, now: datetime) -
     if certificate_file.exists():
         return _load(certificate_file, key_file)
     if not key_file.exists():
-        write_private(key_file, _pem(new_key(identity.key_bits)))
+        write_private(key_file, pem_of(new_key(identity.key_bits)))
         _log.info("private key created", extra={"file": str(key_file), "bits": identity.key_bits})
-    return _certify(folder, _load_key(key_file, proven=False), identity, now)
+    return _certify(folder, load_key(key_file, proven=False), identity, now)
 
 
-def renew(folder: Path, identity: ApplicationIdentity, now: datetime) -> OwnCertificate:
-    """Put a new key and certificate in place of the old, which stay beside them by thumbprint.
+def load(folder: Path) -> OwnCertificate:
+    """The pair in `folder`. Raises PkiError, also where it is not complete, or OSError."""
+    if not certificate_path(folder).exists():
+        raise PkiError(f"{certificate_path(folder)} is missing")
+    return _load(certificate_path(folder), key_path(folder))
 
-    Whoever trusts the old certificate has to be given the new one, so nothing calls this by
-    itself. Raises PkiError or OSError.
-    """
-    old = load_or_create(folder, identity, now).certificate
-    mark = thumbprint(old)[:8]
-    for path in (certificate_path(folder), key_path(folder)):
-        path.replace(path.with_name(f"{path.stem} until {now:%Y-%m-%d} [{mark}]{path.suffix}"))
-    return load_or_create(folder, identity, now)
+
+def new_pair(
+    identity: ApplicationIdentity, now: datetime, key: rsa.RSAPrivateKey | None = None
+) -> OwnCertificate:
+    """A self-signed certificate for `key`, or for a key that is made for it."""
+    key = key or new_key(identity.key_bits)
+    return OwnCertificate(self_signed(key, identity, now), key)
 
 
 def warnings_of(
@@ -124,6 +143,11 @@ def certificate_path(folder: Path) -> Path:
     return folder / "certs" / "application.der"
 
 
+def requested_key_path(folder: Path) -> Path:
+    """Where a new private key waits for its certificate (PEM, PKCS#8)."""
+    return folder / "private" / "requested.pem"
+
+
 def key_path(folder: Path) -> Path:
     """Where the private key lies in the own folder (PEM, PKCS#8)."""
     return folder / "private" / "application.pem"
@@ -149,21 +173,22 @@ def self_signed(
         .not_valid_before(now - _CLOCK_SKEW)
         .not_valid_after(now + identity.validity)
     )
-    for extension, critical in _extensions(public, identity):
+    for extension, critical in extensions_of(public, identity):
         builder = builder.add_extension(extension, critical=critical)
     return builder.sign(key, hashes.SHA256())
 
 
-def _extensions(
-    public: rsa.RSAPublicKey, identity: ApplicationIdentity
+def extensions_of(
+    public: rsa.RSAPublicKey, identity: ApplicationIdentity, *, self_signed: bool = True
 ) -> list[tuple[x509.ExtensionType, bool]]:
+    """Extensions and whether they are critical; a request (not `self_signed`) names no issuer."""
     usage = x509.KeyUsage(
         digital_signature=True,
         content_commitment=True,
         key_encipherment=True,
         data_encipherment=True,
         key_agreement=False,
-        key_cert_sign=True,
+        key_cert_sign=self_signed,
         crl_sign=False,
         encipher_only=False,
         decipher_only=False,
@@ -171,14 +196,27 @@ def _extensions(
     both_ways = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     names = [x509.UniformResourceIdentifier(identity.application_uri)]
     hosts = [_general_name(host) for host in identity.hostnames]
-    return [
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
         (x509.BasicConstraints(ca=False, path_length=None), True),
         (usage, True),
         (x509.ExtendedKeyUsage(both_ways), False),
         (x509.SubjectAlternativeName([*names, *hosts]), False),
         (x509.SubjectKeyIdentifier.from_public_key(public), False),
-        (x509.AuthorityKeyIdentifier.from_issuer_public_key(public), False),
     ]
+    if self_signed:
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(public)
+        extensions.append((authority, False))
+    return extensions
+
+
+def identity_of(certificate: x509.Certificate) -> ApplicationIdentity:
+    """The identity that a certificate says; raises PkiError where it says none."""
+    uris, hosts = application_uris(certificate), sorted(host_names(certificate))
+    key = certificate.public_key()
+    bits = key.key_size if isinstance(key, rsa.RSAPublicKey) else 0
+    return ApplicationIdentity(
+        uris[0] if uris else "", hosts, common_name(certificate) or "biogate", bits
+    )
 
 
 def _subject(identity: ApplicationIdentity) -> x509.Name:
@@ -202,6 +240,14 @@ def _normal_host(host: str) -> str:
         return str(ipaddress.ip_address(host))
     except ValueError:
         return host
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)
 
 
 def _certify(
@@ -229,8 +275,8 @@ def _load(certificate_file: Path, key_file: Path) -> OwnCertificate:
             f"{key_file} is missing, but {certificate_file} needs it (if the certificate is moved "
             "away, both are made anew)"
         )
-    key = _load_key(key_file, proven=True)
-    if not _belong_together(certificate, key):
+    key = load_key(key_file, proven=True)
+    if not belong_together(certificate, key):
         raise PkiError(
             f"{key_file} is not the key of {certificate_file} (if both are moved away, they are "
             "made anew)"
@@ -238,7 +284,7 @@ def _load(certificate_file: Path, key_file: Path) -> OwnCertificate:
     return OwnCertificate(certificate, key)
 
 
-def _belong_together(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
+def belong_together(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
     """True when what the key signs, the certificate verifies."""
     public = certificate.public_key()
     if not isinstance(public, rsa.RSAPublicKey) or public != key.public_key():
@@ -256,9 +302,12 @@ def _belong_together(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> b
     return True
 
 
-def _load_key(path: Path, *, proven: bool) -> rsa.RSAPrivateKey:
-    """The key in a file. `proven`: the caller lets it prove itself with its certificate, so that
-    the tests of its primes, which take 50 ms of every start, are left out."""
+def load_key(path: Path, *, proven: bool = False) -> rsa.RSAPrivateKey:
+    """The key in a file. Raises PkiError or OSError.
+
+    `proven`: the caller lets it prove itself with its certificate, so that the tests of its
+    primes, which take 50 ms of every start, are left out.
+    """
     if close_to_others(path):
         _log.warning("private key was open to others; closed", extra={"file": str(path)})
     try:
@@ -272,7 +321,8 @@ def _load_key(path: Path, *, proven: bool) -> rsa.RSAPrivateKey:
     return key
 
 
-def _pem(key: rsa.RSAPrivateKey) -> bytes:
+def pem_of(key: rsa.RSAPrivateKey) -> bytes:
+    """The key as it lies in its file: PEM, PKCS#8, without a password."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

@@ -1,4 +1,4 @@
-"""The application's PKI folder: its own certificate, whom it trusts, and whom it turned away."""
+"""A PKI folder in use: the own certificate, whom it trusts, and whom it turned away."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from biogate_security import own_certificate, status
+from biogate_security import own_certificate, pki_commit, status
 from biogate_security.certificate import (
     application_uris,
     common_name,
@@ -31,9 +31,11 @@ from biogate_security.certificate_validation import (
 from biogate_security.filetime import TICKS_PER_SECOND, now_ticks, to_datetime
 from biogate_security.log_budget import LogBudget
 from biogate_security.log_text import safe_text
-from biogate_security.own_certificate import ApplicationIdentity, PkiError
+from biogate_security.own_certificate import ApplicationIdentity, OwnCertificate, PkiError
+from biogate_security.pki_update import OwnUpdate, PkiChange, PkiUpdate
 from biogate_security.private_file import make_private_folder, write_private
-from biogate_security.trust_list import TrustFolders
+from biogate_security.trust_content import Group
+from biogate_security.trust_list import TrustFolders, TrustList, entries_of
 
 MAX_REJECTED = 100
 MAX_AUTO_TRUSTED = 100
@@ -62,10 +64,12 @@ class CertificateVerdict:
 
 
 class Pki:
-    """`own`, `trusted`, `issuer` and `rejected` under one folder (Part 12, annex F).
+    """`own`, `trusted`, `issuer`, `trustedUser`, `issuerUser` and `rejected` under one folder.
 
-    A file moved from rejected/certs to trusted/certs is trusted from the next validation on,
-    and one taken out is not. Not safe for use by several threads at once.
+    The layout is that of Part 12, annex F, and of UA .NET Standard. A file moved from
+    rejected/certs to trusted/certs is trusted from the next validation on, and one taken out is
+    not; `poll` tells what was changed by whatever hand. Not safe for use by several threads at
+    once.
     """
 
     def __init__(
@@ -92,8 +96,11 @@ class Pki:
         self._clock = clock
         self._rejected = folder / "rejected" / "certs"
         make_private_folder(self._rejected)
-        self._trust = TrustFolders(folder)
-        self._own = own_certificate.load_or_create(self._own_folder, identity, self._now)
+        pki_commit.recover(folder)
+        self.trust_lists = {group: TrustFolders(folder, group) for group in Group}
+        self._known = {group: trust.current() for group, trust in self.trust_lists.items()}
+        self._own = own_certificate.load_or_create(self._own_folder, identity, self.now)
+        self._own_files = own_certificate.FilePair(self._own_folder)
         self._log_budget = LogBudget()
         self.counters: Counter[str] = Counter()
         for warning in self.warnings:
@@ -112,11 +119,36 @@ class Pki:
         hostnames: Sequence[str],
         *,
         auto_trust: bool = False,
+        suppress: frozenset[int] = frozenset(),
         clock: Callable[[], int] = now_ticks,
     ) -> Self:
-        """A Pki with the usual requirements; own certificate made on first start."""
+        """A Pki with the usual requirements; own certificate made on first start.
+
+        `suppress`: findings that do not refuse, by StatusCode (`Requirements`).
+        """
         identity = ApplicationIdentity(application_uri, hostnames)
-        return cls(folder, identity, auto_trust=auto_trust, clock=clock)
+        requirements = Requirements(suppress=suppress)
+        return cls(folder, identity, requirements=requirements, auto_trust=auto_trust, clock=clock)
+
+    @property
+    def folder(self) -> Path:
+        """Where it all lies."""
+        return self._folder
+
+    @property
+    def identity(self) -> ApplicationIdentity:
+        """What the own certificate has to say."""
+        return self._identity
+
+    @property
+    def own(self) -> OwnCertificate:
+        """The own certificate and its key, as they are in use."""
+        return self._own
+
+    @property
+    def now(self) -> datetime:
+        """The present time of its clock."""
+        return to_datetime(self._clock())
 
     @property
     def certificate_der(self) -> bytes:
@@ -131,19 +163,58 @@ class Pki:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is wrong with the own certificate now: end of validity, host names, URI."""
-        return own_certificate.warnings_of(self._own.certificate, self._identity, self._now)
+        return own_certificate.warnings_of(self._own.certificate, self._identity, self.now)
 
     @property
     def is_for_another_application(self) -> bool:
         """True where the own certificate names another ApplicationUri than this application's."""
         return application_uris(self._own.certificate) != [self._identity.application_uri]
 
-    def renew(self) -> None:
-        """Make a new own key and certificate; the old ones stay in the folder, renamed.
+    def renew(self, *, new_key: bool = True) -> None:
+        """Make a new self-signed certificate; the old one and its key stay, renamed.
 
-        Clients that trusted the old certificate must be given the new one.
+        Clients that trusted the old certificate must be given the new one. Raises PkiError,
+        PkiUpdateError or OSError.
         """
-        self._own = own_certificate.renew(self._own_folder, self._identity, self._now)
+        key = None if new_key else self._own.private_key
+        own = own_certificate.new_pair(self._identity, self.now, key)
+        der = own.certificate.public_bytes(serialization.Encoding.DER)
+        update = OwnUpdate(der, own_certificate.pem_of(own.private_key), keep_old_key=True)
+        pki_commit.commit(self._folder, PkiUpdate(update))
+        self._take_over(own)
+
+    def poll(self) -> list[PkiChange]:
+        """What changed in the folders since the last time; a new own certificate is now in use.
+
+        A pair that is not complete or does not fit is left alone, and logged once.
+        """
+        changes = []
+        own, before = self._changed_own(), self._own
+        if own is not None:
+            self._take_over(own)
+            if own.certificate != before.certificate:
+                old, new = _line(before.certificate), _line(own.certificate)
+                changes.append(PkiChange(None, (old,), (new,)))
+        for group, trust in self.trust_lists.items():
+            known, current = self._known[group], trust.current()
+            if current is not known:
+                self._known[group] = current
+                changes += _difference(group, known, current)
+        return changes
+
+    def _changed_own(self) -> OwnCertificate | None:
+        """The pair in the files, if they were touched and fit."""
+        if pki_commit.is_under_way(self._folder) or not self._own_files.changed():
+            return None
+        try:
+            return own_certificate.load(self._own_folder)
+        except (PkiError, OSError) as error:
+            _log.error("own certificate not taken over: the one before stays in use: %s", error)
+            return None
+
+    def _take_over(self, own: OwnCertificate) -> None:
+        self._own = own
+        self._own_files.changed()
 
     def validate(self, der: bytes, application_uri: str | None = None) -> int:
         """The precise StatusCode of a peer's certificate; see `inspect`.
@@ -162,11 +233,25 @@ class Pki:
         result = self._validate(der, application_uri)
         if self._auto_trust and _untrusted(result):
             result = self._welcome(der, application_uri, result)
+        return self._judged(result)
+
+    def _judged(self, result: Validation) -> CertificateVerdict:
         verdict = _verdict(result)
         self.counters[status.name(verdict.status)] += 1
         if result.leaf is not None and result.failure is not None:
             self._reject(result.leaf, verdict)
+        elif verdict.suppressed:
+            self._tell_suppressed(verdict)
         return verdict
+
+    def inspect_user(self, der: bytes) -> CertificateVerdict:
+        """Judge a user's certificate (DER, its issuers may follow) by trustedUser and issuerUser.
+
+        The steps are those of `inspect` but for ApplicationUri and host name (Part 4, 6.1.3).
+        """
+        requirements = replace(self._requirements, purpose="user")
+        trust = self.trust_lists[Group.USER].current()
+        return self._judged(validate(der, trust, self.now, requirements=requirements))
 
     def rejected(self) -> list[Path]:
         """The files of rejected/certs, oldest first."""
@@ -179,7 +264,7 @@ class Pki:
         """
         for path in self.rejected():
             if path.stem.endswith(f"[{thumb.upper()}]"):
-                place = self._trust.paths.trusted / path.name
+                place = self.trust_lists[Group.APPLICATION].paths.trusted / path.name
                 path.replace(place)
                 _log.info("certificate trusted", extra={"thumbprint": thumb, "file": str(place)})
                 return place
@@ -189,20 +274,16 @@ class Pki:
     def _own_folder(self) -> Path:
         return self._folder / "own"
 
-    @property
-    def _now(self) -> datetime:
-        return to_datetime(self._clock())
-
     def _validate(
         self, der: bytes, application_uri: str | None, welcome: x509.Certificate | None = None
     ) -> Validation:
-        trust = self._trust.current()
+        trust = self.trust_lists[Group.APPLICATION].current()
         if welcome is not None:
             trust = replace(trust, trusted=trust.trusted | {fingerprint(welcome)})
         return validate(
             der,
             trust,
-            self._now,
+            self.now,
             application_uri=application_uri,
             requirements=self._requirements,
         )
@@ -215,7 +296,7 @@ class Pki:
         result = self._validate(der, application_uri, welcome=leaf)
         if result.failure is not None:
             return result
-        place = self._trust.paths.trusted / file_name(leaf)
+        place = self.trust_lists[Group.APPLICATION].paths.trusted / file_name(leaf)
         if not self._keep(place, leaf, MAX_AUTO_TRUSTED, durable=True):
             return refused
         _log.warning(
@@ -223,6 +304,16 @@ class Pki:
             extra={"certificate": _readable_name(leaf), "file": str(place)},
         )
         return result
+
+    def _tell_suppressed(self, verdict: CertificateVerdict) -> None:
+        for finding in verdict.suppressed:
+            self.counters[f"suppressed {status.name(finding.status)}"] += 1
+            self._warn(
+                f"certificate accepted in spite of {status.name(finding.status)}: "
+                f"{safe_text(finding.reason, _MAX_REASON)}",
+                certificate=verdict.common_name,
+                thumbprint=verdict.thumbprint,
+            )
 
     def _reject(self, leaf: x509.Certificate, verdict: CertificateVerdict) -> None:
         place = self._rejected / file_name(leaf)
@@ -268,6 +359,17 @@ class Pki:
         if left_out is not None:
             _log.warning(message, extra={**context, "lines_left_out": left_out})
         return left_out is not None
+
+
+def _difference(group: Group, old: TrustList, new: TrustList) -> list[PkiChange]:
+    before, after = entries_of(old), entries_of(new)
+    removed, added = sorted(before - after), sorted(after - before)
+    return [PkiChange(group, tuple(removed), tuple(added))] if removed or added else []
+
+
+def _line(certificate: x509.Certificate) -> str:
+    end = certificate.not_valid_after_utc
+    return f"{_readable_name(certificate)} [{thumbprint(certificate)}] until {end:%Y-%m-%d}"
 
 
 def _untrusted(result: Validation) -> bool:

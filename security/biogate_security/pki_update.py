@@ -28,6 +28,7 @@ class OwnUpdate:
     certificate: bytes
     key_pem: bytes | None = field(default=None, repr=False)
     issuers: tuple[bytes, ...] = ()
+    keep_old_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

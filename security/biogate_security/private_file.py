@@ -28,7 +28,7 @@ def write_private(
         draft.unlink(missing_ok=True)
         raise
     if durable:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def make_private_folder(path: Path) -> None:
@@ -54,7 +54,8 @@ def _write(path: Path, content: bytes, mode: int, *, durable: bool) -> None:
             os.fsync(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the folder's own entries to the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

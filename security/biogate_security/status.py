@@ -20,6 +20,9 @@ BAD_CERTIFICATE_REVOKED: Final = 0x801D0000
 BAD_CERTIFICATE_ISSUER_REVOKED: Final = 0x801E0000
 BAD_CERTIFICATE_CHAIN_INCOMPLETE: Final = 0x810D0000
 BAD_CERTIFICATE_POLICY_CHECK_FAILED: Final = 0x81140000
+BAD_RESOURCE_UNAVAILABLE: Final = 0x80040000
+BAD_NOT_SUPPORTED: Final = 0x803D0000
+BAD_INVALID_ARGUMENT: Final = 0x80AB0000
 
 NAMES: Final = MappingProxyType(
     {
@@ -38,6 +41,9 @@ NAMES: Final = MappingProxyType(
         BAD_CERTIFICATE_ISSUER_REVOKED: "Bad_CertificateIssuerRevoked",
         BAD_CERTIFICATE_CHAIN_INCOMPLETE: "Bad_CertificateChainIncomplete",
         BAD_CERTIFICATE_POLICY_CHECK_FAILED: "Bad_CertificatePolicyCheckFailed",
+        BAD_RESOURCE_UNAVAILABLE: "Bad_ResourceUnavailable",
+        BAD_NOT_SUPPORTED: "Bad_NotSupported",
+        BAD_INVALID_ARGUMENT: "Bad_InvalidArgument",
     }
 )
 

@@ -12,7 +12,14 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from biogate_security.certificate import CertificateFormatError, fingerprint, read_certificate
+from biogate_security.certificate import (
+    CertificateFormatError,
+    common_name,
+    fingerprint,
+    read_certificate,
+    thumbprint,
+)
+from biogate_security.log_text import safe_text
 from biogate_security.private_file import make_private_folder
 from biogate_security.trust_content import Group, TrustContent
 
@@ -108,6 +115,23 @@ def trust_list_of(
     for crl in crls:
         by_issuer[crl.issuer.public_bytes()].append(crl)
     return TrustList(frozenset(map(fingerprint, trusted)), dict(by_subject), dict(by_issuer))
+
+
+def entries_of(trust: TrustList) -> frozenset[str]:
+    """A line for people about each certificate and revocation list."""
+    certificates = (
+        f"{'trusted' if fingerprint(certificate) in trust.trusted else 'issuer'} certificate "
+        f"{safe_text(common_name(certificate), 64)} [{thumbprint(certificate)}]"
+        for named in trust.by_subject.values()
+        for certificate in named
+    )
+    crls = (
+        f"revocation list of {safe_text(crl.issuer.rfc4514_string(), 64)}"
+        f" of {crl.last_update_utc:%Y-%m-%d %H:%M} with {len(crl)} entries"
+        for named in trust.crls_by_issuer.values()
+        for crl in named
+    )
+    return frozenset((*certificates, *crls))
 
 
 def _der(parsed: x509.Certificate | x509.CertificateRevocationList) -> bytes:

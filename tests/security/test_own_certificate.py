@@ -122,7 +122,7 @@ def test_a_certificate_without_its_key_is_an_error_that_says_what_to_do(
 
 def test_a_key_of_another_certificate_is_an_error(own, tmp_path, identity, now):
     other = own_certificate.new_key(2048)
-    (tmp_path / "private" / "application.pem").write_bytes(own_certificate._pem(other))
+    (tmp_path / "private" / "application.pem").write_bytes(own_certificate.pem_of(other))
     with pytest.raises(PkiError, match="is not the key of"):
         load_or_create(tmp_path, identity, now)
 
@@ -137,7 +137,7 @@ def test_a_key_whose_secret_part_is_spoilt_is_an_error(
         numbers.p, numbers.q, numbers.d + 2, numbers.dmp1 + 2, numbers.dmq1, numbers.iqmp,
         numbers.public_numbers,
     ).private_key(unsafe_skip_rsa_key_validation=True)  # fmt: skip
-    (tmp_path / "private" / "application.pem").write_bytes(own_certificate._pem(spoilt))
+    (tmp_path / "private" / "application.pem").write_bytes(own_certificate.pem_of(spoilt))
     if not certificate_there:
         (tmp_path / "certs" / "application.der").unlink()
     with pytest.raises(PkiError, match=r"is not the key of|not a usable PEM key"):
@@ -196,14 +196,3 @@ def test_other_host_names_or_another_uri_are_warned_of_and_replace_nothing(own, 
         "it is for urn:example:gateway, not for urn:new",
         "it does not name ::1, new.example",
     )
-
-
-def test_renewing_makes_a_new_pair_and_keeps_the_old_beside_it(own, tmp_path, identity, now):
-    renewed = own_certificate.renew(tmp_path, identity, now)
-    assert renewed.certificate != own.certificate
-    assert renewed.private_key.private_numbers() != own.private_key.private_numbers()
-    assert load_or_create(tmp_path, identity, now).certificate == renewed.certificate
-    (old,) = (tmp_path / "certs").glob("application until 2026-11-24 *.der")
-    assert x509.load_der_x509_certificate(old.read_bytes()) == own.certificate
-    (old_key,) = (tmp_path / "private").glob("application until 2026-11-24 *.pem")
-    assert stat.S_IMODE(old_key.stat().st_mode) == 0o600

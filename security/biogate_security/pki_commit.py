@@ -1,0 +1,204 @@
+"""Changes of several files of a PKI folder that take effect together or not at all.
+
+All that is new is written into a folder, which one rename makes the folder `.commit`: from then
+on the change has happened. Carrying it out can be begun again as often as it takes, so that a
+crash in the middle is made good by the next one who opens the PKI.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from biogate_security import own_certificate, status
+from biogate_security.certificate import (
+    CertificateFormatError,
+    file_name,
+    readable_file_name,
+    thumbprint,
+)
+from biogate_security.folder_lock import FileLock, LockHeldError
+from biogate_security.pki_update import OwnUpdate, PkiUpdate, PkiUpdateError
+from biogate_security.private_file import make_private_folder, sync_folder, write_private
+from biogate_security.trust_content import Group, TrustContent
+from biogate_security.trust_list import parse_certificate, parse_crl
+
+_COMMITTED = ".commit"
+_CERTIFICATE, _KEY, _KEEP_OLD_KEY = "application.der", "application.pem", "keep-old-key"
+_PUBLIC_MODE = 0o644
+_log = logging.getLogger(__name__)
+
+
+def commit(root: Path, update: PkiUpdate) -> None:
+    """Let an update that has been checked take effect.
+
+    Raises PkiUpdateError where another process changes the folder now, or OSError: nothing has
+    changed then, or the next `recover` completes it.
+    """
+    with _locked(root):
+        _carry_out(root)
+        draft = root / f"{_COMMITTED}.{secrets.token_hex(4)}"
+        try:
+            _write_draft(draft, update)
+            draft.rename(root / _COMMITTED)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        sync_folder(root)
+        _carry_out(root)
+
+
+def recover(root: Path) -> None:
+    """Complete a change that was cut short; nothing where another process is about to.
+
+    Raises OSError.
+    """
+    if not is_under_way(root):
+        return
+    try:
+        with _locked(root):
+            _carry_out(root)
+    except PkiUpdateError:
+        return
+    _log.warning("a change of certificates was completed", extra={"folder": str(root)})
+
+
+def is_under_way(root: Path) -> bool:
+    """Whether a change has begun and is not complete."""
+    return (root / _COMMITTED).exists()
+
+
+def archived_name(path: Path, old: x509.Certificate) -> str:
+    """What the file of an own certificate or key is called once it has been replaced."""
+    return f"{path.stem} [{thumbprint(old)}]{path.suffix}"
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    try:
+        lock = FileLock(root / "pki.lock", f"PKI folder {root}")
+    except LockHeldError as error:
+        raise PkiUpdateError(status.BAD_RESOURCE_UNAVAILABLE, str(error)) from error
+    with lock:
+        yield
+
+
+def _write_draft(draft: Path, update: PkiUpdate) -> None:
+    make_private_folder(draft)
+    if update.own is not None:
+        _write_own(draft / "own", update.own)
+    for group, content in update.lists.items():
+        for place, named in zip(group.folders(draft).all(), _named(content), strict=True):
+            make_private_folder(place)
+            for name, der in named.items():
+                write_private(place / name, der, _PUBLIC_MODE)
+
+
+def _write_own(folder: Path, own: OwnUpdate) -> None:
+    make_private_folder(folder)
+    write_private(folder / _CERTIFICATE, own.certificate, _PUBLIC_MODE)
+    if own.key_pem is not None:
+        write_private(folder / _KEY, own.key_pem)
+    if own.keep_old_key:
+        write_private(folder / _KEEP_OLD_KEY, b"")
+
+
+def _named(content: TrustContent) -> Iterator[dict[str, bytes]]:
+    for part, is_list in (
+        (content.trusted, False),
+        (content.trusted_crls, True),
+        (content.issuers, False),
+        (content.issuer_crls, True),
+    ):
+        yield {_crl_name(der) if is_list else _certificate_name(der): der for der in part}
+
+
+def _certificate_name(der: bytes) -> str:
+    return file_name(x509.load_der_x509_certificate(der))
+
+
+def _crl_name(der: bytes) -> str:
+    return crl_file_name(x509.load_der_x509_crl(der))
+
+
+def crl_file_name(crl: x509.CertificateRevocationList) -> str:
+    """`Issuer [SHA1].crl`."""
+    names = crl.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    issuer = str(names[0].value) if names else ""
+    return readable_file_name(issuer, crl.fingerprint(hashes.SHA1()).hex().upper(), ".crl")  # noqa: S303
+
+
+def _carry_out(root: Path) -> None:
+    committed = root / _COMMITTED
+    if not committed.exists():
+        return
+    for group in Group:
+        for source, target in zip(
+            group.folders(committed).all(), group.folders(root).all(), strict=True
+        ):
+            if source.exists():
+                is_list = source.name == "crl"
+                _replace_all(source, target, _crl_der if is_list else _certificate_der)
+    if (committed / "own").exists():
+        _replace_own(committed / "own", root / "own")
+    shutil.rmtree(committed)
+    sync_folder(root)
+
+
+def _replace_all(source: Path, target: Path, der_of: Callable[[Path], bytes | None]) -> None:
+    """Let `target` hold what `source` holds; files that are neither list nor certificate stay."""
+    make_private_folder(target)
+    wanted = {path.read_bytes(): path.name for path in source.iterdir()}
+    present = {}
+    for path in target.iterdir():
+        der = None if path.name.startswith(".") or not path.is_file() else der_of(path)
+        if der is not None:
+            present[path] = der
+    for der in wanted.keys() - set(present.values()):
+        write_private(target / wanted[der], der, _PUBLIC_MODE)
+    for path, der in present.items():
+        if der not in wanted:
+            path.unlink(missing_ok=True)
+    sync_folder(target)
+
+
+def _certificate_der(path: Path) -> bytes | None:
+    try:
+        return parse_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+    except CertificateFormatError:
+        return None
+
+
+def _crl_der(path: Path) -> bytes | None:
+    try:
+        return parse_crl(path.read_bytes()).public_bytes(Encoding.DER)
+    except CertificateFormatError:
+        return None
+
+
+def _replace_own(source: Path, own: Path) -> None:
+    """The old certificate stays beside the new one; so does its key, if that is wanted."""
+    place, key_place = own_certificate.certificate_path(own), own_certificate.key_path(own)
+    der = (source / _CERTIFICATE).read_bytes()
+    new_key = (source / _KEY).read_bytes() if (source / _KEY).exists() else None
+    if place.exists() and place.read_bytes() != der:
+        old = parse_certificate(place.read_bytes())
+        write_private(place.with_name(archived_name(place, old)), place.read_bytes(), _PUBLIC_MODE)
+        if new_key is not None and (source / _KEEP_OLD_KEY).exists() and key_place.exists():
+            old_key = key_place.read_bytes()
+            if old_key != new_key:
+                write_private(key_place.with_name(archived_name(key_place, old)), old_key)
+    if new_key is not None:
+        write_private(key_place, new_key)
+        requested = own_certificate.requested_key_path(own)
+        requested.unlink(missing_ok=True)
+    write_private(place, der, _PUBLIC_MODE)
