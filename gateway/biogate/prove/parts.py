@@ -23,22 +23,21 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part: `name` as rules name it (unit/function/value, device/signal, section/key).
+    """A part: `name` as rules name it (unit/function/value, device/signal, section/object/...).
 
     `node` is `NamespaceUri;identifier` (a string identifier). `member` is the device, unit or
-    section that a zone has or has not. `notifier` is where the events of the part are heard, as
-    a node; "" for none. `owner` is the Object that a Method is called on. `low`/`high` are the
-    engineering range.
+    section that a zone has or has not. Parts of one `tag` show one value. `notifies` where events
+    are heard. `owner` is the Object that a Method is called on, with as many `inputs`.
     """
 
     name: str
     node: str
     kind: Kind
     member: str
+    notifies: bool = False
     owner: str = ""
     inputs: int = 0
-    low: float | None = None
-    high: float | None = None
+    tag: str = ""
 
     @property
     def writable(self) -> bool:
@@ -48,7 +47,7 @@ class Part:
 
 def parts_of(plan: SitePlan) -> tuple[Part, ...]:
     """Every part that has a node of its own, in file order."""
-    return tuple([*_units(plan), *_devices(plan), *(p for s in plan.sections for p in _section(s))])
+    return (*_units(plan), *_devices(plan), *(p for s in plan.sections for p in _section(s)))
 
 
 def _units(plan: SitePlan) -> Iterator[Part]:
@@ -58,46 +57,47 @@ def _units(plan: SitePlan) -> Iterator[Part]:
         for function in unit.functions:
             path = f"{unit.name}.{FUNCTIONAL_UNIT}.FunctionSet.{function.name}"
             for value, role in FUNCTION_TYPES[function.kind].values.items():
-                signal = function.bindings[role].signal
                 yield Part(
                     f"{unit.name}/{function.name}/{value}",
                     f"{uri};{path}.{value}",
                     Kind.SETPOINT if role == "target" else Kind.VALUE,
                     unit.name,
-                    low=signal.low,
-                    high=signal.high,
+                    tag=function.bindings[role].tag,
                 )
 
 
 def _devices(plan: SitePlan) -> Iterator[Part]:
     uri = plan.site.namespace_uri
     for device in plan.devices.values():
-        yield Part(device.name, f"{uri};Signals.{device.name}", Kind.OBJECT, device.name)
+        yield Part(
+            device.name, f"{uri};Signals.{device.name}", Kind.OBJECT, device.name, notifies=True
+        )
         for signal in device.profile.signals:
             yield Part(
                 f"{device.name}/{signal.name}",
                 f"{uri};Signals.{device.name}.{signal.name}",
                 Kind.SETPOINT if signal.writable else Kind.VALUE,
                 device.name,
-                low=signal.low,
-                high=signal.high,
+                tag=device.tag(signal),
             )
 
 
 def _section(section: SectionPlan) -> Iterator[Part]:
+    paths = {"": section.name}
     for each in section.objects:
-        node = f"{section.namespace};{each.key}"
-        yield Part(f"{section.name}/{each.key}", node, Kind.OBJECT, section.name)
+        paths[each.key] = f"{paths[each.parent]}/{each.name}"
+        yield Part(paths[each.key], f"{section.namespace};{each.key}", Kind.OBJECT, section.name)
     for variable in section.variables:
         yield Part(
-            f"{section.name}/{variable.key}",
+            f"{paths[variable.parent]}/{variable.name}",
             f"{section.namespace};{variable.key}",
             Kind.VARIABLE if variable.config.writable else Kind.VALUE,
             section.name,
+            tag=variable.tag,
         )
     for method in section.methods:
         yield Part(
-            f"{section.name}/{method.key}",
+            f"{paths[method.parent]}/{method.name}",
             f"{section.namespace};{method.key}",
             Kind.METHOD,
             section.name,

@@ -8,9 +8,9 @@ plain on purpose.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 
 from biogate.prove.attempt import Expected
@@ -22,6 +22,7 @@ _LOOKING = frozenset({"browse", "read", "subscribe", "history", "events"})
 _SETPOINTS = frozenset({"Operator"})
 _VARIABLES = frozenset({"Operator", "Engineer", "ConfigureAdmin"})
 _CALLS = frozenset({"Operator", "Engineer", "Supervisor"})
+_STRENGTH = ("None", "Sign", "SignAndEncrypt")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -38,26 +39,32 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked for: a part, the zone that it belongs to, and what kind of thing it is."""
+    """What is asked for: a part, the zone that it belongs to, and what kind of thing it is.
+
+    `faces` are the other parts that show the same value; `is_setpoint`: it is a device's.
+    """
 
     part: str
     zone: str
     is_setpoint: bool = False
+    faces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What should come of an attempt, and the lines of the site file that say so.
 
-    `bounds` are the limits of a permitted write ({low, high, max_step}), `rate_per_minute` how
-    many writes and calls may cross in a minute; `window` tells that only the time of day let it
-    or kept it out.
+    `low`, `high` and `max_step` bound a permitted write, and `per_minute` how many writes and
+    calls may cross by the rule; `window` tells that the time of day decided.
     """
 
     expected: Expected
     because: str
-    bounds: Mapping[str, float] | None = None
-    rate_per_minute: float | None = None
+    conduit: str = ""
+    low: float | None = None
+    high: float | None = None
+    max_step: float | None = None
+    per_minute: float | None = None
     window: bool = False
 
 
@@ -68,6 +75,7 @@ class SiteRules:
         """`data` is the site file as plain dictionaries and lists, already checked."""
         self.zones: Mapping[str, Mapping[str, Any]] = data.get("zones") or {}
         self.conduits: Mapping[str, Mapping[str, Any]] = data.get("conduits") or {}
+        self._units: Mapping[str, Mapping[str, Any]] = data.get("units") or {}
 
     @property
     def with_clients(self) -> list[str]:
@@ -75,152 +83,127 @@ class SiteRules:
         return [name for name, zone in self.zones.items() if zone.get("opcua") is not None]
 
     def zone_of(self, member: str) -> str:
-        """The zone of a device, unit or section; "" for none."""
+        """The zone of a device, unit or section; "-" for none: nothing leads there.
+
+        A unit's devices are where it is.
+        """
         for name, zone in self.zones.items():
-            for key in ("devices", "units", "sections"):
-                if member in (zone.get(key) or ()):
-                    return name
-        return ""
+            units = zone.get("units") or ()
+            members = {*(zone.get("devices") or ()), *units, *(zone.get("sections") or ())}
+            if member in members or any(member in self._devices_of(unit) for unit in units):
+                return name
+        return "-"
 
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """Every (from, to) of a zone that has clients and a zone, also the same one."""
-        for origin in self.with_clients:
-            for target in self.zones:
-                yield origin, target
-
-    def sees(self, asker: Asker, asked: Asked, now: datetime) -> bool:
-        """True where the asker may at least browse the part."""
-        return self.read(asker, "browse", asked, now).expected is Expected.LET
+    def _devices_of(self, unit: str) -> set[str]:
+        functions = self._units[unit]["functions"].values()
+        bound = (text for function in functions for text in function.values())
+        return {text.partition(".")[0] for text in bound if isinstance(text, str)}
 
     def read(self, asker: Asker, action: str, asked: Asked, now: datetime) -> Reading:
         """What should come of `action` on `asked` at `now` (UTC)."""
-        by_role = _by_role(asker, action, asked)
-        if by_role is not None:
-            return by_role
-        if not asked.zone or asked.zone == asker.zone:
+        by_role = _not_by_role(asker, action, asked)
+        if by_role:
+            return _refused(by_role)
+        if asked.zone == asker.zone:
             return self._within(asker, action, asked)
         return self._across(asker, action, asked, now)
 
     def _within(self, asker: Asker, action: str, asked: Asked) -> Reading:
-        model = (self.zones.get(asker.zone) or {}).get("kind") == "model"
-        if model and action == "write" and asked.is_setpoint:
-            return Reading(Expected.REFUSED, f"{asker.zone} is a model zone: no set-points")
-        return Reading(Expected.LET, f"within {asker.zone or 'no zone'} the roles decide")
+        zone = self.zones[asker.zone]
+        least = _least_mode(zone)
+        if _weaker(asker.security_mode, least):
+            return _refused(f"zone {asker.zone} asks for {least}")
+        if zone.get("kind") == "model" and action == "write" and asked.is_setpoint:
+            return _refused(f"{asker.zone} is a model's zone: no set-points")
+        return Reading(Expected.LET, f"within zone {asker.zone} the roles decide")
 
     def _across(self, asker: Asker, action: str, asked: Asked, now: datetime) -> Reading:
-        joined = [
-            (name, conduit)
+        """Any rule that denies, of any conduit of this direction; else one that allows."""
+        joined = {
+            name: conduit
             for name, conduit in self.conduits.items()
             if (conduit["from"], conduit["to"]) == (asker.zone, asked.zone)
-        ]
+        }
         if not joined:
-            return Reading(Expected.REFUSED, f"no conduit from {asker.zone} to {asked.zone}")
-        readings = [self._through(n, c, asker, action, asked, now) for n, c in joined]
-        denied = [each for each in readings if each.because.endswith("denies it")]
+            return _refused(f"no conduit from {asker.zone} to {asked.zone}")
+        denied = self._denied(joined, asker, action, asked, now)
+        if denied is not None:
+            return denied
+        readings = [self._through(name, asker, action, asked, now) for name in joined]
         let = [each for each in readings if each.expected is Expected.LET]
-        return (denied or let or readings)[0]
+        return let[0] if let else readings[0]
 
-    def _through(
-        self,
-        name: str,
-        conduit: Mapping[str, Any],
+    @staticmethod
+    def _denied(
+        joined: Mapping[str, Mapping[str, Any]],
         asker: Asker,
         action: str,
         asked: Asked,
         now: datetime,
+    ) -> Reading | None:
+        for name, conduit in joined.items():
+            for number, rule in enumerate(conduit.get("deny") or ()):
+                if not _lacks(rule, asker, action, (asked.part, *asked.faces), now, way=False):
+                    return _refused(f"conduit {name} deny[{number}]", window="window" in rule)
+        return None
+
+    def _through(
+        self, name: str, asker: Asker, action: str, asked: Asked, now: datetime
     ) -> Reading:
+        conduit = self.conduits[name]
         if conduit.get("open") is False:
-            return Reading(Expected.REFUSED, f"conduit {name} is closed")
-        if _encrypts(conduit) and asker.security_mode != "SignAndEncrypt":
-            return Reading(Expected.REFUSED, f"conduit {name} asks for SignAndEncrypt")
-        for number, rule in enumerate(conduit.get("deny") or ()):
-            if not _why_not(rule, asker, action, asked, now, deny=True):
-                return Reading(Expected.REFUSED, f"conduit {name} deny[{number}] denies it")
-        lacking = ["no rule names the action and the part"]
-        model = (self.zones.get(asker.zone) or {}).get("kind") == "model"
+            return _refused(f"conduit {name} is closed")
+        ends = (conduit, self.zones[asker.zone], self.zones[asked.zone])
+        least = max((_least_mode(each) for each in ends), key=_STRENGTH.index)
+        if _weaker(asker.security_mode, least):
+            return _refused(f"conduit {name} asks for {least}")
+        shut = False
         for number, rule in enumerate(conduit.get("allow") or ()):
-            bounds = (rule.get("bounds") or {}).get(asked.part)
-            why = _why_not(rule, asker, action, asked, now, deny=False)
-            if not why and model and action == "write" and asked.is_setpoint and bounds is None:
-                why = "a model zone writes within bounds only, and there are none"
-            if why:
-                lacking.append(f"allow[{number}]: {why}")
-                continue
-            return Reading(
-                Expected.LET,
-                f"conduit {name} allow[{number}]",
-                bounds=bounds if action == "write" else None,
-                rate_per_minute=rule.get("rate_per_minute") if action in _EFFECTS else None,
-                window="window" in rule,
+            lacks = _lacks(rule, asker, action, (asked.part,), now, way=True) or self._lacks_more(
+                rule, asker, action, asked
             )
-        closed = any(why.endswith(_CLOSED) for why in lacking)
-        return Reading(Expected.REFUSED, f"conduit {name}: {lacking[-1]}", window=closed)
+            if not lacks:
+                return _let(f"conduit {name} allow[{number}]", name, rule, action, asked)
+            shut = shut or lacks == _CLOSED
+        if shut:
+            return _refused(f"conduit {name}: {_CLOSED}", window=True)
+        return _refused(f"conduit {name}: no rule lets it pass")
+
+    def _lacks_more(self, rule: Mapping[str, Any], asker: Asker, action: str, asked: Asked) -> str:
+        """What only a rule that allows asks for."""
+        if action in _EFFECTS and "authentication" not in rule and not asker.user:
+            return "an account"
+        if _weaker(asker.security_mode, rule.get("security_mode", "None")):
+            return "the security mode"
+        if action == "write" and self.zones[asker.zone].get("kind") == "model":
+            bounds = _bounds(rule, asked)
+            if "low" not in bounds or "high" not in bounds:
+                return "bounds"
+        return ""
 
 
 _EFFECTS = ("write", "call")
-_CLOSED = "the window is closed"
+_CLOSED = "the time window is closed"
 
 
-def matches(pattern: str, part: str) -> bool:
-    """A pattern of `on`: `*` stands for any text, `?` for one character; case counts."""
-    regex = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in pattern)
-    return re.fullmatch(regex, part) is not None
+def covers(pattern: str, part: str) -> bool:
+    """Whether a pattern of `on` names the part, or something above it.
+
+    `*` stands for any text within one level.
+    """
+    wanted, levels = pattern.split("/"), part.split("/")
+    return len(levels) >= len(wanted) and all(map(_level_fits, wanted, levels))
 
 
-def _by_role(asker: Asker, action: str, asked: Asked) -> Reading | None:
-    """The refusal where the roles alone do not let it; None where they do."""
-    held = ", ".join(sorted(asker.roles)) or "none"
-    if action in _LOOKING and not asker.roles:
-        return Reading(Expected.REFUSED, "without a role nobody may look")
-    if action == "call" and not asker.roles & _CALLS:
-        return Reading(Expected.REFUSED, f"roles ({held}) do not call methods")
-    if action == "write":
-        needed = _SETPOINTS if asked.is_setpoint else _VARIABLES
-        if not asker.roles & needed:
-            return Reading(Expected.REFUSED, f"roles ({held}) do not write it")
-    return None
-
-
-def _encrypts(conduit: Mapping[str, Any]) -> bool:
-    target = conduit.get("target") or {}
-    return target.get("SI", 0) >= 2 or target.get("DC", 0) >= 1
-
-
-def _why_not(
-    rule: Mapping[str, Any],
-    asker: Asker,
-    action: str,
-    asked: Asked,
-    now: datetime,
-    *,
-    deny: bool,
-) -> str:
-    """Why a rule says nothing of this; "" where it applies."""
-    if action not in rule["actions"]:
-        return f"is for {', '.join(rule['actions'])}"
-    patterns: Sequence[str] = rule.get("on") or ("*",)
-    if not any(matches(pattern, asked.part) for pattern in patterns):
-        return f"is on {', '.join(patterns)}"
-    if rule.get("roles") and not asker.roles & set(rule["roles"]):
-        return f"is for the roles {', '.join(rule['roles'])}"
-    if rule.get("users") and asker.user not in rule["users"]:
-        return f"is for the users {', '.join(rule['users'])}"
-    wanted = rule.get("authentication")
-    if wanted and asker.authentication not in wanted:
-        return f"asks for {' or '.join(wanted)}"
-    if not wanted and not deny and action in _EFFECTS and asker.authentication == "Anonymous":
-        return "lets nobody write or call without an account"
-    mode = rule.get("security_mode")
-    if mode == "SignAndEncrypt" and asker.security_mode != mode:
-        return f"asks for {mode}"
-    if "window" in rule and not is_open(rule["window"], now):
-        return _CLOSED
-    return ""
+def leads_to(pattern: str, part: str) -> bool:
+    """Whether `part` lies on the way to what a pattern names."""
+    wanted, levels = pattern.split("/"), part.split("/")
+    return len(levels) < len(wanted) and all(map(_level_fits, wanted, levels))
 
 
 def is_open(window: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a time window is open at `now` (UTC); one may pass midnight."""
-    begins, ends = _time(window.get("from", "00:00")), _time(window.get("until", "24:00"))
+    """Whether a window is open at `now` (UTC); one that passes midnight is of its first day."""
+    begins, ends = _minutes(window.get("from", "00:00")), _minutes(window.get("until", "24:00"))
     minute = now.hour * 60 + now.minute
     days = window.get("days") or _DAYS
     today, yesterday = _DAYS[now.weekday()], _DAYS[now.weekday() - 1]
@@ -229,9 +212,100 @@ def is_open(window: Mapping[str, Any], now: datetime) -> bool:
     return (today in days and minute >= begins) or (yesterday in days and minute < ends)
 
 
-def _time(text: str) -> int:
-    """Minutes since midnight of `HH:MM`, with 24:00 for its end."""
-    if text == "24:00":
-        return 24 * 60
-    parsed = time.fromisoformat(text)
-    return parsed.hour * 60 + parsed.minute
+def _minutes(text: str) -> int:
+    hours, _, minutes = text.partition(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def _level_fits(wanted: str, level: str) -> bool:
+    pieces = (re.escape(piece) for piece in wanted.split("*"))
+    return re.fullmatch(".*".join(pieces), level, re.DOTALL) is not None
+
+
+def _refused(because: str, *, window: bool = False) -> Reading:
+    return Reading(Expected.REFUSED, because, window=window)
+
+
+def _let(because: str, conduit: str, rule: Mapping[str, Any], action: str, asked: Asked) -> Reading:
+    bounds = _bounds(rule, asked) if action == "write" else {}
+    per_minute = rule.get("rate_per_minute") if action in _EFFECTS else None
+    return Reading(
+        Expected.LET,
+        because,
+        conduit,
+        bounds.get("low"),
+        bounds.get("high"),
+        bounds.get("max_step"),
+        per_minute,
+        "window" in rule,
+    )
+
+
+def _bounds(rule: Mapping[str, Any], asked: Asked) -> dict[str, float]:
+    """All bounds of a rule for a value, whichever of its faces they name: the strictest."""
+    found = [
+        limits
+        for pattern, limits in (rule.get("bounds") or {}).items()
+        if any(covers(pattern, part) for part in (asked.part, *asked.faces))
+    ]
+    strictest = (("low", max), ("high", min), ("max_step", min))
+    return {
+        key: choose(limits[key] for limits in found if limits.get(key) is not None)
+        for key, choose in strictest
+        if any(limits.get(key) is not None for limits in found)
+    }
+
+
+def _not_by_role(asker: Asker, action: str, asked: Asked) -> str:
+    """Why the roles alone do not let it; "" where they do."""
+    held = ", ".join(sorted(asker.roles)) or "none"
+    if action in _LOOKING and not asker.roles:
+        return "without a role nobody may look"
+    if action == "call" and not asker.roles & _CALLS:
+        return f"roles ({held}) do not call methods"
+    if action == "write" and not asker.roles & (_SETPOINTS if asked.is_setpoint else _VARIABLES):
+        return f"roles ({held}) do not write it"
+    return ""
+
+
+def _least_mode(zone_or_conduit: Mapping[str, Any]) -> str:
+    """What SL-T asks for: SI 2 or DC 1 encryption, SI 1 signatures."""
+    target = zone_or_conduit.get("target") or {}
+    if target.get("SI", 0) >= 2 or target.get("DC", 0) >= 1:
+        return "SignAndEncrypt"
+    return "Sign" if target.get("SI", 0) == 1 else "None"
+
+
+def _weaker(mode: str, least: str) -> bool:
+    return _STRENGTH.index(mode) < _STRENGTH.index(least)
+
+
+def _lacks(
+    rule: Mapping[str, Any],
+    asker: Asker,
+    action: str,
+    parts: Sequence[str],
+    now: datetime,
+    *,
+    way: bool,
+) -> str:
+    """Why a rule says nothing of this; "" where it applies.
+
+    With `way`, what may be browsed makes the way to it be browsed, too.
+    """
+    if action not in rule.get("actions", ACTIONS):
+        return "the action"
+    patterns: Sequence[str] = rule.get("on") or ()
+    named = any(covers(pattern, part) for pattern in patterns for part in parts)
+    on_the_way = way and action == "browse" and any(leads_to(each, parts[0]) for each in patterns)
+    if patterns and not named and not on_the_way:
+        return "the part"
+    if "roles" in rule and not asker.roles & set(rule["roles"]):
+        return "the role"
+    if "users" in rule and asker.user not in rule["users"]:
+        return "the user"
+    if "authentication" in rule and asker.authentication not in rule["authentication"]:
+        return "the kind of login"
+    if "window" in rule and not is_open(rule["window"], now):
+        return _CLOSED
+    return ""

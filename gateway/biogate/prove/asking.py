@@ -1,0 +1,226 @@
+"""Carry planned attempts out on a connection, and judge what comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from biogate.prove.attempt import LIMITS, REFUSALS, Attempt, Expected, Result, Verdict, judge
+from biogate.prove.client import CLOSED, Connection, RefusedError, as_double
+from biogate.prove.parts import Kind, Part
+from biogate.prove.plan import Planned
+
+NOT_FOR_A_PLANT = "it would change the plant: only with --allow-writes"
+_MINUTE_S = 60.0
+
+
+@dataclass(slots=True)
+class Protocol:
+    """Results in the order in which they came, numbered."""
+
+    results: list[Result] = field(default_factory=list)
+
+    def add(self, attempt: Attempt, status: str, verdict: Verdict, detail: str = "") -> Result:
+        """Note one."""
+        result = Result(f"A{len(self.results) + 1:04}", attempt, status, verdict, detail)
+        self.results.append(result)
+        return result
+
+    def judged(
+        self, attempt: Attempt, status: str, refusals: frozenset[str] = REFUSALS, detail: str = ""
+    ) -> Result:
+        """Note one with the verdict that its status makes."""
+        return self.add(attempt, status, judge(attempt.expected, status, refusals), detail)
+
+    def left_out(self, attempt: Attempt, why: str) -> Result:
+        """Note one that could not be made."""
+        return self.add(attempt, "", Verdict.NOT_COVERED, why)
+
+
+class Asking:
+    """One connection's attempts. `values` are present values by part, for writes that change
+    nothing; `namespaces` is the array as the most-seeing session sees it."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        protocol: Protocol,
+        *,
+        values: Mapping[str, Any],
+        namespaces: Sequence[str],
+        effects: bool,
+    ) -> None:
+        """`effects`: whether writes that should be let are made."""
+        self.connection = connection
+        self.protocol = protocol
+        self.effects = effects
+        self._values = values
+        self._namespaces = namespaces
+        self._nothing: Mapping[str, str] = {}
+        self._crossed: dict[str, list[float]] = {}
+
+    async def ask(self, planned: Planned) -> Result:
+        """Make an attempt; a connection that breaks is an answer, too."""
+        attempt = planned.attempt
+        if not self._nothing:
+            self._nothing = await self.connection.answers_to_nothing()
+        why_not = self._unwise(planned)
+        if why_not:
+            return self.protocol.left_out(attempt, why_not)
+        try:
+            status = await self._status(planned)
+        except RefusedError as error:
+            status = error.status
+        if self._is_exhausted(planned, status):
+            return self.protocol.left_out(attempt, "the conduit's rate was used up by the attempts")
+        return self._judge(planned, status)
+
+    def value_of(self, part: Part) -> Any:
+        """The present value as a Variant; None where nobody could read it."""
+        return self._values.get(part.name)
+
+    async def write(self, part: Part, value: float | None = None) -> str:
+        """Status of writing a number in the type that the variable has; None: its own value."""
+        node = self.connection.node(part.node, self._namespaces)
+        present = self.value_of(part)
+        try:
+            written = present if value is None else as_double(value, present)
+            return await self.connection.write(node, written)
+        except RefusedError as error:
+            return error.status
+
+    def crossed(self, conduit: str) -> int:
+        """How many writes and calls were sent through a conduit in the last minute."""
+        horizon = time.monotonic() - _MINUTE_S
+        self._crossed[conduit] = [t for t in self._crossed.get(conduit, ()) if t > horizon]
+        return len(self._crossed[conduit])
+
+    def count(self, conduit: str) -> None:
+        """Note that one more was sent."""
+        self._crossed.setdefault(conduit, []).append(time.monotonic())
+
+    def _judge(self, planned: Planned, status: str) -> Result:
+        attempt = planned.attempt
+        if attempt.expected is Expected.REFUSED and not planned.visible and status in REFUSALS:
+            expected = self._nothing[attempt.action]
+            if status != expected:
+                detail = f"a node that does not exist gives {expected}: this tells that it does"
+                return self.protocol.add(attempt, status, Verdict.LEAKS, detail)
+        return self.protocol.judged(attempt, status, REFUSALS | {CLOSED})
+
+    def _unwise(self, planned: Planned) -> str:
+        """Why an attempt is not made; "" where it may be."""
+        attempt, part = planned.attempt, planned.part
+        if attempt.action == "write" and self.value_of(part) is None:
+            return "its present value is not known, and no other is written to try"
+        if attempt.action == "write" and attempt.expected is Expected.LET:
+            return "" if self.effects else NOT_FOR_A_PLANT
+        harmless = attempt.action != "call" or part.inputs > 0
+        return "" if harmless or self.effects else NOT_FOR_A_PLANT
+
+    def _is_exhausted(self, planned: Planned, status: str) -> bool:
+        most, conduit = planned.reading.per_minute, planned.reading.conduit
+        if most is None:
+            return False
+        before = self.crossed(conduit)
+        self.count(conduit)
+        return status not in ("Good", *REFUSALS) and before >= most
+
+    async def _status(self, planned: Planned) -> str:
+        part, connection = planned.part, self.connection
+        node = connection.node(part.node, self._namespaces)
+        match planned.attempt.action:
+            case "browse":
+                return (await connection.browse(node))[0]
+            case "read":
+                return (await connection.read(node))[0]
+            case "subscribe":
+                return await connection.subscribe(node)
+            case "write":
+                return await connection.write(node, self.value_of(part))
+            case "call":
+                return await connection.call(connection.node(part.owner, self._namespaces), node)
+            case "history":
+                return await connection.history(node)
+            case _:
+                return await connection.subscribe(node, events=True)
+
+
+async def try_limits(asking: Asking, planned: Planned) -> None:
+    """Write just outside of each bound of a permitted write: refused; and a small step: let."""
+    reading = planned.reading
+    present = asking.value_of(planned.part)
+    now = None if present is None else float(present.Value)
+    for name, value, expected in _around(reading.low, reading.high, reading.max_step, now):
+        attempt = replace(
+            planned.attempt,
+            kind="bounds",
+            expected=expected,
+            because=f"{planned.attempt.because}: {name}",
+        )
+        if not asking.effects:
+            asking.protocol.left_out(attempt, NOT_FOR_A_PLANT)
+        elif value is None:
+            asking.protocol.left_out(attempt, "the present value leaves no room for it")
+        else:
+            asking.count(reading.conduit)
+            status = await asking.write(planned.part, value)
+            asking.protocol.judged(attempt, status, REFUSALS | LIMITS, f"wrote {value:g}")
+
+
+def _around(
+    low: float | None, high: float | None, step: float | None, now: float | None
+) -> list[tuple[str, float | None, Expected]]:
+    """What is tried: a name, the value (None: there is no such value), what should come of it."""
+    margin = max(0.01 * (high - low), 1e-3) if low is not None and high is not None else 1.0
+    tried: list[tuple[str, float | None, Expected]] = []
+    if low is not None:
+        tried.append((f"less than {low:g}", low - margin, Expected.REFUSED))
+    if high is not None:
+        tried.append((f"more than {high:g}", high + margin, Expected.REFUSED))
+    if step is not None:
+        far = _inside(low, high, now, 1.5 * step)
+        tried.append((f"a step of more than {step:g}", far, Expected.REFUSED))
+        near = _inside(low, high, now, 0.5 * step)
+        tried.append((f"a step of less than {step:g}", near, Expected.LET))
+    return tried
+
+
+def _inside(low: float | None, high: float | None, now: float | None, step: float) -> float | None:
+    """A value `step` from `now` that lies within the bounds, as far as there is one."""
+    if now is None or (low is not None and now < low) or (high is not None and now > high):
+        return None
+    for value in (now + step, now - step):
+        if (low is None or value >= low) and (high is None or value <= high):
+            return value
+    return None
+
+
+async def try_rate(asking: Asking, planned: Planned) -> None:
+    """Write the present value more often than a minute allows: the last ones are refused."""
+    reading = planned.reading
+    assert reading.per_minute is not None
+    most = int(reading.per_minute)
+    attempt = replace(
+        planned.attempt,
+        kind="rate",
+        expected=Expected.REFUSED,
+        because=f"{planned.attempt.because}: no more than {most} in a minute",
+    )
+    if not asking.effects:
+        asking.protocol.left_out(attempt, NOT_FOR_A_PLANT)
+        return
+    if asking.value_of(planned.part) is None or planned.part.kind is Kind.METHOD:
+        asking.protocol.left_out(attempt, "there is no value that can be written so often")
+        return
+    let, status = 0, ""
+    for _ in range(most + 1):
+        asking.count(reading.conduit)
+        status = await asking.write(planned.part)
+        let += status == "Good"
+        if status != "Good":
+            break
+    verdict = Verdict.AS_STATED if status != "Good" else Verdict.LEAKS
+    asking.protocol.add(attempt, status, verdict, f"{let} were let before it")

@@ -1,0 +1,221 @@
+"""Tries everything that a site file states, zone by zone, against the running gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from biogate.prove.access import ClientIdentity, Login, ZoneAccess
+from biogate.prove.asking import Asking, Protocol, try_limits, try_rate
+from biogate.prove.attempt import Attempt, Expected, Result, Verdict
+from biogate.prove.borders import Borders
+from biogate.prove.client import Connection, RefusedError
+from biogate.prove.parts import Kind, Part
+from biogate.prove.plan import Planned, Planner
+from biogate.prove.reading import Asker, SiteRules
+
+MOST_WALKED = 5000
+Tell = Callable[[str], None]
+_LESS = ("Sign",)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the prover tries with. `stranger` is a certificate that no zone trusts."""
+
+    access: Mapping[str, ZoneAccess]
+    stranger: ClientIdentity
+    effects: bool
+
+
+@dataclass(slots=True)
+class Prover:
+    """One run. `could_not` says which zones could not be tried, and why."""
+
+    rules: SiteRules
+    parts: Sequence[Part]
+    planner: Planner
+    tools: Tools
+    tell: Tell
+    protocol: Protocol = field(default_factory=Protocol)
+    could_not: dict[str, str] = field(default_factory=dict)
+    _values: dict[str, Any] = field(default_factory=dict)
+    _namespaces: list[str] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Try all zones. What was tried is in `protocol`, also when it is cancelled."""
+        for zone, access in self.tools.access.items():
+            await self._look(zone, access)
+        for zone, access in self.tools.access.items():
+            if zone not in self.could_not:
+                await self._try_zone(access)
+
+    async def _look(self, zone: str, access: ZoneAccess) -> None:
+        """See whether the zone lets us in, and note present values of its parts."""
+        if not access.logins:
+            self.could_not[zone] = "no account to try it with: name one with --as ZONE=USER"
+            return
+        for login in access.logins:
+            try:
+                connection = await Connection.open(access.way(login))
+            except RefusedError as error:
+                self.could_not[zone] = f"{login.user} is not let in at {access.url}: {error.status}"
+                return
+            self._namespaces = max(self._namespaces, connection.namespaces, key=len)
+            try:
+                await self._note_values(connection)
+            finally:
+                await connection.close()
+
+    async def _note_values(self, connection: Connection) -> None:
+        for part in self.parts:
+            if part.writable and part.name not in self._values:
+                status, value = await connection.read(connection.node(part.node, self._namespaces))
+                if status == "Good":
+                    self._values[part.name] = value
+
+    async def _try_zone(self, access: ZoneAccess) -> None:
+        for login in access.logins:
+            await self._try_login(access, access.asker(login), login)
+        login = access.logins[0]
+        await self._step(f"{access.zone}: weaker channels", self._try_weaker(access, login))
+        border = Borders(access, self.rules.zones[access.zone], login, self.protocol)
+        foreign, others = self._foreign(access)
+        trying = border.try_all(self.tools.stranger, foreign, others)
+        await self._step(f"{access.zone}: its border", trying)
+
+    def _foreign(self, access: ZoneAccess) -> tuple[dict[str, ClientIdentity], list[Login]]:
+        """Certificates and accounts of the other zones, which have no business in this one."""
+        own = {login.user for login in access.logins}
+        admitted = self.rules.zones[access.zone].get("users")
+        others: dict[str, Login] = {}
+        foreign = {}
+        for zone, other in self.tools.access.items():
+            if zone != access.zone:
+                foreign[zone] = other.identity
+                others.update({login.user: login for login in other.logins})
+        shut = [x for n, x in others.items() if admitted is not None and n not in (*admitted, *own)]
+        return foreign, shut
+
+    async def _try_login(self, access: ZoneAccess, asker: Asker, login: Login) -> None:
+        async with AsyncExitStack() as stack:
+            connection = await Connection.open(access.way(login))
+            stack.push_async_callback(connection.close)
+            asking = self._asking(connection)
+            for target in self.rules.zones:
+                name = f"{asker.user}: {asker.zone} -> {target}"
+                await self._step(name, self._try_target(asking, asker, target))
+            await self._step(f"{asker.user}: all that {asker.zone} sees", self._walk(asking, asker))
+
+    async def _try_target(self, asking: Asking, asker: Asker, target: str) -> None:
+        bounded: list[Planned] = []
+        for planned in self.planner.crossings(asker, target, _now()):
+            await asking.ask(planned)
+            if planned.attempt.action == "write" and planned.attempt.expected is Expected.LET:
+                bounded.append(planned)
+        for planned in bounded:
+            await try_limits(asking, planned)
+        rated = {p.reading.because: p for p in bounded if p.reading.per_minute is not None}
+        for planned in rated.values():
+            await try_rate(asking, planned)
+
+    async def _walk(self, asking: Asking, asker: Asker) -> None:
+        """Browse all that can be reached: none of it may be what the zone may not see."""
+        hidden = self.planner.hidden(asker, _now())
+        found = await asking.connection.walk(MOST_WALKED)
+        attempt = Attempt(
+            "walk",
+            asker.zone,
+            "",
+            asker.user,
+            "browse",
+            f"all {len(hidden)} hidden parts",
+            Expected.REFUSED,
+            "what a zone may not see does not exist for it",
+        )
+        shown = sorted(hidden[node].name for node in found & hidden.keys())
+        verdict = Verdict.LEAKS if shown else Verdict.AS_STATED
+        detail = f"shows {', '.join(shown[:10])}" if shown else f"{len(found)} nodes, none of them"
+        self.protocol.add(attempt, "Good", verdict, detail)
+
+    async def _try_weaker(self, access: ZoneAccess, login: Login) -> None:
+        """Where the endpoint offers Sign, that must not carry what asks for encryption."""
+        for mode in _LESS:
+            if mode not in access.modes:
+                continue
+            try:
+                connection = await Connection.open(access.way(login, mode=mode))
+            except RefusedError as error:
+                attempt = Attempt(
+                    "weaker mode",
+                    access.zone,
+                    "",
+                    login.user,
+                    "connect",
+                    "",
+                    Expected.LET,
+                    f"security_modes has {mode}",
+                )
+                self.protocol.add(attempt, error.status, Verdict.BLOCKS)
+                continue
+            try:
+                await self._try_mode(self._asking(connection), access.asker(login, mode))
+            finally:
+                await connection.close()
+
+    async def _try_mode(self, asking: Asking, asker: Asker) -> None:
+        for target in self.rules.zones:
+            part = next(
+                (p for p in self.planner.parts_in(target) if p.kind is not Kind.OBJECT), None
+            )
+            if part is None or part.kind is Kind.METHOD:
+                continue
+            planned = self.planner.plan(asker, "read", part, _now())
+            await asking.ask(_named(planned, "weaker mode"))
+
+    def _asking(self, connection: Connection) -> Asking:
+        return Asking(
+            connection,
+            self.protocol,
+            values=self._values,
+            namespaces=self._namespaces,
+            effects=self.tools.effects,
+        )
+
+    async def _step(self, name: str, work: Any) -> None:
+        """Do a part of the work, and tell what came of it."""
+        first = len(self.protocol.results)
+        try:
+            await work
+        finally:
+            done = self.protocol.results[first:]
+            wrong = [r for r in done if r.verdict in (Verdict.LEAKS, Verdict.BLOCKS)]
+            left_out = sum(r.verdict is Verdict.NOT_COVERED for r in done)
+            more = f", {left_out} not covered" if left_out else ""
+            told = f"{len(wrong)} NOT AS STATED" if wrong else "as stated"
+            self.tell(f"{name}: {len(done)} attempts, {told}{more}")
+            for result in wrong:
+                self.tell(f"  {describe(result)}")
+
+
+def describe(result: Result) -> str:
+    """A result as a line for people."""
+    attempt = result.attempt
+    what = " ".join(word for word in (attempt.action, attempt.part) if word)
+    detail = f" ({result.detail})" if result.detail else ""
+    return (
+        f"{result.id} {result.verdict}: {attempt.kind}, {attempt.user or 'anonymous'} of "
+        f"{attempt.zone}, {what}: should be {attempt.expected} ({attempt.because}), "
+        f"came {result.status}{detail}"
+    )
+
+
+def _named(planned: Planned, kind: str) -> Planned:
+    return replace(planned, attempt=replace(planned.attempt, kind=kind))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
