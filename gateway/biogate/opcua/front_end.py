@@ -6,6 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 
+from biogate.opcua.audit import Auditor
+from biogate.opcua.audit.sessions import session_ended
+from biogate.opcua.audit.types import add_security_types
 from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.connections import Connections
 from biogate.opcua.endpoints import Endpoints, offered
@@ -94,8 +97,11 @@ class FrontEnd:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
+        if audit is not None:
+            add_security_types(space)
         self.subscriptions = SubscriptionServices(tags)
         self.events = EventHub(space, wall_clock, config.limits)
+        self.auditor = Auditor(audit, self.events, config.application_uri, clock)
         self.state = ServerState(config, wall_clock(), wall_clock)
         self.context = ServerContext(
             config=config,
@@ -115,7 +121,7 @@ class FrontEnd:
             service_sets=[self.subscriptions],
             events=self.events,
             history=history_reader,
-            audit=audit,
+            auditor=self.auditor,
         )
         self.dispatcher = Dispatcher(
             self.context,
@@ -179,12 +185,14 @@ class FrontEnd:
         for open_session in self.context.sessions:
             self.context.sessions.close(open_session, delete_subscriptions=True)
         await self.listener.stop()
+        await self.auditor.close()
 
     def tick(self) -> None:
         """Time has passed: close what has timed out, publish what is due."""
         for expired in self.context.sessions.tick():
             _log.info("session timed out", extra={"session": expired.name})
         now_s = self.context.clock()
+        self.auditor.tick(now_s)
         for service_set in self.context.service_sets:
             service_set.tick(now_s)
 
@@ -197,3 +205,4 @@ class FrontEnd:
 
     def _session_closed(self, closed: Session, delete_subscriptions: bool) -> None:
         self.dispatcher.session_closed(closed, delete_subscriptions)
+        self.auditor.note(session_ended(closed, self.context.wall_clock(), closed.cause))

@@ -22,6 +22,8 @@ SessionUser = tuple[Subject, RightsView]
 
 TOKEN_BYTES = 32
 NONCE_BYTES = 32
+TIMED_OUT, CLOSED, TERMINATED = "Timeout", "CloseSession", "Terminated"
+"""Why a session ends, as audit events name it (Part 4, 6.5.6)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,7 +32,7 @@ class Session:
 
     `identity` is who uses the session and what they may do, None before it is activated;
     `activations` and `refused_logins` count. `connected`: the connection that it was activated on
-    is there.
+    is there. `cause` says why it was closed, `closing_entry_id` is the client's AuditEntryId then.
     """
 
     session_id: ua.NodeId
@@ -48,6 +50,8 @@ class Session:
     refused_logins: int = 0
     connected: bool = False
     closed: bool = False
+    cause: str = ""
+    closing_entry_id: str = ""
     statistics: SessionStatistics = field(default_factory=SessionStatistics)
     identity: SessionUser | None = None
 
@@ -160,11 +164,14 @@ class SessionManager:
         self.dropped += not session.closed
         self.close(session, delete_subscriptions=False)
 
-    def close(self, session: Session, *, delete_subscriptions: bool) -> None:
-        """End a session. Closing it twice does nothing."""
+    def close(
+        self, session: Session, *, delete_subscriptions: bool, cause: str = TERMINATED
+    ) -> None:
+        """End a session. Closing it twice does nothing. `cause` is for the audit trail."""
         if session.closed:
             return
         session.closed = True
+        session.cause = cause
         del self._by_secret[cast(bytes, session.authentication_token.Identifier)]
         session.continuation_points.clear()
         session.history_points.clear()
@@ -178,7 +185,7 @@ class SessionManager:
         now = self._clock()
         expired = [s for s in self if now - s.last_seen_s > s.timeout_s]
         for session in expired:
-            self.close(session, delete_subscriptions=False)
+            self.close(session, delete_subscriptions=False, cause=TIMED_OUT)
         self.timed_out += len(expired)
         return expired
 

@@ -67,6 +67,7 @@ class EventDelivery:
         for item in items:
             if isinstance(item.source, EventSource):
                 self._items.setdefault(item.source.notifier, {})[item] = now
+        self._journal.listened = bool(self._items)
 
     def remove(self, item: MonitoredItem) -> None:
         """Let an item hear nothing more. Harmless when it did not listen."""
@@ -77,6 +78,7 @@ class EventDelivery:
         listening.pop(item, None)
         if not listening:
             self._items.pop(notifier, None)
+        self._journal.listened = bool(self._items)
 
     def tick(self) -> None:
         """Deliver what has been emitted, for a slice of time."""

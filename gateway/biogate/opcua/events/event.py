@@ -16,6 +16,11 @@ MIN_SEVERITY, MAX_SEVERITY = 1, 1000
 _EVENT_ID_BYTES = 16
 
 
+def new_event_id() -> bytes:
+    """An EventId that no other event has (Part 5, 6.4.2)."""
+    return secrets.token_bytes(_EVENT_ID_BYTES)
+
+
 def field_path(*names: str, namespace: int = 0) -> FieldPath:
     """The path of a field whose names are all of one namespace: `field_path("Status")`."""
     return tuple((namespace, name) for name in names)
@@ -39,4 +44,4 @@ class Event:
     time: int = 0
     receive_time: int = 0
     fields: Mapping[FieldPath, ua.Variant] = field(default_factory=dict)
-    event_id: bytes = field(default_factory=lambda: secrets.token_bytes(_EVENT_ID_BYTES))
+    event_id: bytes = field(default_factory=new_event_id)

@@ -32,6 +32,11 @@ class EventHub:
         self.journal = EventJournal(capacity)
         self.filters = EventFilters(EventTypes(space), limits)
 
+    @property
+    def listened(self) -> bool:
+        """Whether some client hears events: who makes many may spare the trouble otherwise."""
+        return self.journal.listened
+
     def emit(self, event: Event) -> None:
         """Tell everybody who subscribes to events of the source, at their next publishing.
 

@@ -19,9 +19,13 @@ class Emitted(NamedTuple):
 
 
 class EventJournal:
-    """Keeps the newest `capacity` events; a consumer that is too slow finds the oldest gone."""
+    """Keeps the newest `capacity` events; a consumer that is too slow finds the oldest gone.
+
+    `listened`: some monitored item hears events.
+    """
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
+        self.listened = False
         self._entries: deque[Emitted] = deque(maxlen=capacity)
         self._count = 0
 

@@ -33,6 +33,7 @@ from biogate.opcua.turns import Turns, Work
 from biogate_security.log_budget import LogBudget
 
 if TYPE_CHECKING:
+    from biogate.opcua.audit import Auditor
     from biogate.opcua.config import FrontEndConfig
     from biogate.opcua.connections import Connections
     from biogate.opcua.endpoints import Endpoints
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from biogate.opcua.lanes.browse import BrowsePlan
     from biogate.opcua.lanes.read_plan import ReadPlan
     from biogate.opcua.ports import (
-        AuditPort,
         Authenticator,
         CommandPort,
         HistoryReader,
@@ -177,9 +177,9 @@ class ServerContext:
     started_ticks: int
     service_sets: list[ServiceSet]
     events: EventHub
+    auditor: Auditor
     statistics: ServerStatistics = field(default_factory=ServerStatistics)
     history: HistoryReader | None = None
-    audit: AuditPort | None = None
     turns: Turns = field(default_factory=Turns)
     results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))
     refusal_lines: LogBudget = field(default_factory=LogBudget)

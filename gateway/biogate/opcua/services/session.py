@@ -6,11 +6,19 @@ import hashlib
 import logging
 from typing import Any
 
+from biogate.opcua.audit.sessions import (
+    activation_refused,
+    request_cancelled,
+    session_activated,
+    session_created,
+    session_refused,
+    url_mismatch,
+)
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.services.context import Needs, RequestContext, Service
 from biogate.opcua.services.created_session import created_session
 from biogate.opcua.services.user_token import ANONYMOUS_ROLES, authenticate, check_token
-from biogate.opcua.session import NONCE_BYTES, Session
+from biogate.opcua.session import CLOSED, NONCE_BYTES, Session
 from biogate.opcua.stack import StatusCodes, status_name, ua
 from biogate.opcua.statistics import SessionStatistics
 from biogate.opcua.transport.interfaces import ChannelInfo
@@ -30,7 +38,22 @@ _MAX_NAME_LENGTH = 256
 
 def create_session(ctx: RequestContext, request: ua.CreateSessionRequest) -> bytes:
     """A session bound to this channel, to be activated by its user (5.7.2)."""
-    parameters = request.Parameters
+    auditor, parameters = ctx.server.auditor, request.Parameters
+    try:
+        session, response = _create(ctx, parameters)
+    except ServiceError as error:
+        auditor.note(session_refused(ctx, parameters, error.status, error.precise))
+        raise
+    auditor.note(session_created(ctx, session))
+    endpoint = ctx.server.endpoints.url
+    mismatch = url_mismatch(ctx, session, parameters.EndpointUrl or "", endpoint)
+    if mismatch is not None:
+        auditor.note(mismatch)
+    return response
+
+
+def _create(ctx: RequestContext, parameters: Any) -> tuple[Session, bytes]:
+    """The session and the encoded response. Raises ServiceError."""
     server = ctx.server
     if parameters.ServerUri and parameters.ServerUri != server.config.application_uri:
         raise ServiceError(StatusCodes.BadServerUriInvalid)
@@ -40,7 +63,7 @@ def create_session(ctx: RequestContext, request: ua.CreateSessionRequest) -> byt
     session.statistics = SessionStatistics(
         ctx.now_ticks, parameters.EndpointUrl or "", parameters.ServerUri or ""
     )
-    return created_session(
+    response = created_session(
         ctx.response_header(),
         session,
         server.pki.certificate_der,
@@ -48,6 +71,7 @@ def create_session(ctx: RequestContext, request: ua.CreateSessionRequest) -> byt
         _sign(ctx, parameters.ClientNonce or b""),
         server.config.limits.max_message_size,
     )
+    return session, response
 
 
 def _new_session(ctx: RequestContext, parameters: Any) -> Session:
@@ -82,7 +106,7 @@ def _check_client(ctx: RequestContext, parameters: Any) -> None:
     # The issuers between it and a trusted one may have come with the channel and nowhere else.
     status = ctx.server.pki.validate(ctx.channel.client_chain, uri)
     if status != StatusCodes.Good:
-        raise ServiceError(wire_status(status))
+        raise ServiceError(wire_status(status), precise=status)
     if len(parameters.ClientNonce or b"") < NONCE_BYTES:
         raise ServiceError(StatusCodes.BadNonceInvalid)
 
@@ -97,18 +121,30 @@ async def activate_session(
     ctx: RequestContext, request: ua.ActivateSessionRequest
 ) -> ua.ActivateSessionResponse:
     """Take the user in, or move the session to this channel (5.7.3)."""
-    session, parameters = ctx.session, request.Parameters
+    try:
+        return await _activate(ctx, request.Parameters)
+    except ServiceError as error:
+        token = request.Parameters.UserIdentityToken
+        ctx.server.auditor.note(activation_refused(ctx, token, error.status, error.precise))
+        raise
+
+
+async def _activate(ctx: RequestContext, parameters: Any) -> ua.ActivateSessionResponse:
+    """Raises ServiceError."""
+    session = ctx.session
     _check_channel(session, ctx.channel)
     nonce = session.server_nonce
     _check_signature(ctx, nonce, parameters.ClientSignature)
     user, roles = await _identify(ctx, parameters.UserIdentityToken, nonce)
-    if session.closed or session.server_nonce != nonce:  # meanwhile
-        raise ServiceError(StatusCodes.BadSessionIdInvalid)
-    if ctx.handle.channel is None:  # nobody would ever tell that its connection is gone
-        raise ServiceError(StatusCodes.BadSecureChannelClosed)
+    _check_still_there(ctx, nonce)
     subject = _subject(ctx, user, roles)
-    if session.activations and ctx.channel.channel_id != session.channel.channel_id:
+    moved = bool(session.activations) and ctx.channel.channel_id != session.channel.channel_id
+    if moved:
         _check_same_user(session, subject)
+    event = "session-transferred" if moved else "session-activated"
+    token = parameters.UserIdentityToken
+    await ctx.server.auditor.require(session_activated(ctx, subject, token, event))
+    _check_still_there(ctx, nonce)
     session.activate(ctx.channel, subject, ctx.server.rights.view(subject))
     session.statistics.activated(user or "", parameters.LocaleIds or ())
     ctx.server.connections.attach(session, ctx.handle)
@@ -125,6 +161,15 @@ async def activate_session(
     response = ua.ActivateSessionResponse()
     response.Parameters.ServerNonce = ua.ByteString(session.renew_nonce())
     return response
+
+
+def _check_still_there(ctx: RequestContext, nonce: bytes) -> None:
+    """While the user was judged, or the record stored, others have had their turn."""
+    session = ctx.session
+    if session.closed or session.server_nonce != nonce:
+        raise ServiceError(StatusCodes.BadSessionIdInvalid)
+    if ctx.handle.channel is None:  # nobody would ever tell that its connection is gone
+        raise ServiceError(StatusCodes.BadSecureChannelClosed)
 
 
 def _check_channel(session: Session, channel: ChannelInfo) -> None:
@@ -207,7 +252,9 @@ def _subject(ctx: RequestContext, user: str | None, roles: frozenset[str]) -> Su
 
 def close_session(ctx: RequestContext, request: ua.CloseSessionRequest) -> ua.CloseSessionResponse:
     """End the session, activated or not (5.7.4)."""
-    ctx.server.sessions.close(ctx.session, delete_subscriptions=bool(request.DeleteSubscriptions))
+    delete = bool(request.DeleteSubscriptions)
+    ctx.session.closing_entry_id = ctx.request_header.AuditEntryId or ""
+    ctx.server.sessions.close(ctx.session, delete_subscriptions=delete, cause=CLOSED)
     return ua.CloseSessionResponse()
 
 
@@ -216,6 +263,7 @@ def cancel(ctx: RequestContext, request: ua.CancelRequest) -> ua.CancelResponse:
     handle = request.Parameters.RequestHandle
     count = ctx.server.queue.cancel(ctx.session, handle)
     count += sum(s.cancel(ctx.session, handle) for s in ctx.server.service_sets)
+    ctx.server.auditor.note(request_cancelled(ctx, handle, count))
     response = ua.CancelResponse()
     response.Parameters.CancelCount = ua.UInt32(count)
     return response

@@ -49,6 +49,9 @@ _NAME_OF = {
 }
 """The well-known roles (Part 3, 4.9.2), by the NodeIds of Part 6, Annex A."""
 
+ROLE_IDS: Mapping[str, ua.NodeId] = {name: role for role, name in _NAME_OF.items()}
+"""Their NodeIds by name."""
+
 
 def allows(node: Node, action: Action, roles: Collection[str]) -> bool:
     """True unless the node's RolePermissions keep the action from all of `roles`.

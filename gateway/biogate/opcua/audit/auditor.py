@@ -1,0 +1,152 @@
+"""Records what the front end does, and tells those who listen to audit events."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from biogate.opcua.audit.fact import Fact, event_of
+from biogate.opcua.errors import ServiceError
+from biogate.opcua.events import EventHub
+from biogate.opcua.ports import AuditPort
+from biogate.opcua.stack import StatusCodes
+from biogate_security.audit import AuditRecord, AuditUnavailableError
+from biogate_security.log_budget import LogBudget
+from biogate_security.record_budget import RecordBudget
+
+_log = logging.getLogger(__name__)
+MAX_WAITING = 2000
+"""Records of things done that wait to be stored; those beyond are counted in one record."""
+_BATCH = 200
+_LOST_EVENT = "records-lost"
+_FLUSH_S = 1.0
+_CLOSE_S = 1.0
+
+
+class Auditor:
+    """The front end's way to the audit trail; without a `port` it does nothing.
+
+    `clock` is monotonic seconds. `server_id` is this server's ApplicationUri. `counters` has the
+    records "stored", "refused" (by an audit trail that cannot store) and "lost".
+    """
+
+    def __init__(
+        self,
+        port: AuditPort | None,
+        events: EventHub,
+        server_id: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self._port = port
+        self._events = events
+        self._server_id = server_id
+        self._clock = clock
+        self._budget = RecordBudget()
+        self._waiting: deque[AuditRecord] = deque()
+        self._lost: AuditRecord | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._flush_at_s = 0.0
+        self._lines = LogBudget(1)
+        self.counters: Counter[str] = Counter()
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is recorded here."""
+        return self._port is not None
+
+    @property
+    def listened(self) -> bool:
+        """Whether it is worth making audit events."""
+        return self._port is not None and self._events.listened
+
+    async def require(self, fact: Fact) -> None:
+        """Record something before it happens.
+
+        Raises ServiceError Bad_ResourceUnavailable where that cannot be: then it must not. What
+        strangers do is counted when they do it too often, and may happen all the same.
+        """
+        record = fact.record
+        if self._port is None:
+            return
+        if record.user is None and not self._budget.take(record, self._clock()):
+            return
+        try:
+            await self._port.record(record)
+        except AuditUnavailableError as error:
+            self._unavailable(record, error)
+            raise ServiceError(StatusCodes.BadResourceUnavailable) from error
+        self.counters["stored"] += 1
+        self.tell(fact)
+
+    def note(self, fact: Fact) -> None:
+        """Record, soon, something that has happened; what is too much of a kind is counted."""
+        if self._port is None or not self._budget.take(fact.record, self._clock()):
+            return
+        self._queue(fact.record)
+        self.tell(fact)
+
+    def tell(self, fact: Fact) -> None:
+        """Raise the audit events of a fact that is recorded."""
+        if not self.listened:
+            return
+        try:
+            for told in fact.describe():
+                self._events.emit(event_of(fact.record, told, self._server_id))
+        except Exception:  # noqa: BLE001  an event must not undo what has happened
+            self.counters["events_failed"] += 1
+            if self._lines.spend(self._clock()) is not None:
+                _log.exception("an audit event could not be raised")
+
+    def tick(self, now_s: float) -> None:
+        """Time has passed: record what was left out of minutes that are over."""
+        if now_s < self._flush_at_s:
+            return
+        self._flush_at_s = now_s + _FLUSH_S
+        for summary in self._budget.due(now_s):
+            self._queue(summary)
+
+    async def close(self) -> None:
+        """Store what waits, and how much was left out."""
+        for summary in self._budget.due(float("inf")):
+            self._queue(summary)
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=_CLOSE_S)
+
+    def _queue(self, record: AuditRecord) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            self.counters["lost"] += 1
+            self._lost = record
+            return
+        self._waiting.append(record)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._store_waiting())
+
+    async def _store_waiting(self) -> None:
+        while self._waiting:
+            count = min(len(self._waiting), _BATCH)
+            batch = [self._waiting.popleft() for _ in range(count)]
+            await asyncio.gather(*map(self._store, batch))
+            if self._lost is not None and not self._waiting:
+                lost, self._lost = self._lost, None
+                reason = f"{self.counters['lost']} records were not stored since the start"
+                self._waiting.append(replace(lost, event=_LOST_EVENT, reason=reason))
+
+    async def _store(self, record: AuditRecord) -> None:
+        """What cannot be recorded has happened all the same (IEC 62443-4-2, CCSC 1)."""
+        assert self._port is not None
+        try:
+            await self._port.record(record)
+        except AuditUnavailableError as error:
+            self._unavailable(record, error)
+        else:
+            self.counters["stored"] += 1
+
+    def _unavailable(self, record: AuditRecord, error: Exception) -> None:
+        self.counters["refused"] += 1
+        left_out = self._lines.spend(self._clock())
+        if left_out is not None:
+            context = {"event": record.event, "error": str(error), "lines_left_out": left_out}
+            _log.error("a record could not be stored", extra=context)
