@@ -16,7 +16,7 @@ _NOT_ANALOG = ("String", "Boolean")
 
 def check_functions(document: Document, site: Site, profiles: Mapping[str, Profile]) -> None:
     """Report bindings to unknown or unfit signals, missing ranges, and set-points shared."""
-    signals = {name: _signals(profile, site.devices[name]) for name, profile in profiles.items()}
+    signals = signals_of(site, profiles)
     targets: dict[str, str] = {}
     for unit_name, unit in site.units.items():
         for name, function in unit.functions.items():
@@ -26,6 +26,11 @@ def check_functions(document: Document, site: Site, profiles: Mapping[str, Profi
                 if signal:
                     _check_role(document, (*path, role), function, reference, signal)
             _check_target(document, path, function, targets)
+
+
+def signals_of(site: Site, profiles: Mapping[str, Profile]) -> Mapping[str, Mapping[str, Signal]]:
+    """Device → its signals by name, of the devices whose profile is known."""
+    return {name: _signals(profile, site.devices[name]) for name, profile in profiles.items()}
 
 
 def _signals(profile: Profile, config: DeviceConfig) -> Mapping[str, Signal]:

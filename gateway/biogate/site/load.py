@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from biogate.site.conduit_checks import check_conduits
 from biogate.site.device_checks import check_devices, load_profiles
 from biogate.site.function_checks import check_functions
 from biogate.site.model import Site
@@ -16,6 +17,7 @@ from biogate.site.site_checks import (
     check_users,
 )
 from biogate.site.structure import validate_structure
+from biogate.site.zone_checks import check_zones
 from biogate_adapters.document import Document, parse_document
 from biogate_adapters.problems import DocumentError, Problem
 
@@ -65,9 +67,11 @@ def parse_site(
 def _check_references(document: Document, site: Site, catalogue: ProfileCatalogue) -> None:
     check_parts(document, site)
     check_users(document, site)
-    check_test_rig(document, site)
+    check_test_rig(document, site, site.opcua, ("opcua",))
     check_endpoint(document, site.opcua, ("opcua",))
     profiles = load_profiles(document, site, catalogue)
     check_devices(document, site, profiles)
     check_functions(document, site, profiles)
     check_nodes(document, site)
+    check_zones(document, site)
+    check_conduits(document, site, profiles)

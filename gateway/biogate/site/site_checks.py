@@ -46,15 +46,18 @@ def password_variable(user: str) -> str:
     return f"BIOGATE_PASSWORD_{user.upper().replace('-', '_')}"
 
 
-def check_test_rig(document: Document, site: Site) -> None:
-    """What lets strangers in is for rigs without a real device."""
+def check_test_rig(
+    document: Document, site: Site, opcua: OpcUaConfig, path: tuple[str, ...]
+) -> None:
+    """What lets strangers in is for rigs without a real device; `path` is the endpoint's."""
     real = next((name for name, each in site.devices.items() if not each.simulated), None)
     if real is None:
         return
-    if site.opcua.anonymous == "operate":
-        _report_open(document, "anonymous", f"anonymous clients may not operate {real}")
-    if site.opcua.trust_any_client:
-        _report_open(document, "trust_any_client", f"{real} is not for any client")
+    if opcua.anonymous == "operate":
+        message = f"anonymous clients may not operate {real}"
+        _report_open(document, (*path, "anonymous"), message)
+    if opcua.trust_any_client:
+        _report_open(document, (*path, "trust_any_client"), f"{real} is not for any client")
 
 
 def check_endpoint(document: Document, opcua: OpcUaConfig, path: tuple[str, ...]) -> None:
@@ -85,9 +88,9 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _report_open(document: Document, key: str, message: str) -> None:
+def _report_open(document: Document, path: tuple[str, ...], message: str) -> None:
     document.report(
-        ("opcua", key),
+        path,
         f"{message}: it is a real device",
         hint="this is for test rigs, whose devices are all simulated: true",
     )

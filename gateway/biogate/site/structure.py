@@ -34,7 +34,7 @@ _PATTERNS = {
     shapes.NODE_PATTERN: shapes.NODE_RULE,
     shapes.ARGUMENT_PATTERN: "a letter or _, then letters, digits or _ (at most 64)",
     shapes.FUNCTION_PATTERN: "module:function, for example acme.calibration:two_point",
-    zone_model.CLOCK_PATTERN: "a time of the day from 00:00 to 24:00, in quotes",
+    zone_model.CLOCK_PATTERN: "a time of the day from 00:00 to 24:00",
     zone_model.FINGERPRINT_PATTERN: "SHA-256 or SHA-1 of a certificate: 64 or 40 hex digits",
 }
 _TYPES = {
