@@ -18,6 +18,7 @@ from biogate_security.user_file import MAX_NAME_LENGTH, User
 
 MAX_WAITING = 32
 MAX_WAITING_PER_SOURCE = 8
+_MAX_DETAIL = 200
 _log = logging.getLogger(__name__)
 
 FindUser = Callable[[str], User | None]
@@ -67,8 +68,13 @@ class Logins:
         """Wait until the attempts under way are over."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    def refuse(self, name: str, source: str, why: str, locked_s: float = 0.0) -> None:
-        """Count a login that is refused, and log it, unless there are too many lines."""
+    def refuse(
+        self, name: str, source: str, why: str, locked_s: float = 0.0, detail: str = ""
+    ) -> None:
+        """Count a login that is refused, and log it, unless there are too many lines.
+
+        `why` is one of a few reasons, by which they are counted; `detail` is for the log.
+        """
         self.counters[why.replace(" ", "_")] += 1
         left_out = self._log_budget.spend(self._clock())
         if left_out is not None:
@@ -78,6 +84,7 @@ class Logins:
                 extra={
                     "user": safe_text(name, MAX_NAME_LENGTH),
                     "source": source,
+                    **({"detail": safe_text(detail, _MAX_DETAIL)} if detail else {}),
                     "locked_s": round(locked_s, 1),
                     "lines_left_out": left_out,
                 },

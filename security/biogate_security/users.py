@@ -145,9 +145,9 @@ class UserStore:
             return None
         return replace(identity_of(named), authentication="Certificate")
 
-    def refuse(self, name: str, source: str, why: str) -> None:
+    def refuse(self, name: str, source: str, why: str, detail: str = "") -> None:
         """Count and log a login that was refused elsewhere."""
-        self._logins.refuse(name, source, why)
+        self._logins.refuse(name, source, why, detail=detail)
 
     def check_password(self, password: str, name: str = "") -> None:
         """Raise PasswordError for a password that may not be set."""
