@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from biogate.opcua.audit import Auditor
+from biogate.opcua.audit.channels import channel_facts
 from biogate.opcua.audit.sessions import session_ended
 from biogate.opcua.audit.types import add_security_types
 from biogate.opcua.config import FrontEndConfig, Limits
@@ -41,6 +42,7 @@ from biogate.opcua.stack import ua
 from biogate.opcua.subscriptions.sampling import SampledTags
 from biogate.opcua.timekeeper import TimeKeeper
 from biogate.opcua.transport.config import TransportConfig
+from biogate.opcua.transport.events import ChannelOpened, Closed
 from biogate.opcua.transport.interfaces import ConnectionHandle
 from biogate.opcua.transport.listener import Listener
 from biogate_adapters.filetime import now_ticks
@@ -138,6 +140,7 @@ class FrontEnd:
             certificate_chain=pki.certificate_der,
             private_key=pki.private_key,
             validate_certificate=pki.validate,
+            watch=self._channel_changed,
             max_message_size=config.limits.max_message_size,
             max_connections=config.limits.max_connections,
             max_unused_per_host=config.limits.max_unused_connections_per_host,
@@ -198,6 +201,11 @@ class FrontEnd:
 
     def _offered_endpoint(self) -> tuple[str, str]:
         return self.context.config.application_uri, self.endpoint_url
+
+    def _channel_changed(self, address: str, event: ChannelOpened | Closed) -> None:
+        if self.auditor.enabled:
+            for fact in channel_facts(address, event, self.context.wall_clock()):
+                self.auditor.note(fact)
 
     def _session_moved(self, moved: Session, handle: ConnectionHandle) -> None:
         for service_set in self.context.service_sets:

@@ -12,6 +12,7 @@ from typing import Any
 from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec import DecodeLimits
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.transport.events import ChannelOpened, Closed
 from biogate.opcua.transport.interfaces import CertificateValidator
 from biogate_adapters.filetime import now_ticks
 
@@ -33,6 +34,10 @@ def _admit_all(_address: str) -> bool:
     return True
 
 
+def _watch_nothing(_address: str, _event: ChannelOpened | Closed) -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class TransportConfig:
     """Sizes in bytes, times in seconds, token lifetimes in milliseconds, wall time in ticks.
@@ -47,6 +52,7 @@ class TransportConfig:
     `listen` False: connections are only opened from this side (Reverse Connect), where the client
     has `reverse_timeout_s` to use one. Others come from a host that `admit_address` lets in, which
     may have `max_unused_per_host` connections without a session.
+    `watch` is told of channels that open, are refused and close, with the peer's host and port.
     `budget` is for the bytes of incomplete
     messages that all of them hold, beyond the `pre_session_message_size` that each may.
     """
@@ -78,6 +84,7 @@ class TransportConfig:
 
     listen: bool = True
     admit_address: Callable[[str], bool] = _admit_all
+    watch: Callable[[str, ChannelOpened | Closed], None] = _watch_nothing
     max_connections: int = 200
     max_unused_per_host: int = 50
     write_high_water: int = 1 << 20

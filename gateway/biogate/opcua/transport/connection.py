@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from biogate.opcua.transport.opening import (
     identify_peer,
     issue_token,
     read_request,
+    refused_opening,
     select_policy,
 )
 from biogate.opcua.transport.policies import CryptographyError, SecurityPolicy
@@ -142,11 +144,14 @@ class ServerConnection:
         """Take the next frame apart, if it is all there; the event that it causes."""
         transitions = _TRANSITIONS[self._state]
         event: Event | None = None
+        frame: bytes | None = None
+        wrong = 0
         try:
             frame = self._frames.next(transitions)
             if frame is not None:
                 event = transitions[frame[:3]](self, frame)
         except TransportError as error:
+            wrong = error.certificate_status
             event = self.close(error.status, error.reason, str(error))
         except DecodeError as error:
             event = self.close(error.status, "malformed message", str(error))
@@ -156,6 +161,8 @@ class ServerConnection:
                 "security checks failed",
                 "a thumbprint, certificate, signature, padding or ciphertext is wrong",
             )
+        if isinstance(event, Closed) and frame is not None and frame[:3] == framing.OPEN:
+            event = replace(event, refused=refused_opening(frame, wrong))
         if not self._frames.waiting:
             self._watch_completion()
         return event
@@ -189,7 +196,7 @@ class ServerConnection:
     def _end(self, status: int, detail: str) -> Closed:
         self._state = _State.CLOSED
         self._assembler.clear()
-        return Closed(status, detail)
+        return Closed(status, detail, self._secure.info if self._secure else None)
 
     def _watch_completion(self) -> None:
         if not (self._frames.partial or self._assembler.partial):
@@ -260,7 +267,8 @@ class ServerConnection:
         self._secure = secure
         self.max_response_size = self._largest_response(secure.max_body)
         self._state = _State.OPEN
-        return ChannelOpened(info)
+        lifetime, entry_id = parameters.RequestedLifetime, opened.request.RequestHeader.AuditEntryId
+        return ChannelOpened(info, requested_lifetime_ms=lifetime, audit_entry_id=entry_id or "")
 
     def _on_renew(self, frame: bytes) -> Event | None:
         secure = self._require_channel()

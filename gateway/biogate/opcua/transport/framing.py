@@ -32,13 +32,17 @@ _KINDS = {
 class TransportError(Exception):
     """A breach of the protocol that ends the connection.
 
-    `status` and the short `reason` go to the peer in an ERR message; `detail` is for our log.
+    `status` and the short `reason` go to the peer in an ERR message; `detail` is for our log, and
+    so is `certificate_status`: what precisely is wrong with the peer's certificate.
     """
 
-    def __init__(self, status: int, reason: str, detail: str = "") -> None:
+    def __init__(
+        self, status: int, reason: str, detail: str = "", *, certificate_status: int = 0
+    ) -> None:
         super().__init__(detail or reason)
         self.status = status
         self.reason = reason
+        self.certificate_status = certificate_status
 
 
 class FrameBuffer:

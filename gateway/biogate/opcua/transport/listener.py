@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from biogate.opcua.stack import StatusCodes, status_name
 from biogate.opcua.transport.config import TransportConfig
-from biogate.opcua.transport.events import Closed
+from biogate.opcua.transport.events import ChannelOpened, Closed
 from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle, RequestHandler
 from biogate.opcua.transport.reverse import ReverseConnector
 from biogate.opcua.transport.rota import Rota
@@ -208,6 +208,7 @@ class Listener:
             _log.debug("OPC UA connection of %s closed: %s", connection.address, event.detail)
         else:
             self._warn(name, event.detail, connection.address)
+        self.watch(connection, event)
         if connection.opened_channel:
             try:
                 self._handler.on_closed(connection)
@@ -216,6 +217,13 @@ class Listener:
                     "the end of a connection could not be handled",
                     extra={"address": connection.address},
                 )
+
+    def watch(self, connection: Stream, event: ChannelOpened | Closed) -> None:
+        """Tell whoever keeps a record of channels."""
+        try:
+            self.config.watch(connection.address, event)
+        except Exception:  # noqa: BLE001  the channel lives or ends as it would
+            _log.exception("a channel's record failed", extra={"address": connection.address})
 
     def failed(self, connection: Stream, error: Exception) -> None:
         """The transport itself failed at something that a client sent, which is a fault of ours."""

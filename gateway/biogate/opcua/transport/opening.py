@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, cast
 
-from biogate.opcua.codec import decode_message, encode_message
+from biogate.opcua.codec import DecodeError, decode_message, encode_message
 from biogate.opcua.stack import StatusCodes, status_name, ua
 from biogate.opcua.transport.asymmetric import (
     SEQUENCE_HEADER,
@@ -21,6 +21,7 @@ from biogate.opcua.transport.asymmetric import (
     unseal_open,
 )
 from biogate.opcua.transport.config import TransportConfig
+from biogate.opcua.transport.events import RefusedOpening
 from biogate.opcua.transport.framing import TransportError
 from biogate.opcua.transport.policies import (
     NONE_URI,
@@ -71,8 +72,19 @@ def identify_peer(
             wire_status(status),
             "security checks failed",
             f"client certificate: {status_name(status)}",
+            certificate_status=status,
         )
     return Peer(leaf, certificate, policy.public_key(certificate))
+
+
+def refused_opening(frame: bytes, certificate_status: int) -> RefusedOpening:
+    """What can be told of an OPN that was refused."""
+    try:
+        header = AsymmetricHeader.read(frame)
+        leaf = leaf_of(header.sender_certificate) if header.sender_certificate else b""
+    except (TransportError, DecodeError, CryptographyError):
+        return RefusedOpening(certificate_status=certificate_status)
+    return RefusedOpening(header.policy_uri, leaf, certificate_status)
 
 
 @dataclass(frozen=True, slots=True)

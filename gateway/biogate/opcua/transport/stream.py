@@ -206,6 +206,7 @@ class Stream(asyncio.Protocol):
             self._settle(taken=True)
             counters.channels += not event.renewed
             counters.renewals += event.renewed
+            self._listener.watch(self, event)
         else:
             self._ended(event)
 

@@ -81,7 +81,7 @@ def test_a_channel_without_security_opens(bare):
     assert response.Parameters.SecurityToken.RevisedLifetime == 60_000
     assert response.Parameters.SecurityToken.ChannelId != 0
     (event,) = client.events
-    assert event == ChannelOpened(client.server.channel)
+    assert event == ChannelOpened(client.server.channel, requested_lifetime_ms=60_000)
     assert event.channel.remote_address == "192.0.2.1:5"
     assert event.channel.endpoint_url == "opc.tcp://h:1"
     assert not event.channel.discovery_only
