@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from biogate.opcua.errors import StatusError
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.permissions import allows, fits_channel
+from biogate.opcua.space.places import NOWHERE
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import StatusCodes, ua
 from biogate_nodesets.model import Node
@@ -21,8 +22,8 @@ _numbers = count(1)
 class RightsView:
     """What one subject may do with each node (docs/architecture.md, decision 10).
 
-    `key` changes whenever any decision may have changed: whatever was made under another key
-    must be made again.
+    `key` changes whenever any decision may have changed, by a change of rights or because a time
+    window opened or closed: whatever was made under another key must be made again.
     """
 
     def __init__(
@@ -35,10 +36,14 @@ class RightsView:
         self._now = now
         self._epochs = (policy.epoch, space.epoch)
         self._decided: dict[Action, dict[ua.NodeId, bool]] = {action: {} for action in Action}
+        self._since = 0
+        self._until: int | None = None
 
     @property
     def key(self) -> tuple[int, int, int]:
         """The view's number, the policy's epoch and the address space's."""
+        if self._until is not None:
+            self._look_at_clock(self._until)
         return (self._number, self._policy.epoch, self._space.epoch)
 
     def may(self, action: Action, node: Node) -> bool:
@@ -46,16 +51,31 @@ class RightsView:
 
         Both the policy and what the node itself asks of roles and channels must allow it.
         """
+        if self._until is not None:
+            self._look_at_clock(self._until)
         epochs = (self._policy.epoch, self._space.epoch)
         if epochs != self._epochs:
             self._epochs = epochs
-            for decisions in self._decided.values():
-                decisions.clear()
+            self._forget()
         decisions = self._decided[action]
         allowed = decisions.get(node.node_id)
         if allowed is None:
             allowed = decisions[node.node_id] = self._decide(action, node)
         return allowed
+
+    def _look_at_clock(self, until: int) -> None:
+        """At the edge of a time window all is decided again, under another key.
+
+        So it is when the clock was set back, maybe to before an edge.
+        """
+        if not self._since <= self._now() < until:
+            self._number = next(_numbers)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._until = None
+        for decisions in self._decided.values():
+            decisions.clear()
 
     def refusal(self, action: Action, node: Node) -> int:
         """The status that says why `may` is False."""
@@ -68,8 +88,13 @@ class RightsView:
             return False
         if not allows(node, action, subject.roles):
             return False
-        resource = self._resource(node.node_id)
-        return self._policy.decide(subject, action, resource, self._now()).allow
+        now = self._now()
+        decision = self._policy.decide(subject, action, self._resource(node.node_id), now)
+        if decision.until is not None:
+            if self._until is None:
+                self._since, self._until = now, decision.until
+            self._until = min(self._until, decision.until)
+        return decision.allow
 
     def visible(self, node_id: ua.NodeId) -> Node | None:
         """The node when it exists and may be browsed: a hidden node looks absent."""
@@ -90,13 +115,16 @@ class RightsView:
 
     def _resource(self, node_id: ua.NodeId) -> Resource:
         source = self._space.source(node_id)
+        place = self._space.place(node_id) if self._space.places.zoned else NOWHERE
         if not isinstance(source, TagSource):
-            return Resource(node_id.to_string())
+            return Resource(node_id.to_string(), zone=place.zone, part=place.part)
         return Resource(
             node_id.to_string(),
             tag=source.name,
             device=source.device,
             is_setpoint=source.writable,
+            zone=place.zone,
+            part=place.part,
         )
 
 
