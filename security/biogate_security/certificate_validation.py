@@ -300,7 +300,7 @@ def _crls_of(
     """The complete lists that the issuer's key signed; one with a scope of its own is not that."""
     for crl in trust.crls_by_issuer.get(issuer.subject.public_bytes(), ()):
         scoped = any(extension.critical for extension in crl.extensions)
-        if not scoped and _may_sign_crls(issuer) and _signed_by(crl, issuer.public_key()):
+        if not scoped and _may_sign_crls(issuer) and is_signed_by(crl, issuer.public_key()):
             yield crl
 
 
@@ -311,7 +311,8 @@ def _may_sign_crls(issuer: x509.Certificate) -> bool:
         return False
 
 
-def _signed_by(crl: x509.CertificateRevocationList, key: CertificatePublicKeyTypes) -> bool:
+def is_signed_by(crl: x509.CertificateRevocationList, key: CertificatePublicKeyTypes) -> bool:
+    """True when the list's signature was made by the RSA key to this one."""
     try:
         return isinstance(key, rsa.RSAPublicKey) and crl.is_signature_valid(key)
     except (ValueError, UnsupportedAlgorithm):

@@ -13,7 +13,12 @@ _LAST_TICKS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseco
 
 def now_ticks() -> int:
     """The wall clock now, in ticks."""
-    return time.time_ns() // 100 + _UNIX_EPOCH_TICKS
+    return from_unix_ns(time.time_ns())
+
+
+def from_unix_ns(nanoseconds: int) -> int:
+    """The ticks of a time in nanoseconds since 1970, such as a file's."""
+    return nanoseconds // 100 + _UNIX_EPOCH_TICKS
 
 
 def to_datetime(ticks: int) -> datetime:
