@@ -72,7 +72,7 @@ class TableCommands:
         )
 
 
-class _NoUsers:
+class NoUsers:
     """Nobody has a password."""
 
     async def authenticate(self, name: str, password: str, source: str = "") -> None:
@@ -87,6 +87,6 @@ def bench_front_end(space: BenchSpace, pki: OpenPki, port: int) -> FrontEnd:
         space.table,
         TableCommands(space.table),
         RolePolicy(anonymous="read", rules=[_ANYONE_WRITES]),
-        _NoUsers(),
+        NoUsers(),
         pki,
     )

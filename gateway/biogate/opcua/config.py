@@ -17,6 +17,8 @@ class Limits:
     max_unused_connections_per_host: int = 50
     max_sessions: int = 100
     max_sessions_per_channel: int = 20
+    max_sessions_per_user: int = 50
+    max_sessions_per_application: int = 50
     max_unactivated_sessions_per_channel: int = 5
     min_session_timeout_ms: float = 10_000.0
     max_session_timeout_ms: float = 3_600_000.0
@@ -49,6 +51,7 @@ class Limits:
     max_subscriptions: int = 500
     max_subscriptions_per_session: int = 50
     max_monitored_items: int = 200_000
+    max_monitored_items_per_session: int = 100_000
     max_monitored_items_per_subscription: int = 50_000
     max_monitored_items_per_call: int = 10_000
     max_monitored_items_queue_size: int = 10_000

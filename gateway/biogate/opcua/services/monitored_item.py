@@ -67,17 +67,21 @@ class MonitoredItemServices:
         timestamps: int,
     ) -> Work[ResultList]:
         results = ctx.results(ua.CreateMonitoredItemsResponse)
+        manager = self._manager(ctx.server)
         for some in _batches(ctx, subscription, items):
             created: list[MonitoredItem] = []
+            left = manager.items_left(subscription.owner)
             for wanted in some:
                 try:
+                    if len(created) >= left:
+                        raise StatusError(StatusCodes.BadTooManyMonitoredItems)
                     item = self._create(ctx, subscription, wanted, timestamps)
                 except StatusError as error:
                     results.add(_refused(ua.MonitoredItemCreateResult, error))
                 else:
                     created.append(item)
                     results.add(_create_result(item))
-            self._manager(ctx.server).items.start(created)
+            manager.items.start(created)
             yield
         return results
 

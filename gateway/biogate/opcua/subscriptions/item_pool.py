@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,7 @@ from biogate.opcua.subscriptions.rings import RingStore, Samples
 from biogate.opcua.subscriptions.sampling import SampledTags, Sampler
 
 _RESENT_TOGETHER = 500
+_REMOVED_TOGETHER = 500
 
 
 class ItemPool:
@@ -62,6 +64,7 @@ class ItemPool:
         self._count = 0
         self._links = 0
         self._percent: dict[MonitoredItem, None] = {}
+        self._retired: deque[tuple[ItemSet, deque[MonitoredItem]]] = deque()
 
     def __len__(self) -> int:
         return self._count
@@ -78,7 +81,7 @@ class ItemPool:
 
     def make_room(self, source: Source, places: int) -> int:
         """Like `places_left`, after subscriptions that nobody uses have given way to so many."""
-        while self.places_left(source) < places and self._give_way():
+        while self.places_left(source) < places and (self.clear_up() or self._give_way()):
             pass
         return self.places_left(source)
 
@@ -92,7 +95,7 @@ class ItemPool:
     ) -> MonitoredItem:
         """A new item, not sampled before `start`. Raises StatusError Bad_TooManyMonitoredItems."""
         limits = self._limits.published
-        while self._count >= limits.max_monitored_items and self._give_way():
+        while self._count >= limits.max_monitored_items and (self.clear_up() or self._give_way()):
             pass
         if (
             self._count >= limits.max_monitored_items
@@ -165,6 +168,29 @@ class ItemPool:
         for item in items if self._percent else ():
             self._percent.pop(item, None)
         self._count -= len(items)
+
+    def retire(self, item_set: ItemSet) -> None:
+        """Delete all items of a subscription that is gone: in time, since they may be many."""
+        item_set.rearrange()
+        self._retired.append((item_set, deque(item_set)))
+        self.clear_up()
+
+    def clear_up(self) -> bool:
+        """Delete some retired items; False when there are none."""
+        if not self._retired:
+            return False
+        item_set, items = self._retired[0]
+        some = [items.popleft() for _ in range(min(len(items), _REMOVED_TOGETHER))]
+        if some:
+            self.remove(item_set, some)
+        if not items:
+            self._retired.popleft()
+        return True
+
+    @property
+    def has_retired(self) -> bool:
+        """True when `clear_up` has something to do."""
+        return bool(self._retired)
 
     def rebind(self, item_set: ItemSet, item: MonitoredItem, source: Source) -> None:
         """Sample the item from another source; what waited in its queue is let go."""

@@ -337,8 +337,9 @@ class ItemSet:
         reporting = [item for item in self._items.values() if item.reports]
         slots = [item.slot for item in reporting if item.queue is None]
         self._slots = np.array(slots, np.int64)
-        self._objects = deque(item for item in reporting if isinstance(item.queue, ObjectQueue))
-        self._events = deque(item for item in reporting if isinstance(item.queue, EventQueue))
+        others = [item for item in reporting if item.queue is not None]
+        self._objects = deque(item for item in others if isinstance(item.queue, ObjectQueue))
+        self._events = deque(item for item in others if isinstance(item.queue, EventQueue))
         self._first = 0
 
 

@@ -92,7 +92,8 @@ class SubscriptionManager:
     @property
     def next_deadline_s(self) -> float:
         """When `tick` next has something to do; infinity when nothing will happen."""
-        if self.items.events.pending or self._checks or self._renewal is not None:
+        items = self.items
+        if items.events.pending or items.has_retired or self._checks or self._renewal is not None:
             return float("-inf")
         nearest_s = self.items.sampler.next_deadline_s
         for subscription in self._subscriptions.values():
@@ -107,6 +108,7 @@ class SubscriptionManager:
         Each for a slice of working time: what does not get its turn is first at the next tick.
         """
         self.check_access()
+        self._clear_up()
         for client in self._clients.values():
             client.queue.expire(now_s)
         self.items.sampler.tick(now_s)
@@ -116,6 +118,11 @@ class SubscriptionManager:
         if due:
             self.items.sampler.sample_changes()
         self._publish(deque(sorted(due, key=self._turn)), now_s)
+
+    def _clear_up(self) -> None:
+        ends_s = self._work_clock() + SLICE_S
+        while self._work_clock() < ends_s and self.items.clear_up():
+            pass
 
     def _publish(self, due: deque[Subscription], now_s: float) -> None:
         ends_s = self._work_clock() + SLICE_S
@@ -189,6 +196,12 @@ class SubscriptionManager:
         if own >= self.limits.published.max_subscriptions_per_session:
             raise ServiceError(StatusCodes.BadTooManySubscriptions)
 
+    def items_left(self, owner: Any) -> int:
+        """How many more items the session's subscriptions may have together."""
+        client = self._clients.get(owner)
+        own = sum(len(s.items) for s in client.subscriptions.values()) if client else 0
+        return self.limits.published.max_monitored_items_per_session - own
+
     def find(self, owner: Any, subscription_id: int) -> Subscription:
         """The owner's subscription; using it shows that its client is alive.
 
@@ -229,7 +242,7 @@ class SubscriptionManager:
         self._remove(subscription)
 
     def _remove(self, subscription: Subscription) -> None:
-        self.items.remove(subscription.items, list(subscription.items))
+        self.items.retire(subscription.items)
         subscription.close()
         del self._subscriptions[subscription.id]
         self._checks.pop(subscription, None)

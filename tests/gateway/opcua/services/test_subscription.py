@@ -17,6 +17,7 @@ S = ua.StatusCodes
 LIMITS = Limits(
     max_subscriptions_per_session=2,
     max_monitored_items_per_subscription=20,
+    max_monitored_items_per_session=30,
     max_monitored_items_per_call=10,
     max_monitored_items_queue_size=50,
 )
@@ -521,6 +522,14 @@ async def test_items_are_limited_per_subscription(client):
     assert statuses(create(client, revised.SubscriptionId, wanted(node("pH")))) == [
         S.BadTooManyMonitoredItems
     ]
+
+
+async def test_one_session_does_not_take_the_items_of_all(client):
+    created = []
+    for _ in range(4):
+        number = subscribe(client).SubscriptionId
+        created += statuses(create(client, number, *[wanted(node("pH"))] * 8))
+    assert created == [S.Good] * 30 + [S.BadTooManyMonitoredItems] * 2
 
 
 # -- rights -------------------------------------------------------------------------------------

@@ -488,6 +488,54 @@ def test_subscriptions_that_are_left_behind_give_way_to_those_that_somebody_uses
         server.monitor(subscription, source)
 
 
+def test_a_large_subscription_is_cleared_up_in_time(server, client):
+    """Whoever ends one holds up nobody else: its items go some at a time."""
+    source = NumberSource(server.tag(), DOUBLE)
+    subscription = server.subscribe(client)
+    for handle in range(1200):
+        server.monitor(subscription, source, handle=handle)
+    kept = server.subscribe(client)
+    server.monitor(kept, source)
+    server.manager.delete(client, subscription.id)
+    assert [s for _, s in server.manager.subscriptions()] == [kept]
+    assert len(server.manager.items) == 701
+    assert server.manager.next_deadline_s == float("-inf")
+    server.advance(0.1)
+    assert len(server.manager.items) == 1
+    client.publish()
+    server.advance(0.1)
+    client.take()
+    client.publish()
+    server.update((source.tag, 7.0))
+    server.advance(0.1)
+    assert [value for _, value in client.values()] == [7.0]
+
+
+def test_what_is_to_be_cleared_up_makes_room_for_new_items(new_server):
+    server = new_server(max_monitored_items=1000)
+    client, source = server.client(), NumberSource(server.tag(), DOUBLE)
+    gone = server.subscribe(client)
+    for _ in range(1000):
+        server.monitor(gone, source)
+    server.manager.delete(client, gone.id)
+    subscription = server.subscribe(client)
+    for _ in range(1000):
+        server.monitor(subscription, source)
+    assert len(subscription.items) == 1000
+    with pytest.raises(StatusError):
+        server.monitor(subscription, source)
+
+
+def test_items_of_a_session_are_counted_together(new_server):
+    server = new_server(max_monitored_items_per_session=3)
+    client, source = server.client(), NumberSource(server.tag(), DOUBLE)
+    assert server.manager.items_left(client) == 3
+    for _ in range(2):
+        server.monitor(server.subscribe(client), source)
+    assert server.manager.items_left(client) == 1
+    assert server.manager.items_left(server.client()) == 3
+
+
 def test_another_session_s_subscription_looks_absent(server, client):
     subscription = server.subscribe(client)
     with pytest.raises(StatusError) as refused:
