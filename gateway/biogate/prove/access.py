@@ -16,11 +16,15 @@ _DEFAULT_ACCOUNTS: Mapping[str, Any] = {"operator": {"roles": ["Operator"]}}
 
 @dataclass(frozen=True, slots=True)
 class ClientIdentity:
-    """A client application: its URI, and the files of its certificate (DER) and key (PEM)."""
+    """A client application: its URI, and the files of its certificate (DER) and key (PEM).
+
+    `fingerprint` is the certificate's SHA-256 in hex.
+    """
 
     application_uri: str
     certificate: Path
     key: Path
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)

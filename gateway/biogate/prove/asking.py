@@ -39,6 +39,22 @@ class Protocol:
         return self.add(attempt, "", Verdict.NOT_COVERED, why)
 
 
+class Sent:
+    """How many writes and calls were sent through each conduit in the last minute."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, list[float]] = {}
+
+    def count(self, conduit: str) -> None:
+        """Note that one more was sent."""
+        self._times.setdefault(conduit, []).append(time.monotonic())
+
+    def lately(self, conduit: str) -> int:
+        """How many were."""
+        horizon = time.monotonic() - _MINUTE_S
+        return sum(sent > horizon for sent in self._times.get(conduit, ()))
+
+
 class Asking:
     """One connection's attempts. `values` are present values by part, for writes that change
     nothing; `namespaces` is the array as the most-seeing session sees it."""
@@ -50,16 +66,17 @@ class Asking:
         *,
         values: Mapping[str, Any],
         namespaces: Sequence[str],
+        sent: Sent,
         effects: bool,
     ) -> None:
         """`effects`: whether writes that should be let are made."""
         self.connection = connection
         self.protocol = protocol
+        self.sent = sent
         self.effects = effects
         self._values = values
         self._namespaces = namespaces
         self._nothing: Mapping[str, str] = {}
-        self._crossed: dict[str, list[float]] = {}
 
     async def ask(self, planned: Planned) -> Result:
         """Make an attempt; a connection that breaks is an answer, too."""
@@ -91,16 +108,6 @@ class Asking:
         except RefusedError as error:
             return error.status
 
-    def crossed(self, conduit: str) -> int:
-        """How many writes and calls were sent through a conduit in the last minute."""
-        horizon = time.monotonic() - _MINUTE_S
-        self._crossed[conduit] = [t for t in self._crossed.get(conduit, ()) if t > horizon]
-        return len(self._crossed[conduit])
-
-    def count(self, conduit: str) -> None:
-        """Note that one more was sent."""
-        self._crossed.setdefault(conduit, []).append(time.monotonic())
-
     def _judge(self, planned: Planned, status: str) -> Result:
         attempt = planned.attempt
         if attempt.expected is Expected.REFUSED and not planned.visible and status in REFUSALS:
@@ -124,8 +131,8 @@ class Asking:
         most, conduit = planned.reading.per_minute, planned.reading.conduit
         if most is None:
             return False
-        before = self.crossed(conduit)
-        self.count(conduit)
+        before = self.sent.lately(conduit)
+        self.sent.count(conduit)
         return status not in ("Good", *REFUSALS) and before >= most
 
     async def _status(self, planned: Planned) -> str:
@@ -165,7 +172,7 @@ async def try_limits(asking: Asking, planned: Planned) -> None:
         elif value is None:
             asking.protocol.left_out(attempt, "the present value leaves no room for it")
         else:
-            asking.count(reading.conduit)
+            asking.sent.count(reading.conduit)
             status = await asking.write(planned.part, value)
             asking.protocol.judged(attempt, status, REFUSALS | LIMITS, f"wrote {value:g}")
 
@@ -217,7 +224,7 @@ async def try_rate(asking: Asking, planned: Planned) -> None:
         return
     let, status = 0, ""
     for _ in range(most + 1):
-        asking.count(reading.conduit)
+        asking.sent.count(reading.conduit)
         status = await asking.write(planned.part)
         let += status == "Good"
         if status != "Good":

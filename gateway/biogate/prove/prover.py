@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from biogate.prove.access import ClientIdentity, Login, ZoneAccess
-from biogate.prove.asking import Asking, Protocol, try_limits, try_rate
+from biogate.prove.asking import Asking, Protocol, Sent, try_limits, try_rate
 from biogate.prove.attempt import Attempt, Expected, Result, Verdict
 from biogate.prove.borders import Borders
 from biogate.prove.client import Connection, RefusedError
@@ -33,17 +33,22 @@ class Tools:
 
 @dataclass(slots=True)
 class Prover:
-    """One run. `could_not` says which zones could not be tried, and why."""
+    """One run. `could_not` says which zones could not be tried, and why.
+
+    `only`: kinds of attempts on parts to make, and none at the borders; empty: everything.
+    """
 
     rules: SiteRules
     parts: Sequence[Part]
     planner: Planner
     tools: Tools
     tell: Tell
-    protocol: Protocol = field(default_factory=Protocol)
+    protocol: Protocol
+    only: frozenset[str] = frozenset()
     could_not: dict[str, str] = field(default_factory=dict)
     _values: dict[str, Any] = field(default_factory=dict)
     _namespaces: list[str] = field(default_factory=list)
+    _sent: Sent = field(default_factory=Sent)
 
     async def run(self) -> None:
         """Try all zones. What was tried is in `protocol`, also when it is cancelled."""
@@ -80,6 +85,8 @@ class Prover:
     async def _try_zone(self, access: ZoneAccess) -> None:
         for login in access.logins:
             await self._try_login(access, access.asker(login), login)
+        if self.only:
+            return
         login = access.logins[0]
         await self._step(f"{access.zone}: weaker channels", self._try_weaker(access, login))
         border = Borders(access, self.rules.zones[access.zone], login, self.protocol)
@@ -108,11 +115,15 @@ class Prover:
             for target in self.rules.zones:
                 name = f"{asker.user}: {asker.zone} -> {target}"
                 await self._step(name, self._try_target(asking, asker, target))
-            await self._step(f"{asker.user}: all that {asker.zone} sees", self._walk(asking, asker))
+            if not self.only:
+                walk = self._walk(asking, asker)
+                await self._step(f"{asker.user}: all that {asker.zone} sees", walk)
 
     async def _try_target(self, asking: Asking, asker: Asker, target: str) -> None:
         bounded: list[Planned] = []
         for planned in self.planner.crossings(asker, target, _now()):
+            if self.only and planned.attempt.kind not in self.only:
+                continue
             await asking.ask(planned)
             if planned.attempt.action == "write" and planned.attempt.expected is Expected.LET:
                 bounded.append(planned)
@@ -182,6 +193,7 @@ class Prover:
             self.protocol,
             values=self._values,
             namespaces=self._namespaces,
+            sent=self._sent,
             effects=self.tools.effects,
         )
 
@@ -191,7 +203,10 @@ class Prover:
         try:
             await work
         finally:
-            done = self.protocol.results[first:]
+            self._tell_of(name, self.protocol.results[first:])
+
+    def _tell_of(self, name: str, done: Sequence[Result]) -> None:
+        if done:
             wrong = [r for r in done if r.verdict in (Verdict.LEAKS, Verdict.BLOCKS)]
             left_out = sum(r.verdict is Verdict.NOT_COVERED for r in done)
             more = f", {left_out} not covered" if left_out else ""

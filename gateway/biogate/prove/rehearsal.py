@@ -1,0 +1,215 @@
+"""A rehearsal: the site's gateway in a temporary folder, with simulated devices on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from biogate.prove.access import ClientIdentity, accounts_of
+from biogate.prove.identity import client_identity
+from biogate.prove.reading import is_open
+from biogate.site.site_checks import password_variable
+
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 10.0
+_READY = "Ctrl-C stops everything."
+_TOLD_LINES = 30
+_LOOPBACK = "127.0.0.1/32"
+
+
+class RehearsalError(Exception):
+    """The gateway could not be started; the message holds what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """A gateway that runs: its site as it was started, its folder, and what opens each zone."""
+
+    data: Mapping[str, Any]
+    site_file: Path
+    folder: Path
+    identities: Mapping[str, ClientIdentity]
+    passwords: Mapping[str, str]
+
+
+@asynccontextmanager
+async def rehearse(
+    site: Mapping[str, Any], folder_of_site: Path, nodesets: Path
+) -> AsyncIterator[Rehearsal]:
+    """Run the gateway for a site's YAML until the end of the block; then nothing of it remains.
+
+    `nodesets` is a cache of the official nodesets; where there is none, they are fetched. Raises
+    RehearsalError.
+    """
+    with TemporaryDirectory(prefix="biogate-rehearsal-") as name:
+        root = Path(name)
+        identities = {zone: _identity(root, site, zone) for zone in site["zones"]}
+        data = as_rehearsed(site, folder_of_site, identities)
+        site_file = root / "site.yaml"
+        _write(site_file, data)
+        passwords = {user: secrets.token_urlsafe(18) for user in _users(data)}
+        _furnish(root / "data", identities, nodesets)
+        async with _running(site_file, root / "data", passwords):
+            yield Rehearsal(data, site_file, root / "data", identities, passwords)
+
+
+def as_rehearsed(
+    site: Mapping[str, Any], folder: Path, identities: Mapping[str, ClientIdentity]
+) -> dict[str, Any]:
+    """The site with free ports on loopback, all devices simulated, and room for the prover.
+
+    Zones and conduits stay as they are, but that listed certificates, applications and networks
+    have the prover's among them.
+    """
+    data = copy.deepcopy(dict(site))
+    for device in (data.get("devices") or {}).values():
+        device["simulated"] = True
+        device["address"] = device["address"].partition("://")[0] + "://127.0.0.1:0"
+        device.setdefault("plant", next(iter(data["units"])) if data.get("units") else None)
+        if device["profile"].endswith((".yaml", ".yml")):
+            device["profile"] = str((folder / device["profile"]).resolve())
+    ports = iter(_free_ports(len(data["zones"])))
+    for name, zone in data["zones"].items():
+        if zone.get("opcua") is not None:
+            zone["opcua"] = {**zone["opcua"], "host": "127.0.0.1", "port": next(ports)}
+            zone["opcua"].pop("reverse_connect", None)
+        _admit(zone, identities[name])
+    return data
+
+
+def moved(site: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """The site with each time window turned: closed where it is open at `now`, or opened."""
+    data = copy.deepcopy(dict(site))
+    for conduit in (data.get("conduits") or {}).values():
+        for rule in (*(conduit.get("allow") or ()), *(conduit.get("deny") or ())):
+            if "window" in rule:
+                hours = 6 if is_open(rule["window"], now) else -1
+                begins, ends = now + timedelta(hours=hours), now + timedelta(hours=hours + 2)
+                rule["window"] = {"from": f"{begins:%H:%M}", "until": f"{ends:%H:%M}"}
+    return data
+
+
+def has_windows(site: Mapping[str, Any]) -> bool:
+    """Whether any rule of a conduit holds at times only."""
+    return any(
+        "window" in rule
+        for conduit in (site.get("conduits") or {}).values()
+        for rule in (*(conduit.get("allow") or ()), *(conduit.get("deny") or ()))
+    )
+
+
+def _admit(zone: dict[str, Any], identity: ClientIdentity) -> None:
+    if "certificates" in zone:
+        zone["certificates"] = [*zone["certificates"], identity.fingerprint]
+    if "applications" in zone and identity.application_uri not in zone["applications"]:
+        zone["applications"] = [*zone["applications"], identity.application_uri]
+    if "networks" in zone:
+        zone["networks"] = [*{*zone["networks"], _LOOPBACK}]
+
+
+def _identity(root: Path, site: Mapping[str, Any], zone: str) -> ClientIdentity:
+    return client_identity(root / "clients" / zone, zone, site["zones"][zone].get("applications"))
+
+
+def _users(data: Mapping[str, Any]) -> set[str]:
+    return {user for zone in data["zones"] for user in accounts_of(data, zone)}
+
+
+def _furnish(folder: Path, identities: Mapping[str, ClientIdentity], nodesets: Path) -> None:
+    """A data folder in which each zone trusts the prover's certificate for it, and no other."""
+    for zone, identity in identities.items():
+        trusted = folder / "zones" / zone / "pki" / "trusted" / "certs"
+        trusted.mkdir(parents=True, mode=0o700)
+        shutil.copy(identity.certificate, trusted / "prove.der")
+    if nodesets.exists():
+        (folder / "nodesets").symlink_to(nodesets.resolve())
+
+
+def _write(file: Path, data: Mapping[str, Any]) -> None:
+    from ruamel.yaml import YAML
+
+    with file.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe", pure=True).dump(dict(data), stream)
+
+
+def _free_ports(number: int) -> list[int]:
+    """Ports that are free now; another program may take one before the gateway does."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+@asynccontextmanager
+async def _running(
+    site_file: Path, folder: Path, passwords: Mapping[str, str]
+) -> AsyncIterator[None]:
+    arguments = ["run", str(site_file), "--data", str(folder), "--quiet"]
+    secret = {password_variable(user): password for user, password in passwords.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "biogate",
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **secret},
+        start_new_session=True,
+    )
+    reader: asyncio.Task[None] | None = None
+    try:
+        await _wait_until_ready(process)
+        assert process.stdout
+        reader = asyncio.create_task(_drain(process.stdout))
+        yield
+    finally:
+        await _stop(process)
+        if reader is not None:
+            await reader
+
+
+async def _wait_until_ready(process: asyncio.subprocess.Process) -> None:
+    told: list[str] = []
+    assert process.stdout
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            async for raw in process.stdout:
+                told.append(raw.decode("utf-8", "replace").rstrip())
+                if told[-1] == _READY:
+                    return
+            code = await process.wait()
+    except TimeoutError:
+        code = None
+    ended = "was not ready in time" if code is None else f"ended with exit code {code}"
+    raise RehearsalError("\n".join((f"the gateway {ended}:", *told[-_TOLD_LINES:])))
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.readline():
+        pass
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
