@@ -11,12 +11,14 @@ import asyncio
 import logging
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from biogate.declared.routes import StoredRoute, one_write, stored_text
+from biogate.crossings import CommandPlaces, Crossings
+from biogate.declared.routes import StoredRoute, numbers_of, one_write, stored_text
 from biogate.opcua.ports import OnRecord, StoredValue, StoredWrites, UnfitValue
+from biogate.opcua.space.places import Place
 from biogate.opcua.stack import StatusCodes, status_name
 from biogate.records import LeafHash, Records
 from biogate_adapters.contract import Signal, WriteResult
@@ -24,7 +26,7 @@ from biogate_adapters.filetime import TICKS_PER_SECOND, now_ticks
 from biogate_adapters.status import is_bad
 from biogate_security.audit import AuditRecord, AuditSink, AuditUnavailableError
 from biogate_security.log_budget import LogBudget
-from biogate_security.policy import Action, Decision, Policy, Resource, Subject
+from biogate_security.policy import Action, Decision, Policy, Resource, Subject, WriteLimits
 
 _log = logging.getLogger(__name__)
 _SHOWN_CHARACTERS = 100
@@ -40,7 +42,8 @@ class Writer(Protocol):
 class WriteRoute:
     """Where a tag's writes go, and the limits they must keep.
 
-    `low`/`high` are in the signal's unit; None is no limit.
+    `low`/`high` are in the signal's unit; None is no limit. `limits` are those that depend on
+    more than the value: the step from the present one, the rate.
     """
 
     tag_name: str
@@ -49,6 +52,7 @@ class WriteRoute:
     writer: Writer
     low: float | None
     high: float | None
+    limits: WriteLimits | None = None
 
 
 class CommandService:
@@ -64,12 +68,16 @@ class CommandService:
         clock: Callable[[], int] = now_ticks,
         leaf_hash: LeafHash | None = None,
         batch_id_of: Callable[[str], str] = lambda _tag: "",
+        crossings: Crossings | None = None,
+        places: CommandPlaces | None = None,
     ) -> None:
         """`read_text` gives a tag's present value for records, `store` sets stored values.
 
-        `leaf_hash` and `batch_id_of` are those of `Records`.
+        `leaf_hash` and `batch_id_of` are those of `Records`. `crossings` and `places` are for a
+        site with zones: what crosses from one to another has limits of its own.
         """
-        self._policy = policy
+        self._crossings = crossings or Crossings(policy, clock)
+        self._places = places
         self._records = Records(audit, clock, leaf_hash=leaf_hash, batch_id_of=batch_id_of)
         self._read_text = read_text
         self._store = store
@@ -109,20 +117,25 @@ class CommandService:
         route = self._routes.get(tag)
         if route is None:
             return StatusCodes.BadNotWritable
-        resource = Resource(node_id, "Value", route.tag_name, route.device, is_setpoint=True)
-        decision = self._policy.decide(subject, Action.WRITE, resource, self._clock())
+        resource = self._resource(route.tag_name, node_id, route.device)
+        decision = self._crossings.decide(subject, Action.WRITE, resource)
+        refused = self._refuse(decision, route, value)
+        numbers = () if isinstance(value, str | UnfitValue) else (value,)
+        if refused is None:
+            decision, refused = self._limit(decision, tag, route, numbers)
         entry = replace(
             self._records.entry("write", subject, resource, decision),
             old=self._read_text(tag),
             new=repr(value),
             client_audit_entry_id=client_audit_entry_id,
         )
-        refused = self._refuse(decision, route, value)
         if refused is not None:
+            self._crossings.tell_refused(decision, subject, resource)
             await self._records.refusal(entry, refused, on_record)
             return refused
         assert not isinstance(value, UnfitValue)  # that is refused above
-        return await self._finish(self._perform(route, entry, value, on_record))
+        done = self._watch(tag, numbers)
+        return await self._finish(self._perform(route, entry, value, on_record), done)
 
     async def write_stored(
         self,
@@ -142,40 +155,78 @@ class CommandService:
         route = self._stored.get(tag)
         if route is None:
             return StatusCodes.BadNotWritable
-        resource = Resource(node_id, "Value", route.tag_name, is_setpoint=True)
-        decision = self._policy.decide(subject, Action.WRITE, resource, self._clock())
+        resource = self._resource(route.tag_name, node_id)
+        decision = self._crossings.decide(subject, Action.WRITE, resource)
+        refused = self._refuse_stored(decision, route, write)
+        numbers = () if isinstance(write, UnfitValue) else numbers_of(write)
+        if refused is None:
+            decision, refused = self._limit(decision, tag, route, numbers)
         entry = replace(
             self._records.entry("write", subject, resource, decision),
             old=self._read_text(tag),
             new=repr(write) if isinstance(write, UnfitValue) else stored_text(write),
             client_audit_entry_id=client_audit_entry_id,
         )
-        refused = self._refuse_stored(decision, route, write)
         if refused is not None:
+            self._crossings.tell_refused(decision, subject, resource)
             await self._records.refusal(entry, refused, on_record)
             return refused
         assert not isinstance(write, UnfitValue)  # that is refused above
         record = entry if decision.audited else None
-        return await self._finish(self._store_one(tag, route, record, write, on_record))
+        done = self._watch(tag, numbers)
+        return await self._finish(self._store_one(tag, route, record, write, on_record), done)
 
     def write_unaudited(self, writes: StoredWrites) -> None:
         """Set variables without a device that are declared unaudited, all in one go."""
         self._store(writes)
         self.counters["written"] += len(writes.tag)
 
+    def _resource(self, tag_name: str, node_id: str, device: str = "") -> Resource:
+        place = Place() if self._places is None else self._places.of_tag(tag_name, node_id)
+        return Resource(
+            node_id,
+            "Value",
+            tag_name,
+            device,
+            is_setpoint=True,
+            zone=place.zone,
+            part=place.part,
+        )
+
+    def _limit(
+        self,
+        decision: Decision,
+        tag: int,
+        route: WriteRoute | StoredRoute,
+        numbers: Sequence[float],
+    ) -> tuple[Decision, int | None]:
+        """Hold an allowed write to what depends on more than its value: conduit, step, rate."""
+        limited, refused = self._crossings.limit_write(decision, tag, numbers, route.limits)
+        if refused is not None:
+            self._failed("limited", route.tag_name, list(numbers), limited.reason)
+        return limited, refused
+
+    def _watch(self, tag: int, numbers: Sequence[float]) -> Callable[[int], None] | None:
+        """Let the steps of further writes begin where this one leads."""
+        return self._crossings.writing(tag, numbers[0]) if len(numbers) == 1 else None
+
     async def drain(self) -> None:
         """Wait until the writes under way have their recorded outcome."""
         await asyncio.gather(*self._running)
         await self._records.close()
 
-    async def _finish(self, work: Coroutine[Any, Any, int]) -> int:
+    async def _finish(
+        self, work: Coroutine[Any, Any, int], done: Callable[[int], None] | None
+    ) -> int:
         """Shielded: a write runs to its end even if who asked for it has gone.
 
-        For its record may be stored by then, or be on its way.
+        For its record may be stored by then, or be on its way. `done` is told what came of it.
         """
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        if done is not None:
+            task.add_done_callback(lambda ended: done(_code_of(ended)))
         return await asyncio.shield(task)
 
     async def _perform(
@@ -266,3 +317,10 @@ class CommandService:
         context = {"tag": tag, "value": shown, "kind": kind, "reason": reason}
         message = "write failed" if kind == "device_failed" else "write refused"
         _log.warning(message, extra={**context, "lines_left_out": left_out})
+
+
+def _code_of(ended: asyncio.Task[int]) -> int:
+    """What a write came to; of one that did not come to an end nobody knows."""
+    if ended.cancelled() or ended.exception() is not None:
+        return StatusCodes.BadUnexpectedError
+    return ended.result()

@@ -13,6 +13,7 @@ from biogate.opcua.ports import StoredValue, StoredWrites
 from biogate.opcua.stack import StatusCodes, status_name, ua
 from biogate.tags import TagTable
 from biogate_adapters.status import is_bad
+from biogate_security.policy import WriteLimits
 
 _SHOWN_CHARACTERS = 1000
 
@@ -22,23 +23,24 @@ class StoredRoute:
     """A stored variable's writes: its tag's name, the limits, and what a write brings about.
 
     `low`/`high` are None for no limit, and hold for every element of an array. `effect` runs with
-    the number that was written, once it is there, where one was.
+    the number that was written, once it is there, where one was. `limits`: as a `WriteRoute`'s.
     """
 
     tag_name: str
     low: float | None = None
     high: float | None = None
     effect: Callable[[float], None] | None = None
+    limits: WriteLimits | None = None
 
     def takes(self, write: StoredValue) -> bool:
         """True where every number in the value is within the limits; NaN is within none."""
         if self.low is None or self.high is None:
             return True
-        return all(self.low <= number <= self.high for number in _numbers_of(write))
+        return all(self.low <= number <= self.high for number in numbers_of(write))
 
     def took(self, write: StoredValue) -> None:
         """Bring about what follows from a write, now that it is there."""
-        numbers = _numbers_of(write)
+        numbers = numbers_of(write)
         if self.effect is not None and numbers:
             self.effect(numbers[0])
 
@@ -48,7 +50,7 @@ class StoredRoute:
         return "anything" if self.low is None else f"allowed is {self.low:g} to {self.high:g}"
 
 
-def _numbers_of(write: StoredValue) -> list[Any]:
+def numbers_of(write: StoredValue) -> list[Any]:
     """The numbers in a value: one, those of an array, or none."""
     if write.held is None:
         absent = math.isnan(write.value) and is_bad(write.status)
