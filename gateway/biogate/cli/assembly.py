@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sim": ("biogate.cli.sim:app", "Simulate the devices of a site, without the gateway."),
     "check": ("biogate.cli.check:check", "Check a site file and list every mistake."),
     "schema": ("biogate.cli.schema:schema", "Print the JSON Schema of site files or profiles."),
+    "security": ("biogate.cli.security:app", "Explain rights, prove zones, write documents."),
     "nodesets": ("biogate.cli.nodesets:app", "Fetch, list and verify the official nodesets."),
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -136,26 +137,19 @@ def _asked(user: str) -> str:
     return getpass.getpass(f"password of {user}: ")
 
 
-class _told:  # noqa: N801  reads as a statement
-    """Turns what can be wrong into a message and exit code 2."""
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn what can be wrong as a whole into a message and exit code 2."""
+    from biogate.prove.errors import ProveError
+    from biogate.site import SiteError
+    from biogate_security.own_certificate import PkiError
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        from biogate.prove.documents.sbom import SbomError
-        from biogate.prove.rehearsal import RehearsalError
-        from biogate.prove.session import SiteWithoutZonesError
-        from biogate.site import SiteError
-        from biogate_security.own_certificate import PkiError
-
-        if isinstance(error, SiteError):
-            for problem in error.problems:
-                typer.echo(str(problem), err=True)
-        elif isinstance(
-            error, OSError | PkiError | RehearsalError | SbomError | SiteWithoutZonesError
-        ):
-            typer.echo(f"biogate: {error}", err=True)
-        else:
-            return
+    try:
+        yield
+    except SiteError as error:
+        for problem in error.problems:
+            typer.echo(str(problem), err=True)
+        raise typer.Exit(_COULD_NOT) from error
+    except (OSError, PkiError, ProveError) as error:
+        typer.echo(f"biogate: {error}", err=True)
         raise typer.Exit(_COULD_NOT) from error

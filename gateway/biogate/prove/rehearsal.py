@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from biogate.prove.access import ClientIdentity, accounts_of
+from biogate.prove.errors import RehearsalError
 from biogate.prove.identity import client_identity
 from biogate.prove.reading import is_open
 from biogate.site.site_checks import password_variable
@@ -28,10 +29,6 @@ STOP_TIMEOUT_S = 10.0
 _READY = "Ctrl-C stops everything."
 _TOLD_LINES = 30
 _LOOPBACK = "127.0.0.1/32"
-
-
-class RehearsalError(Exception):
-    """The gateway could not be started; the message holds what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,8 @@ def as_rehearsed(
     for name, zone in data["zones"].items():
         if zone.get("opcua") is not None:
             zone["opcua"] = {**zone["opcua"], "host": "127.0.0.1", "port": next(ports)}
-            zone["opcua"].pop("reverse_connect", None)
+            for outwards in ("reverse_connect", "listen"):
+                zone["opcua"].pop(outwards, None)
         _admit(zone, identities[name])
     return data
 

@@ -99,8 +99,8 @@ def as_html(run: Run, results: Sequence[Result], found: Evidence) -> str:
         "<meta name=viewport content='width=device-width'>",
         f"<title>Evidence: {escape(run.site)}</title><style>{STYLE}</style></head><body>",
         *_head(run, results),
-        *_levels(found),
-        *_requirements(found),
+        *levels_html(found),
+        *requirements_html(found),
         *_attempts(results),
         "</body></html>\n",
     ]
@@ -130,7 +130,8 @@ def _head(run: Run, results: Sequence[Result]) -> Iterator[str]:
         yield f"<p class=warning>Zone {escape(zone)} was not tried: {escape(why)}.</p>"
 
 
-def _levels(found: Evidence) -> Iterator[str]:
+def levels_html(found: Evidence) -> Iterator[str]:
+    """The levels as a table, and by which rule they follow."""
     yield "<h2>Security levels that follow (SL-C)</h2>"
     yield (
         "<p>The highest level of which every requirement is proven below. The component is biogate "
@@ -146,7 +147,8 @@ def _levels(found: Evidence) -> Iterator[str]:
     yield "</tbody></table>"
 
 
-def _requirements(found: Evidence) -> Iterator[str]:
+def requirements_html(found: Evidence) -> Iterator[str]:
+    """All requirements, a table for each foundational one."""
     counts = Counter(row.standing for row in found.rows)
     told = ", ".join(f"{counts[standing]} {standing}" for standing in Standing)
     yield f"<h2>Requirements of IEC 62443</h2><p>{told}.</p>"

@@ -18,6 +18,7 @@ from biogate.prove.access import ClientIdentity, Login, ZoneAccess, accounts_of
 from biogate.prove.asking import Protocol
 from biogate.prove.attempt import Result, Verdict
 from biogate.prove.client import quiet
+from biogate.prove.errors import SiteWithoutZonesError
 from biogate.prove.evidence import evidence
 from biogate.prove.identity import client_identity
 from biogate.prove.parts import parts_of
@@ -42,10 +43,6 @@ class Options:
     allow_writes: bool
     sample: int
     logins: Mapping[str, Sequence[Login]] = field(default_factory=dict)
-
-
-class SiteWithoutZonesError(Exception):
-    """There is nothing to prove."""
 
 
 def read_site(site_file: Path) -> tuple[Site, dict[str, Any]]:

@@ -1,0 +1,15 @@
+"""`biogate security`: who may do what, what proves it, and the documents that show it."""
+
+from __future__ import annotations
+
+import typer
+
+from biogate.cli.prove import documents, prove
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Explain rights, prove zones and conduits, write documents for an assessor.",
+)
+app.command("prove")(prove)
+app.command("documents")(documents)
