@@ -19,6 +19,10 @@ class Action(StrEnum):
     READ_HISTORY = "read history"
 
 
+AUDIT_EVENT = "AuditEvent"
+"""Stands for the attribute where the thing is a type of audit events (Part 5, 6.4.3)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Who asks: an authenticated user on a channel. Roles are Part 18 well-known role names.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
-from biogate_security.policy import Action, Decision, Resource, Subject
+from biogate_security.policy import AUDIT_EVENT, Action, Decision, Resource, Subject
 from biogate_security.roles import ASSIGNABLE_ROLES, Role
 
 AnonymousMode = Literal["none", "read", "operate"]
@@ -28,6 +28,7 @@ class Scope(StrEnum):
     ATTRIBUTE = "an attribute other than Value"
     OWN_SUBSCRIPTION = "a method on the caller's own subscriptions"
     METHOD = "a method"
+    AUDIT_EVENT = "an audit event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,13 @@ _VIEWERS = (Role.AUTHENTICATED_USER, *ASSIGNABLE_ROLES)
 # not turn set-points; who shall do both has both roles.
 RULES: tuple[Rule, ...] = (
     Rule("view", _VIEWERS, VIEW, (Scope.ANY,), "authenticated users may look"),
+    Rule(
+        "audit-events",
+        (Role.SECURITY_ADMIN, Role.CONFIGURE_ADMIN, Role.SUPERVISOR, Role.ENGINEER),
+        (Action.RECEIVE_EVENTS,),
+        (Scope.AUDIT_EVENT,),
+        "who reviews what others did may hear of it",
+    ),
     Rule(
         "own-subscriptions",
         _VIEWERS,
@@ -185,7 +193,7 @@ def scope_of(action: Action, resource: Resource) -> Scope:
         own = resource.node_id in OWN_SUBSCRIPTION_METHODS
         return Scope.OWN_SUBSCRIPTION if own else Scope.METHOD
     if action is not Action.WRITE:
-        return Scope.ANY
+        return Scope.AUDIT_EVENT if resource.attribute == AUDIT_EVENT else Scope.ANY
     if resource.attribute != "Value":
         return Scope.ATTRIBUTE
     if resource.is_setpoint:

@@ -15,6 +15,7 @@ from typing import Any
 from biogate.builder import Builder
 from biogate.declared.types import DataTypes
 from biogate.declared.values import variant_type
+from biogate.opcua.audit.commands import is_secret
 from biogate.opcua.codec import EncodeError, encode_variant
 from biogate.opcua.errors import StatusError
 from biogate.opcua.space.address_space import AddressSpace
@@ -106,7 +107,9 @@ class DeclaredMethods:
         for plan in methods:
             owner, method = node_id(plan.parent, namespace), node_id(plan.key, namespace)
             refused = partial(self._refused, plan)
-            space.methods.bind(owner, method, self._handler(plan), refused=refused)
+            audited = plan.config.audited
+            handler = self._handler(plan)
+            space.methods.bind(owner, method, handler, refused=refused, audited=audited)
 
     def _handler(self, plan: MethodPlan) -> Callable[[MethodCall], Any]:
         async def handle(call: MethodCall) -> Outputs:
@@ -133,13 +136,13 @@ class DeclaredMethods:
     async def _refused(self, plan: MethodPlan, call: MethodCall, status: int) -> None:
         self.counters["refused"] += 1
         if plan.config.audited:
-            await self.records.refusal(self._entry(plan, call), status)
+            await self.records.refusal(self._entry(plan, call), status, call.on_record)
 
     def _entry(self, plan: MethodPlan, call: MethodCall) -> AuditRecord:
         context, resource = call.context, Resource(call.method_id.to_string(), attribute="")
         decision = self.policy.decide(context.subject, Action.CALL, resource, self.clock())
         shown = ", ".join(
-            f"{each.name}={argument.Value!r:.{_SHOWN_CHARACTERS}}"
+            f"{each.name}={_shown(each.name, argument)}"
             for each, argument in zip(plan.inputs, call.arguments, strict=False)
         )
         return replace(
@@ -152,7 +155,7 @@ class DeclaredMethods:
         """Raises StatusError where the call cannot be recorded: then it does not happen."""
         entry = self._entry(plan, call)
         try:
-            await self.records.intention(entry)
+            await self.records.intention(entry, call.on_record)
         except asyncio.CancelledError:  # it is recorded all the same
             await asyncio.shield(self.records.outcome(entry, StatusCodes.BadShutdown))
             raise
@@ -161,6 +164,11 @@ class DeclaredMethods:
             _log.error("a call was refused: %s", error, extra={"method": plan.name})
             raise StatusError(StatusCodes.BadResourceUnavailable) from error
         return entry
+
+
+def _shown(name: str, argument: ua.Variant) -> str:
+    """An argument as the record has it: one that is called a password is not shown."""
+    return "***" if is_secret(name) else f"{argument.Value!r:.{_SHOWN_CHARACTERS}}"
 
 
 async def _run(plan: MethodPlan, inputs: Sequence[Any], threads: Executor) -> Outputs:

@@ -99,12 +99,11 @@ class FrontEnd:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
-        if audit is not None:
-            add_security_types(space)
+        namespace = -1 if audit is None else add_security_types(space)
         self.subscriptions = SubscriptionServices(tags)
         self.events = EventHub(space, wall_clock, config.limits)
-        self.auditor = Auditor(audit, self.events, config.application_uri, clock)
-        self.state = ServerState(config, wall_clock(), wall_clock)
+        self.auditor = Auditor(audit, self.events, config.application_uri, clock, namespace)
+        self.state = ServerState(config, wall_clock(), wall_clock, auditing=audit is not None)
         self.context = ServerContext(
             config=config,
             space=space,

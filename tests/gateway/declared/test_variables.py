@@ -63,7 +63,7 @@ async def test_the_namespace_is_the_first_of_its_own_where_there_is_no_plant(
     client: Client,
 ) -> None:
     uris = await client.get_namespace_array()
-    assert uris[2:] == ["urn:acme:skid"]
+    assert uris[2:] == ["urn:acme:skid", "urn:biogate:security"]
     assert len(uris) == 3
 
 

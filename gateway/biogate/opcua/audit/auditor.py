@@ -29,8 +29,9 @@ _CLOSE_S = 1.0
 class Auditor:
     """The front end's way to the audit trail; without a `port` it does nothing.
 
-    `clock` is monotonic seconds. `server_id` is this server's ApplicationUri. `counters` has the
-    records "stored", "refused" (by an audit trail that cannot store) and "lost".
+    `clock` is monotonic seconds. `server_id` is this server's ApplicationUri, `namespace` the
+    index of this gateway's own event types. `counters` has the records "stored", "refused" (by an
+    audit trail that cannot store) and "lost".
     """
 
     def __init__(
@@ -39,13 +40,15 @@ class Auditor:
         events: EventHub,
         server_id: str,
         clock: Callable[[], float],
+        namespace: int = -1,
     ) -> None:
         self._port = port
+        self.namespace = namespace
         self._events = events
         self._server_id = server_id
         self._clock = clock
         self._budget = RecordBudget()
-        self._waiting: deque[AuditRecord] = deque()
+        self._waiting: deque[tuple[AuditRecord, asyncio.Future[bool] | None]] = deque()
         self._lost: AuditRecord | None = None
         self._task: asyncio.Task[None] | None = None
         self._flush_at_s = 0.0
@@ -73,12 +76,9 @@ class Auditor:
             return
         if record.user is None and not self._budget.take(record, self._clock()):
             return
-        try:
-            await self._port.record(record)
-        except AuditUnavailableError as error:
-            self._unavailable(record, error)
-            raise ServiceError(StatusCodes.BadResourceUnavailable) from error
-        self.counters["stored"] += 1
+        stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if not self._queue(record, stored) or not await stored:
+            raise ServiceError(StatusCodes.BadResourceUnavailable)
         self.tell(fact)
 
     def note(self, fact: Fact) -> None:
@@ -100,6 +100,10 @@ class Auditor:
             if self._lines.spend(self._clock()) is not None:
                 _log.exception("an audit event could not be raised")
 
+    def may_tell(self, record: AuditRecord) -> bool:
+        """Whether there were not too many events like this one already."""
+        return self.listened and self._budget.take(record, self._clock())
+
     def tick(self, now_s: float) -> None:
         """Time has passed: record what was left out of minutes that are over."""
         if now_s < self._flush_at_s:
@@ -115,34 +119,41 @@ class Auditor:
         if self._task is not None:
             await asyncio.wait([self._task], timeout=_CLOSE_S)
 
-    def _queue(self, record: AuditRecord) -> None:
+    def _queue(self, record: AuditRecord, stored: asyncio.Future[bool] | None = None) -> bool:
+        """Let a record be stored in its turn; False: too many wait."""
         if len(self._waiting) >= MAX_WAITING:
             self.counters["lost"] += 1
             self._lost = record
-            return
-        self._waiting.append(record)
+            return False
+        self._waiting.append((record, stored))
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._store_waiting())
+        return True
 
     async def _store_waiting(self) -> None:
         while self._waiting:
             count = min(len(self._waiting), _BATCH)
             batch = [self._waiting.popleft() for _ in range(count)]
-            await asyncio.gather(*map(self._store, batch))
+            await asyncio.gather(*(self._store(*each) for each in batch))
             if self._lost is not None and not self._waiting:
                 lost, self._lost = self._lost, None
                 reason = f"{self.counters['lost']} records were not stored since the start"
-                self._waiting.append(replace(lost, event=_LOST_EVENT, reason=reason))
+                self._waiting.append((replace(lost, event=_LOST_EVENT, reason=reason), None))
 
-    async def _store(self, record: AuditRecord) -> None:
-        """What cannot be recorded has happened all the same (IEC 62443-4-2, CCSC 1)."""
+    async def _store(self, record: AuditRecord, stored: asyncio.Future[bool] | None) -> None:
+        """What cannot be recorded has happened all the same (IEC 62443-4-2, CCSC 1), unless
+        somebody waits to hear whether it may."""
         assert self._port is not None
+        ok = False
         try:
             await self._port.record(record)
+            ok = True
+            self.counters["stored"] += 1
         except AuditUnavailableError as error:
             self._unavailable(record, error)
-        else:
-            self.counters["stored"] += 1
+        finally:
+            if stored is not None and not stored.done():
+                stored.set_result(ok)
 
     def _unavailable(self, record: AuditRecord, error: Exception) -> None:
         self.counters["refused"] += 1

@@ -6,8 +6,10 @@ import asyncio
 import inspect
 from collections.abc import Sequence
 
+from biogate.opcua.audit.commands import CommandWatch, tell_call
 from biogate.opcua.codec import encode_message
 from biogate.opcua.errors import StatusError
+from biogate.opcua.ports import OnRecord
 from biogate.opcua.services.context import RequestContext, Service
 from biogate.opcua.services.limits import check_count
 from biogate.opcua.services.results import ResultList
@@ -22,25 +24,55 @@ async def call(ctx: RequestContext, request: ua.CallRequest) -> ResultList:
     limit = ctx.server.config.limits.max_nodes_per_method_call
     results = ctx.results(ua.CallResponse)
     for item in check_count(request.Parameters.MethodsToCall, limit):
-        results.add_encoded(await _call_one(ctx, item))
+        results.add_encoded(await _call_and_tell(ctx, item))
         await asyncio.sleep(0)  # a Method that waits for nothing must not hold up everything
     return results
 
 
-async def _call_one(ctx: RequestContext, item: ua.CallMethodRequest) -> bytes:
+async def _call_and_tell(ctx: RequestContext, item: ua.CallMethodRequest) -> bytes:
+    """The CallMethodResult, encoded; those who listen to audit events are told."""
+    space, listened = ctx.server.space, ctx.server.auditor.listened
+    if not listened or not space.methods.is_audited(item.MethodId):
+        return await call_one(ctx, item)
+    watch = CommandWatch()
+    encoded, status = await _result_of(ctx, item, watch.recorded)
+    if space.get(item.MethodId) is not None:
+        names = [str(each.Name) for each in input_arguments(space, item.MethodId)]
+        request = MethodCall(ctx, item.ObjectId, item.MethodId, item.InputArguments or [])
+        tell_call(request, names, status, watch.receipt)
+    return encoded
+
+
+async def call_one(
+    ctx: RequestContext, item: ua.CallMethodRequest, on_record: OnRecord | None = None
+) -> bytes:
     """The CallMethodResult, encoded."""
-    request = MethodCall(ctx, item.ObjectId, item.MethodId, item.InputArguments or [])
+    encoded, _ = await _result_of(ctx, item, on_record)
+    return encoded
+
+
+async def _result_of(
+    ctx: RequestContext, item: ua.CallMethodRequest, on_record: OnRecord | None
+) -> tuple[bytes, int]:
+    """The CallMethodResult, encoded, and its StatusCode."""
+    arguments = item.InputArguments or []
+    request = MethodCall(ctx, item.ObjectId, item.MethodId, arguments, on_record)
     try:
         handler = _find_handler(ctx, item)
         refused = _check_rights(ctx, item) or _check_arguments(ctx, item)
         if refused is None:
-            return await _run(request, handler)
+            return await _run(request, handler), StatusCodes.Good
         await ctx.server.space.methods.refused(request, refused.StatusCode.value)
     except InvalidArgumentsError as error:
         refused = _invalid(error.results)
     except StatusError as error:
         refused = _result(error.status)
-    return encode_message(refused)
+    return encode_message(refused), int(refused.StatusCode.value)
+
+
+def refused_call(status: int) -> bytes:
+    """The CallMethodResult of a call that is not made, encoded."""
+    return encode_message(_result(status))
 
 
 def _result(status: int) -> ua.CallMethodResult:

@@ -36,4 +36,4 @@ def bind_server_methods(space: AddressSpace, subscriptions: SubscriptionServices
         (_RESEND_DATA, resend_data),
     ):
         if space.get(method) is not None:
-            space.methods.bind(SERVER, method, handler)
+            space.methods.bind(SERVER, method, handler, audited=False)

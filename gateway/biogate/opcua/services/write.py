@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
+from biogate.opcua.audit.commands import CommandWatch, present_value, tell_write
 from biogate.opcua.errors import StatusError
 from biogate.opcua.lanes.write_plan import plan_write
-from biogate.opcua.ports import StoredValue, UnfitValue
+from biogate.opcua.ports import OnRecord, StoredValue, UnfitValue
 from biogate.opcua.services.context import RequestContext, Service
 from biogate.opcua.services.limits import check_count
 from biogate.opcua.services.stored_write import StoredBatch, stored_value
@@ -94,15 +95,26 @@ async def _write_in_order(
 ) -> None:
     for write in writes:
         try:
-            send = _write_stored if write.source.stored else _write_set_point
-            results[write.position] = await send(ctx, write)
+            results[write.position] = await _write_one(ctx, write)
         except Exception as error:  # noqa: BLE001  the other writes of the request must still happen
             node, value = write.node.node_id.to_string(), shown(write.item.Value.Value)
             ctx.server.log_failure("a write failed", error, node=node, value=value)
             results[write.position] = StatusCodes.BadInternalError
 
 
-async def _write_set_point(ctx: RequestContext, write: _Audited) -> int:
+async def _write_one(ctx: RequestContext, write: _Audited) -> int:
+    """Write, and tell those who listen to audit events; where nobody does, that costs nothing."""
+    send = _write_stored if write.source.stored else _write_set_point
+    if not ctx.server.auditor.listened:
+        return await send(ctx, write, None)
+    old, watch = present_value(ctx.server.tags, write.source), CommandWatch()
+    status = await send(ctx, write, watch.recorded)
+    if watch.receipt is not None:
+        tell_write(ctx, write.node, write.item, old, status, watch.receipt)
+    return status
+
+
+async def _write_set_point(ctx: RequestContext, write: _Audited, on_record: OnRecord | None) -> int:
     item, source = write.item, write.source
     value: float | str | UnfitValue
     try:
@@ -115,10 +127,11 @@ async def _write_set_point(ctx: RequestContext, write: _Audited) -> int:
         write.node.node_id.to_string(),
         value,
         client_audit_entry_id=ctx.request_header.AuditEntryId or "",
+        on_record=on_record,
     )
 
 
-async def _write_stored(ctx: RequestContext, write: _Audited) -> int:
+async def _write_stored(ctx: RequestContext, write: _Audited, on_record: OnRecord | None) -> int:
     """One at a time for each Variable: a part of an array is put into the value it has then."""
     server, item, source = ctx.server, write.item, write.source
     async with server.stored_turns.setdefault(source.tag, asyncio.Lock()):
@@ -134,6 +147,7 @@ async def _write_stored(ctx: RequestContext, write: _Audited) -> int:
             write.node.node_id.to_string(),
             value,
             client_audit_entry_id=ctx.request_header.AuditEntryId or "",
+            on_record=on_record,
         )
 
 

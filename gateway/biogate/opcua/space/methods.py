@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from biogate.opcua.errors import StatusError
+from biogate.opcua.ports import OnRecord
 from biogate.opcua.space.ids import (
     HAS_COMPONENT,
     HAS_INTERFACE,
@@ -22,13 +23,15 @@ from biogate_nodesets.model import Node
 class MethodCall:
     """One call whose arguments fit the Method's InputArguments.
 
-    `context` is the RequestContext; `object_id` the Object that the Method is called on.
+    `context` is the RequestContext; `object_id` the Object that the Method is called on. A handler
+    that leaves a record of the call tells `on_record` of it.
     """
 
     context: Any
     object_id: ua.NodeId
     method_id: ua.NodeId
     arguments: Sequence[ua.Variant]
+    on_record: OnRecord | None = None
 
 
 class InvalidArgumentsError(StatusError):
@@ -60,6 +63,7 @@ class MethodTable:
         self._types = types
         self._handlers: dict[tuple[ua.NodeId, ua.NodeId], MethodHandler] = {}
         self._refusals: dict[ua.NodeId, RefusalHandler] = {}
+        self._unaudited: set[ua.NodeId] = set()
 
     def bind(
         self,
@@ -68,22 +72,30 @@ class MethodTable:
         handler: MethodHandler,
         *,
         refused: RefusalHandler | None = None,
+        audited: bool = True,
     ) -> None:
         """Run `handler` for `method` on the Object `owner`, or on every Object of type `owner`.
 
         The handler raises StatusError, or InvalidArgumentsError, for a result other than Good.
         `refused` is told of calls of this `method` that do not come to it, for want of rights or
-        for their arguments. Raises ValueError when the Method is not a component of `owner`.
+        for their arguments. Of a method that is not `audited` no audit events are raised: it
+        changes nothing. Raises ValueError when the Method is not a component of `owner`.
         """
         if method not in self._components(owner):
             raise ValueError(f"{method.to_string()} is no Method of {owner.to_string()}")
         self._handlers[owner, method] = handler
+        if not audited:
+            self._unaudited.add(method)
         if refused is not None:
             self._refusals[method] = refused
 
     def bound(self) -> Iterator[tuple[ua.NodeId, ua.NodeId]]:
         """Each Object or type and the Method for which a handler is bound."""
         yield from self._handlers
+
+    def is_audited(self, method_id: ua.NodeId) -> bool:
+        """Whether calls of the method are told to those who listen to audit events."""
+        return method_id not in self._unaudited
 
     async def refused(self, call: MethodCall, status: int) -> None:
         """A call is not made: tell whoever wants to know."""

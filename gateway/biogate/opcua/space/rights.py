@@ -9,14 +9,16 @@ from weakref import WeakValueDictionary
 
 from biogate.opcua.errors import StatusError
 from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.space.ids import AUDIT_EVENT_TYPE
 from biogate.opcua.space.permissions import allows, fits_channel
 from biogate.opcua.space.places import NOWHERE
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import StatusCodes, ua
 from biogate_nodesets.model import Node
-from biogate_security.policy import Action, Policy, Resource, Subject
+from biogate_security.policy import AUDIT_EVENT, Action, Policy, Resource, Subject
 
 _numbers = count(1)
+_ENCRYPTED = ua.MessageSecurityMode.SignAndEncrypt.name
 
 
 class RightsView:
@@ -88,8 +90,13 @@ class RightsView:
             return False
         if not allows(node, action, subject.roles):
             return False
+        resource = self._resource(node.node_id)
+        if action is Action.RECEIVE_EVENTS and self._is_audit_event(node.node_id):
+            if subject.security_mode != _ENCRYPTED:
+                return False
+            resource = replace(resource, attribute=AUDIT_EVENT)
         now = self._now()
-        decision = self._policy.decide(subject, action, self._resource(node.node_id), now)
+        decision = self._policy.decide(subject, action, resource, now)
         if decision.until is not None:
             if self._until is None:
                 self._since, self._until = now, decision.until
@@ -112,6 +119,10 @@ class RightsView:
                 StatusCodes.BadNodeIdInvalid if null else StatusCodes.BadNodeIdUnknown
             )
         return node
+
+    def _is_audit_event(self, node_id: ua.NodeId) -> bool:
+        """Audit events may hold secrets: they go over encrypted channels only (Part 2, 4.14)."""
+        return self._space.types.is_subtype(node_id, AUDIT_EVENT_TYPE)
 
     def _resource(self, node_id: ua.NodeId) -> Resource:
         source = self._space.source(node_id)

@@ -21,7 +21,6 @@ from biogate.opcua.space.values import CallSource, StaticSource
 from biogate.opcua.stack import ObjectIds, node_id, ua
 
 _T = ua.VariantType
-_FALSE = ua.Variant(Value=False, VariantType=_T.Boolean)
 _SERVER_STATE = ua.ServerState
 _SERVICE_LEVEL_HEALTHY = 255  # Part 4, 6.6.2.4.2: 200 to 255 is healthy
 
@@ -54,6 +53,7 @@ class ServerState:
     state: int = _SERVER_STATE.Running
     service_level: int = _SERVICE_LEVEL_HEALTHY
     shutdown_reason: str = ""
+    auditing: bool = False
 
     @property
     def build_info(self) -> ua.BuildInfo:
@@ -139,8 +139,7 @@ def _identity(state: ServerState) -> Mapping[int, ua.Variant]:
     ids, info = ObjectIds, state.build_info
     return {
         ids.Server_ServerArray: ua.Variant([state.config.application_uri], _T.String),
-        # No audit events are raised; writes are recorded in the audit trail.
-        ids.Server_Auditing: _FALSE,
+        ids.Server_Auditing: ua.Variant(Value=state.auditing, VariantType=_T.Boolean),
         ids.Server_ServerStatus_StartTime: ua.Variant(state.started_ticks, _T.DateTime),
         ids.Server_ServerStatus_BuildInfo: ua.Variant(info, _T.ExtensionObject),
         ids.Server_ServerStatus_BuildInfo_ProductUri: ua.Variant(info.ProductUri, _T.String),

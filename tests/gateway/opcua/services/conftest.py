@@ -16,7 +16,7 @@ from asyncua import ua
 
 from biogate.opcua.codec import decode_message, encode_message, encode_variant
 from biogate.opcua.front_end import FrontEnd, FrontEndConfig, Limits
-from biogate.opcua.ports import StoredValue, StoredWrites, UnfitValue
+from biogate.opcua.ports import AuditPort, OnRecord, StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.methods import MethodCall
 from biogate.opcua.space.values import TagSource, stored_projection
@@ -92,6 +92,7 @@ class Commands:
         value: Any,
         *,
         client_audit_entry_id: str = "",
+        on_record: OnRecord | None = None,
     ) -> int:
         if self.denied or isinstance(value, UnfitValue):
             self.refused.append((node_id, repr(value)))
@@ -112,6 +113,7 @@ class Commands:
         write: StoredValue | UnfitValue,
         *,
         client_audit_entry_id: str = "",
+        on_record: OnRecord | None = None,
     ) -> int:
         if self.denied or isinstance(write, UnfitValue):
             self.refused.append((node_id, repr(write)))
@@ -493,7 +495,10 @@ def make_bench(plant: Plant, pki: Pki) -> Callable[..., Bench]:
     """A front end with other limits or another configuration."""
 
     def make(
-        limits: Limits | None = None, clock: Callable[[], float] | None = None, **config: Any
+        limits: Limits | None = None,
+        clock: Callable[[], float] | None = None,
+        audit: AuditPort | None = None,
+        **config: Any,
     ) -> Bench:
         commands, users, policy = Commands(), Users(), OpenPolicy()
         commands.tags = plant.tags
@@ -507,6 +512,7 @@ def make_bench(plant: Plant, pki: Pki) -> Callable[..., Bench]:
             policy,
             users,
             pki,
+            audit=audit,
             clock=clock,
             wall_clock=lambda: NOW,
         )
