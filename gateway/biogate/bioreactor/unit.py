@@ -17,6 +17,7 @@ from biogate.builder import (
 )
 from biogate.opcua.stack import ua
 from biogate.site import UnitPlan
+from biogate.site.parts import FUNCTIONAL_UNIT
 from biogate_nodesets import MemberSpec
 
 DEVICE_SET = 5001
@@ -24,9 +25,6 @@ DEVICE_TYPE = 1002
 FUNCTIONAL_UNIT_TYPE = 1003
 OPERATE = 5178
 """LADS LADSDeviceStateMachineType.Operate."""
-
-FUNCTIONAL_UNIT = "Unit"
-"""BrowseName of a bioreactor's one functional unit."""
 
 
 def build_unit(builder: Builder, unit: UnitPlan, product_uri: str, zone: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from biogate.cli.explain import explain
 from biogate.cli.prove import documents, prove
 
 app = typer.Typer(
@@ -11,5 +12,6 @@ app = typer.Typer(
     add_completion=False,
     help="Explain rights, prove zones and conduits, write documents for an assessor.",
 )
+app.command("explain")(explain)
 app.command("prove")(prove)
 app.command("documents")(documents)

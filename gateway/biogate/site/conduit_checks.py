@@ -45,7 +45,7 @@ def check_conduits(document: Document, site: Site, profiles: Mapping[str, Profil
             continue
         zone = site.zones[conduit.to]
         own = [part for part in parts if part.zone == conduit.to]
-        own += [SitePart(COMPUTED, conduit.to)] if zone.computed else []
+        own += [SitePart(COMPUTED, conduit.to, "", "")] if zone.computed else []
         _check_conduit(_Place(document, site, conduit, own), path)
 
 

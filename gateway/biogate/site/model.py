@@ -25,10 +25,12 @@ from biogate.site.shapes import (
     ProfileName,
     Range,
     SignalReference,
+    SiteFile,
     Strict,
     UnitCode,
     Uri,
     distinct,
+    thumbprint,
 )
 from biogate.site.zone_model import ConduitConfig, ZoneMembers
 
@@ -37,6 +39,40 @@ def _format_version(version: object) -> object:
     if type(version) is not int or version != 1:
         raise ValueError(f"this biogate reads version 1 of the site file, not {version!r}")
     return version
+
+
+RoleName = Literal[
+    "Observer", "Operator", "Engineer", "Supervisor", "ConfigureAdmin", "SecurityAdmin"
+]
+Roles = Annotated[tuple[RoleName, ...], Field(strict=False), AfterValidator(distinct)]
+
+
+class IssuedTokensConfig(Strict):
+    """Log-in with tokens (JWT) of one identity provider; needs the extra `jwt`."""
+
+    issuer: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    """The provider's name, exactly as it stands in the tokens' `iss`."""
+    audience: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    """What the tokens' `aud` names this gateway; its ApplicationUri where absent."""
+    jwks_file: SiteFile
+    """File with the provider's public keys (JWKS), relative to the site file; read again when it
+    changes. Keys that a token brings or points to are never used."""
+    algorithms: Annotated[
+        tuple[Literal["RS256", "PS256", "ES256"], ...],
+        Field(strict=False),
+        AfterValidator(distinct),
+    ] = ("RS256", "PS256", "ES256")
+    """Signature algorithms to accept."""
+    roles_claim: Annotated[str, StringConstraints(min_length=1)] = "roles"
+    """Claim that says what the user is; dots lead into it, as in `realm_access.roles`."""
+    roles: Annotated[dict[str, Roles], Field(min_length=1)]
+    """Value of that claim → roles here. A token without any of these values is refused."""
+    user_claim: Annotated[str, StringConstraints(min_length=1)] = "sub"
+    """Claim that names the user, in sessions and in the audit trail."""
+    leeway_s: Annotated[int, Field(ge=0, le=300)] = 60
+    """By how much the provider's clock may differ, in seconds."""
+    max_age_s: Annotated[int, Field(ge=60, le=7 * 86_400)] = 43_200
+    """Age at which a token is refused even if it has not expired, in seconds."""
 
 
 class OpcUaConfig(Strict):
@@ -68,6 +104,12 @@ class OpcUaConfig(Strict):
     """What a client without a user name may do; `operate` is for test rigs only."""
     trust_any_client: bool = False
     """True: trust each new client certificate at first sight. For test rigs only."""
+    user_certificates: Literal["thumbprint", "common_name"] = "thumbprint"
+    """Whose a user certificate is: the user's that names its thumbprint, or, for one that nobody
+    names, the user's that is called like its CommonName (for certificates of one's own authority).
+    """
+    issued_tokens: IssuedTokensConfig | None = None
+    """Log-in with tokens of an identity provider; absent: none."""
     diagnostics: bool = True
     """Show who is connected, what they asked for and what was refused (ServerDiagnostics)."""
     application_name: Label = "biogate"
@@ -91,22 +133,16 @@ class ZoneConfig(ZoneMembers):
 
 
 class UserConfig(Strict):
-    """An account: a person or program that logs in with a password."""
+    """An account: a person or program that logs in with a password or a certificate."""
 
-    roles: Annotated[
-        tuple[
-            Literal[
-                "Observer", "Operator", "Engineer", "Supervisor", "ConfigureAdmin", "SecurityAdmin"
-            ],
-            ...,
-        ],
-        Field(strict=False),
-        AfterValidator(distinct),
-    ]
+    roles: Roles
     """Well-known roles of OPC UA (Part 18); they decide what the user may do."""
     disabled: bool = False
     """True: nobody can log in with it."""
-    description: str = ""
+    certificate: Annotated[str, AfterValidator(thumbprint)] | None = None
+    """Thumbprint (SHA-1 or SHA-256, hexadecimal) of the user's certificate. Such a user has no
+    password, unless one is in the environment."""
+    description: Annotated[str, StringConstraints(max_length=256)] = ""
     """For people."""
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 COMPUTED = "Computed"
 """The part that computed tags are below."""
 
+FUNCTIONAL_UNIT = "Unit"
+"""BrowseName of a bioreactor's one functional unit."""
+
 # Names of the LADS functions' values (OPC 30500-1, 7.4), and the role whose signal each shows.
 # RawValue is mandatory; the gateway filters nothing, so that it shows what SensorValue shows.
 FUNCTION_VALUES: Mapping[str, Mapping[str, str]] = {

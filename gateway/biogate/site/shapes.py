@@ -56,6 +56,20 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def thumbprint(text: str) -> str:
+    """The thumbprint in lower case without separators. Raises ValueError."""
+    plain = "".join(character for character in text.lower() if character not in " :")
+    if len(plain) not in (40, 64) or not set(plain) <= set("0123456789abcdef"):
+        raise ValueError("a thumbprint is 40 (SHA-1) or 64 (SHA-256) hexadecimal digits")
+    return plain
+
+
+def _in_the_folder(file: str, info: ValidationInfo) -> str:
+    """A file is named relative to the site file."""
+    folder = (info.context or {}).get("folder")
+    return file if folder is None else str(Path(folder) / file)
+
+
 def _beside_the_site_file(profile: str, info: ValidationInfo) -> str:
     """A profile file is named relative to the site file that uses it."""
     folder = (info.context or {}).get("folder")
@@ -78,6 +92,7 @@ Range = Annotated[
     BeforeValidator(_two_limits),
 ]
 UnitCode = Annotated[str, StringConstraints(pattern=UNIT_CODE_PATTERN)]
+SiteFile = Annotated[str, StringConstraints(min_length=1), AfterValidator(_in_the_folder)]
 ProfileName = Annotated[
     str, StringConstraints(pattern=PROFILE_PATTERN), AfterValidator(_beside_the_site_file)
 ]

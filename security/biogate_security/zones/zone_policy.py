@@ -7,12 +7,12 @@ several rules that allow, each stands for itself: a write must keep the limits o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from biogate_security.policy import Action, Decision, Resource, Subject, WriteLimits
 from biogate_security.role_policy import RolePolicy
-from biogate_security.zones.model import Conduit, ConduitRule, Zone, ZoneTable
+from biogate_security.zones.model import Conduit, ConduitRule, SecurityMode, Zone, ZoneTable
 from biogate_security.zones.rules import (
     is_unlimited,
     leads_through,
@@ -53,9 +53,15 @@ class ZonePolicy:
         self._conduits = {conduit.name: conduit for conduit in table.conduits}
         self._routes: Mapping[tuple[str, str], list[Conduit]] = _routes(table.conduits)
         self._open = {conduit.name: conduit.open for conduit in table.conduits}
+        self._least_modes = {each.name: self._least_mode(each) for each in table.conduits}
         self._changes = 0
         self._remembered: dict[tuple[object, ...], tuple[int, Decision]] = {}
         self._remembered_epoch = self.epoch
+
+    def _least_mode(self, conduit: Conduit) -> SecurityMode:
+        """The levels of the conduit and of both its ends must be met."""
+        ends = (self._zones[conduit.source], self._zones[conduit.destination])
+        return strictest(*(each.target.least_mode for each in (conduit, *ends)))
 
     @property
     def epoch(self) -> int:
@@ -115,13 +121,25 @@ class ZonePolicy:
             return False
         if zone_of_resource in ("", zone):
             return True
-        conduits = self._routes.get((zone, zone_of_resource), ())
-        parts = self._faces(zone_of_resource, part)
+        conduits = self.conduits_between(zone, zone_of_resource)
+        parts = self.faces(zone_of_resource, part)
         if any(_always_denies(rule, action, parts) for each in conduits for rule in each.deny):
             return False
         return any(_may_allow(rule, action, part) for each in conduits for rule in each.allow)
 
-    def _faces(self, zone: str, part: str) -> tuple[str, ...]:
+    def conduits_between(self, source: str, destination: str) -> Sequence[Conduit]:
+        """The conduits that lead from one zone to another, open or closed."""
+        return self._routes.get((source, destination), ())
+
+    def decide_by_roles(
+        self, subject: Subject, action: Action, resource: Resource, now: int
+    ) -> Decision | None:
+        """What the roles alone say; None for a subject of no zone."""
+        roles = self._roles.get(subject.zone)
+        return None if roles is None else roles.decide(subject, action, resource, now)
+
+    def faces(self, zone: str, part: str) -> tuple[str, ...]:
+        """A part and the others of its zone that show the same value."""
         return (part, *self.table.faces.get((zone, part), ()))
 
     def _decide(self, subject: Subject, action: Action, resource: Resource, now: int) -> Decision:
@@ -148,10 +166,10 @@ class ZonePolicy:
         self, zone: Zone, subject: Subject, action: Action, resource: Resource, now: int
     ) -> Decision:
         """By the conduits of this direction; the roles must allow it, too."""
-        conduits = self._routes.get((zone.name, resource.zone))
+        conduits = self.conduits_between(zone.name, resource.zone)
         if not conduits:
             return _deny(NO_CONDUIT_RULE, f"no conduit leads from {zone.name} to {resource.zone}")
-        decided, until = self._by_conduits(zone, conduits, subject, action, resource, now)
+        decided, until = self._by_conduits(conduits, subject, action, resource, now)
         if decided.allow:
             by_role = self._roles[zone.name].decide(subject, action, resource, now)
             if not by_role.allow:
@@ -162,7 +180,6 @@ class ZonePolicy:
 
     def _by_conduits(
         self,
-        zone: Zone,
         conduits: Iterable[Conduit],
         subject: Subject,
         action: Action,
@@ -170,7 +187,7 @@ class ZonePolicy:
         now: int,
     ) -> tuple[Decision, int | None]:
         """The decision, and the next time at which a window of a rule about it has an edge."""
-        parts = self._faces(resource.zone, resource.part)
+        parts = self.faces(resource.zone, resource.part)
         grants: list[_Grant] = []
         denials: list[tuple[str, str]] = []
         closed: list[str] = []
@@ -182,7 +199,7 @@ class ZonePolicy:
                 if not mismatch_of_deny(rule, subject, action, parts) and _holds(rule, now, edges)
             )
             for rule in conduit.allow:
-                if self._mismatch(zone, conduit, rule, subject, action, resource, parts):
+                if self.mismatch(conduit, rule, subject, action, resource):
                     continue
                 if not self._open[conduit.name]:
                     closed.append(conduit.name)
@@ -201,27 +218,23 @@ class ZonePolicy:
         reason = f"no rule of {', '.join(names)} lets it pass"
         return _deny(NO_RULE, reason, names[0]), until
 
-    def _mismatch(
+    def mismatch(
         self,
-        zone: Zone,
         conduit: Conduit,
         rule: ConduitRule,
         subject: Subject,
         action: Action,
         resource: Resource,
-        parts: tuple[str, ...],
     ) -> str:
-        """Why an allow rule of an open conduit does not hold for a request; "" where it does."""
-        least = strictest(
-            conduit.target.least_mode,
-            zone.target.least_mode,
-            self._zones[resource.zone].target.least_mode,
-        )
-        if strength(subject.security_mode) < strength(least):
-            return f"the security levels ask for the security mode {least}"
+        """Why an allow rule does not hold for a request, whatever the time and whether the conduit
+        is open; "" where it does."""
+        if strength(subject.security_mode) < strength(self._least_modes[conduit.name]):
+            return f"the target levels ask for {self._least_modes[conduit.name]}"
         found = mismatch_of_allow(rule, subject, action, resource)
-        if found or zone.kind != "model" or action is not Action.WRITE:
+        source = self._zones[conduit.source]
+        if found or source.kind != "model" or action is not Action.WRITE:
             return found
+        parts = self.faces(resource.zone, resource.part)
         limits = limits_of(rule, action, parts, conduit.name)
         if limits.low is None or limits.high is None:
             return "a model writes within bounds only, and it has none for this"
