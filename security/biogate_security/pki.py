@@ -193,13 +193,12 @@ class Pki:
         if own is not None:
             self._take_over(own)
             if own.certificate != before.certificate:
-                old, new = _line(before.certificate), _line(own.certificate)
-                changes.append(PkiChange(None, (old,), (new,)))
+                changes.append(certificate_change(before.certificate, own.certificate))
         for group, trust in self.trust_lists.items():
             known, current = self._known[group], trust.current()
             if current is not known:
                 self._known[group] = current
-                changes += _difference(group, known, current)
+                changes += list_change(group, known, current)
         return changes
 
     def _changed_own(self) -> OwnCertificate | None:
@@ -361,7 +360,13 @@ class Pki:
         return left_out is not None
 
 
-def _difference(group: Group, old: TrustList, new: TrustList) -> list[PkiChange]:
+def certificate_change(old: x509.Certificate, new: x509.Certificate) -> PkiChange:
+    """The own certificate is another one."""
+    return PkiChange(None, (_line(old),), (_line(new),))
+
+
+def list_change(group: Group, old: TrustList, new: TrustList) -> list[PkiChange]:
+    """What is other in a trust list; nothing where it only looks so."""
     before, after = entries_of(old), entries_of(new)
     removed, added = sorted(before - after), sorted(after - before)
     return [PkiChange(group, tuple(removed), tuple(added))] if removed or added else []

@@ -23,12 +23,12 @@ from biogate_security.certificate import CertificateFormatError, fingerprint, re
 from biogate_security.certificate_validation import Requirements, validate
 from biogate_security.filetime import from_unix_ns
 from biogate_security.own_certificate import KEY_SIZES_BITS, PkiError, belong_together, pem_of
-from biogate_security.pki import Pki
+from biogate_security.pki import Pki, certificate_change, list_change
 from biogate_security.pki_update import OwnUpdate, PkiChange, PkiUpdate, PkiUpdateError
 from biogate_security.private_file import write_private
 from biogate_security.signing_request import parse_subject, signing_request
 from biogate_security.trust_content import Group, TrustContent
-from biogate_security.trust_list import trust_list_of
+from biogate_security.trust_list import TrustList, trust_list_of
 
 MIN_NONCE_BYTES = 32
 KEY_FORMATS = ("PEM", "PFX")
@@ -163,10 +163,27 @@ class PkiAdministrator:
 
     # -- taking effect --------------------------------------------------------------------------
 
+    def describe(self, update: PkiUpdate) -> Sequence[PkiChange]:
+        """What an update would change. Raises OSError."""
+        update = self._with_issuers(update)
+        changes = []
+        if update.own is not None:
+            new = _read(update.own.certificate)
+            changes.append(certificate_change(self._pki.own.certificate, new))
+        for group, content in update.lists.items():
+            before, after = self._indexed(self.trust_list(group)), self._indexed(content)
+            changes += list_change(group, before, after)
+        return changes
+
+    @staticmethod
+    def _indexed(content: TrustContent) -> TrustList:
+        parsed = trust_check.parse_content(content)
+        crls = (*parsed.trusted_crls, *parsed.issuer_crls)
+        return trust_list_of(parsed.trusted, parsed.issuers, crls)
+
     def commit(self, update: PkiUpdate) -> None:
         """Let all of it take effect, or none. Raises PkiUpdateError or OSError."""
-        if update.own is not None and update.own.issuers:
-            update = self._with_issuers(update, update.own.issuers)
+        update = self._with_issuers(update)
         with self._held():
             pki_commit.commit(self._pki.folder, update)
         self._forget_rejected()
@@ -175,8 +192,9 @@ class PkiAdministrator:
         """What changed since the last time."""
         return self._pki.poll()
 
-    def _with_issuers(self, update: PkiUpdate, issuers: Sequence[bytes]) -> PkiUpdate:
+    def _with_issuers(self, update: PkiUpdate) -> PkiUpdate:
         """The authorities of the own certificate are kept, so that it stays complete."""
+        issuers = () if update.own is None else update.own.issuers
         lists = dict(update.lists)
         content = lists.get(Group.APPLICATION) or self.trust_list(Group.APPLICATION)
         new = dict.fromkeys(

@@ -362,6 +362,10 @@ class PkiAdmin(Protocol):
         """The trust list without a trusted certificate, or without one of its issuers."""
         ...
 
+    def describe(self, update: PkiUpdate) -> Sequence[PkiChange]:
+        """What an update would change, for the record of it. Raises OSError."""
+        ...
+
     def commit(self, update: PkiUpdate) -> None:
         """Let all of it take effect, or none. Raises PkiUpdateError or OSError."""
         ...
