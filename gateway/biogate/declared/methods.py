@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from biogate.builder import Builder
+from biogate.crossings import CommandPlaces, Crossings
 from biogate.declared.types import DataTypes
 from biogate.declared.values import variant_type
 from biogate.opcua.audit.commands import is_secret
@@ -20,6 +21,7 @@ from biogate.opcua.codec import EncodeError, encode_variant
 from biogate.opcua.errors import StatusError
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.methods import MethodCall, Outputs
+from biogate.opcua.space.places import Place
 from biogate.opcua.stack import ObjectIds, StatusCodes, node_id, ua
 from biogate.records import Records
 from biogate.site import MethodPlan
@@ -28,7 +30,7 @@ from biogate.site.node_plan import ArgumentPlan
 from biogate_adapters.filetime import now_ticks
 from biogate_nodesets import Node, Reference, add_nodes, add_property
 from biogate_security.audit import AuditRecord, AuditUnavailableError
-from biogate_security.policy import Action, Policy, Resource
+from biogate_security.policy import Action, Decision, Policy, Resource
 
 _log = logging.getLogger(__name__)
 _HAS_COMPONENT = node_id(ObjectIds.HasComponent)
@@ -88,15 +90,24 @@ def _declared(arguments: Sequence[ArgumentPlan], types: DataTypes) -> ua.Variant
 
 @dataclass(slots=True)
 class DeclaredMethods:
-    """Runs declared methods. `counters` has the calls by outcome."""
+    """Runs declared methods. `counters` has the calls by outcome.
+
+    `crossings` and `places` are for a site with zones, as those of `CommandService`.
+    """
 
     policy: Policy
     records: Records
     clock: Callable[[], int] = now_ticks
+    crossings: Crossings | None = None
+    places: CommandPlaces | None = None
     counters: Counter[str] = field(default_factory=Counter)
+    _crossings: Crossings = field(init=False)
     _threads: ThreadPoolExecutor = field(
         init=False, default_factory=lambda: ThreadPoolExecutor(MAX_THREADS, "method")
     )
+
+    def __post_init__(self) -> None:
+        self._crossings = self.crossings or Crossings(self.policy, self.clock)
 
     def close(self) -> None:
         """Run no more functions; those that run in threads are left to their end."""
@@ -113,7 +124,8 @@ class DeclaredMethods:
 
     def _handler(self, plan: MethodPlan) -> Callable[[MethodCall], Any]:
         async def handle(call: MethodCall) -> Outputs:
-            entry = await self._recorded(plan, call) if plan.config.audited else None
+            decision = await self._permitted(plan, call)
+            entry = await self._recorded(plan, call, decision) if plan.config.audited else None
             code = StatusCodes.BadInternalError
             try:
                 inputs = [argument.Value for argument in call.arguments]
@@ -133,27 +145,55 @@ class DeclaredMethods:
 
         return handle
 
-    async def _refused(self, plan: MethodPlan, call: MethodCall, status: int) -> None:
-        self.counters["refused"] += 1
-        if plan.config.audited:
-            await self.records.refusal(self._entry(plan, call), status, call.on_record)
+    async def _permitted(self, plan: MethodPlan, call: MethodCall) -> Decision:
+        """The decision on a call, counted by its conduit. Raises StatusError."""
+        decision, refused = self._decide(call), None
+        if decision.allow:
+            decision, refused = self._crossings.limit_call(decision)
+        if not decision.allow:
+            code = refused or StatusCodes.BadUserAccessDenied
+            await self._refuse(plan, call, code, decision)
+            raise StatusError(code)
+        return decision
 
-    def _entry(self, plan: MethodPlan, call: MethodCall) -> AuditRecord:
-        context, resource = call.context, Resource(call.method_id.to_string(), attribute="")
-        decision = self.policy.decide(context.subject, Action.CALL, resource, self.clock())
+    async def _refused(self, plan: MethodPlan, call: MethodCall, status: int) -> None:
+        await self._refuse(plan, call, status, self._decide(call))
+
+    async def _refuse(
+        self, plan: MethodPlan, call: MethodCall, status: int, decision: Decision
+    ) -> None:
+        self.counters["refused"] += 1
+        if not decision.allow:
+            self._crossings.tell_refused(decision, call.context.subject, self._resource(call))
+        if plan.config.audited:
+            entry = self._entry(plan, call, decision)
+            await self.records.refusal(entry, status, call.on_record)
+
+    def _resource(self, call: MethodCall) -> Resource:
+        method = call.method_id.to_string()
+        place = Place() if self.places is None else self.places.of_node(method)
+        return Resource(method, attribute="", zone=place.zone, part=place.part)
+
+    def _decide(self, call: MethodCall) -> Decision:
+        return self._crossings.decide(call.context.subject, Action.CALL, self._resource(call))
+
+    def _entry(self, plan: MethodPlan, call: MethodCall, decision: Decision) -> AuditRecord:
+        context = call.context
         shown = ", ".join(
             f"{each.name}={_shown(each.name, argument)}"
             for each, argument in zip(plan.inputs, call.arguments, strict=False)
         )
         return replace(
-            self.records.entry("call", context.subject, resource, decision),
+            self.records.entry("call", context.subject, self._resource(call), decision),
             new=f"{plan.name}({shown})",
             client_audit_entry_id=context.request_header.AuditEntryId or "",
         )
 
-    async def _recorded(self, plan: MethodPlan, call: MethodCall) -> AuditRecord:
+    async def _recorded(
+        self, plan: MethodPlan, call: MethodCall, decision: Decision
+    ) -> AuditRecord:
         """Raises StatusError where the call cannot be recorded: then it does not happen."""
-        entry = self._entry(plan, call)
+        entry = self._entry(plan, call, decision)
         try:
             await self.records.intention(entry, call.on_record)
         except asyncio.CancelledError:  # it is recorded all the same

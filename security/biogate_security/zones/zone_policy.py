@@ -73,11 +73,11 @@ class ZonePolicy:
         """Each conduit, and whether it is open now."""
         return dict(self._open)
 
-    def set_conduit_open(self, name: str, open: bool) -> bool:  # noqa: A002
+    def set_conduit_open(self, name: str, is_open: bool) -> bool:
         """Open or close a conduit; False when it was so already. Raises KeyError (unknown)."""
-        if self._open[name] == open:
+        if self._open[name] == is_open:
             return False
-        self._open[name] = open
+        self._open[name] = is_open
         self._changes += 1
         return True
 
