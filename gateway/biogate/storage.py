@@ -10,17 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from biogate.accounts import AccountError, make_accounts, update_accounts
+from biogate.accounts import AccountError, issued_tokens, make_accounts, update_accounts
 from biogate.data_folder import nodeset_cache
+from biogate.data_format import DataFormatError, bring_up_to_date
 from biogate.site import Site
 from biogate_nodesets import Model, load_model
 from biogate_security.audit import AuditUnavailableError
 from biogate_security.audit_log import AuditLog
+from biogate_security.audit_store.verify import LOG_FOLDER
+from biogate_security.authenticator import SiteAuthenticator
 from biogate_security.folder_lock import DataFolder
+from biogate_security.issued_tokens import IssuedTokenError
 from biogate_security.own_certificate import PkiError
 from biogate_security.pki import Pki
 from biogate_security.user_file import UserStoreError
 from biogate_security.users import UserStore
+from biogate_security.x509_users import UserCertificates
 
 T = TypeVar("T")
 
@@ -35,6 +40,7 @@ class Storage:
 
     pki: Pki
     users: UserStore
+    authenticator: SiteAuthenticator
     audit: AuditLog
     _stack: AsyncExitStack
 
@@ -48,8 +54,10 @@ class Storage:
         """
         try:
             return await cls._open(folder, site, auto_trust=auto_trust)
-        except (PkiError, UserStoreError, AuditUnavailableError) as error:
+        except (PkiError, UserStoreError, AuditUnavailableError, DataFormatError) as error:
             raise StorageError(f"{error}. Restore it, or choose another data folder") from error
+        except IssuedTokenError as error:
+            raise StorageError(str(error)) from error
         except OSError as error:
             raise StorageError(_unusable(folder, error)) from error
 
@@ -58,8 +66,12 @@ class Storage:
         async with AsyncExitStack() as stack:
             lock = DataFolder.lock(folder)
             stack.callback(lock.release)
-            audit = await AuditLog.open(lock.path / "audit.sqlite")
+            steps = bring_up_to_date(lock.path)
+            audit = await AuditLog.open(lock.path / LOG_FOLDER)
             stack.push_async_callback(audit.close)
+            if steps is not None:
+                old, new = map(str, steps)
+                await audit.note("data-migrated", "format of the data folder", old=old, new=new)
             pki = Pki.open(
                 lock.path / "pki",
                 site.application_uri,
@@ -70,7 +82,13 @@ class Storage:
                 pki.renew()
             users = UserStore(lock.path / "users.json")
             stack.push_async_callback(users.close)
-            return cls(pki, users, audit, stack.pop_all())
+            authenticator = SiteAuthenticator(
+                users,
+                UserCertificates(lock.path / "pki"),
+                issued_tokens(site),
+                by_common_name=site.opcua.user_certificates == "common_name",
+            )
+            return cls(pki, users, authenticator, audit, stack.pop_all())
 
     async def update_accounts(self, site: Site, environment: Mapping[str, str]) -> None:
         """Bring the accounts to what the site asks for: call it before anybody can log in.

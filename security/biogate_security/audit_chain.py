@@ -1,9 +1,12 @@
 """The audit chain as bytes: canonical records and the hashes that join them. No I/O.
 
 A record's body is canonical JSON (RFC 8785: sorted keys, no spaces, UTF-8) and is hashed exactly
-as stored: h(n) = SHA-256(domain | h(n-1) | body(n)), h(0) = SHA-256(domain | log id). The chain
-shows an edit inside; a cut tail, or a chain rewritten to its end, shows only against a head
-kept elsewhere.
+as stored: leaf(n) = SHA-256(0x00 | body(n)), h(n) = SHA-256(domain | h(n-1) | leaf(n)),
+h(0) = SHA-256(domain | log id). So the chain can be checked where retention dropped the bodies.
+Logs of format 1 (one file, `audit.sqlite`) have body(n) in the place of leaf(n).
+
+The chain shows where somebody edited; a cut tail, or a chain rewritten to its end, shows only
+against a checkpoint kept elsewhere (`audit_store.checkpoint`).
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from biogate_security.log_text import safe_text
 
 FORMAT = 1
 _GENESIS_DOMAIN = b"biogate audit genesis v1\x00"
-_RECORD_DOMAIN = b"biogate audit record v1\x00"
+_BODY_DOMAIN = b"biogate audit record v1\x00"
+_LEAF_DOMAIN = b"biogate audit record v2\x00"
 _SHORT, _LONG = 256, 4096
 _KEPT_EMPTY = frozenset({"event", "old", "new"})
 _LIMITS = {"old": _LONG, "new": _LONG, "reason": 1024, "node_id": 1024}
@@ -40,12 +44,14 @@ class Head:
 class StoredRecord:
     """A record as stored: its texts are bounded and escaped as `log_text.safe_text` says.
 
-    `record` is None where the body was spoilt: `verify` tells more.
+    `body` is None where retention dropped it, `record` also where it was spoilt: `verify` tells
+    more.
     """
 
     seq: int
     record: AuditRecord | None
     hash: bytes
+    body: str | None = None
 
 
 def genesis(log_id: str) -> Head:
@@ -53,9 +59,14 @@ def genesis(log_id: str) -> Head:
     return Head(0, hashlib.sha256(_GENESIS_DOMAIN + log_id.encode()).digest())
 
 
-def link(previous: bytes, body: bytes) -> bytes:
-    """The hash of a record with `body` after one with hash `previous`."""
-    return hashlib.sha256(_RECORD_DOMAIN + previous + body).digest()
+def link(previous: bytes, leaf: bytes) -> bytes:
+    """The hash of a record with the hash `leaf` after one with hash `previous`."""
+    return hashlib.sha256(_LEAF_DOMAIN + previous + leaf).digest()
+
+
+def link_of_format_1(previous: bytes, body: bytes) -> bytes:
+    """The hash of a record with `body` in a log of format 1."""
+    return hashlib.sha256(_BODY_DOMAIN + previous + body).digest()
 
 
 def content_of(record: AuditRecord) -> dict[str, Any]:

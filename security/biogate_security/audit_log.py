@@ -4,8 +4,8 @@ One task writes. Records that wait while a commit is under way share the next on
 wrong (disk full, file locked, moved away or closed) is an AuditUnavailableError, and the caller
 must not act; the log tries again with the next record.
 
-A chain whose tail does not verify at opening is opened all the same: refusing it would take the
-gateway's reads away for a fault that cannot be undone (IEC 62443-4-2, CCSC 1). The break is
+A log whose newest part does not verify at opening is opened all the same: refusing it would take
+the gateway's reads away for a fault that cannot be undone (IEC 62443-4-2, CCSC 1). The break is
 logged, recorded once as an `audit-chain-broken` record, and `verify` reports it for ever.
 """
 
@@ -13,40 +13,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sqlite3
-import uuid
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import aiosqlite
-
 from biogate_security.audit import AuditRecord, AuditUnavailableError
-from biogate_security.audit_chain import Head, StoredRecord, content_of, encode, genesis, link
-from biogate_security.audit_file import (
-    CHAIN_BROKEN_EVENT,
-    NEWEST,
-    SCHEMA,
-    ChainReport,
-    query_file,
-    verify_file,
-    verify_tail,
-)
+from biogate_security.audit_chain import Head, StoredRecord, content_of
+from biogate_security.audit_store.checkpoint import Checkpoint
+from biogate_security.audit_store.opening import Opened, prepare
+from biogate_security.audit_store.publishing import publish
+from biogate_security.audit_store.query import Filter, query_log
+from biogate_security.audit_store.report import ChainReport
+from biogate_security.audit_store.room import judge, measure
+from biogate_security.audit_store.segment import MAX_BATCH
+from biogate_security.audit_store.state import AuditOptions, AuditState, StateListener
+from biogate_security.audit_store.verify import verify_log
+from biogate_security.audit_store.walk import CHAIN_BROKEN_EVENT, KeptCheckpoint
+from biogate_security.audit_store.writer import SegmentWriter
 from biogate_security.filetime import now_ticks
 from biogate_security.folder_lock import FileLock
-from biogate_security.private_file import PRIVATE_FILE_MODE, close_to_others
+from biogate_security.private_file import PRIVATE_FOLDER_MODE
 
-TAIL_RECORDS = 1000
-MAX_BATCH = 512
 MAX_WAITING = 10_000
-BUSY_TIMEOUT_S = 1.0
-_PAGE_BYTES = 4096
+_LOCK_FILE = "audit.lock"
 _Result = TypeVar("_Result")
+_Failures = (sqlite3.Error, OSError, ValueError)
 _log = logging.getLogger(__name__)
 
 
@@ -57,60 +53,88 @@ class AuditCounters:
     records: int = 0
     commits: int = 0
     refused: int = 0
+    checkpoints: int = 0
+    segments: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     content: dict[str, Any]
-    stored: asyncio.Future[int]
+    stored: asyncio.Future[Head]
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[], Awaitable[Any]]
+    done: asyncio.Future[Any]
 
 
 class AuditLog:
-    """An append-only log in one file, for one process; satisfies `AuditSink`. Made by `open`."""
+    """An append-only log in one folder, for one process; satisfies `AuditSink`. Made by `open`."""
 
-    def __init__(self, path: Path, database: aiosqlite.Connection, opening: ChainReport) -> None:
-        self.path = path
-        self.opening = opening
+    def __init__(
+        self,
+        folder: Path,
+        opened: Opened,
+        options: AuditOptions,
+        clock: Callable[[], int],
+    ) -> None:
+        self.folder = folder
+        self.opening = opened.report
+        self.options = options
+        self.clock = clock
         self.counters = AuditCounters()
-        self._database = database
-        self._file_id = _file_id(path)
-        # None after a failure: whether the commit reached the disk, only the disk knows.
-        self._head: Head | None = opening.head
+        self.on_state: StateListener | None = None
+        self.keys = opened.keys
+        self._segment = SegmentWriter(folder, opened, options, clock)
         self._waiting: deque[_Waiting] = deque()
         self._in_hand: list[_Waiting] = []
+        self._job_in_hand: list[_Job] = []
+        self._jobs: deque[_Job] = deque()
         self._wake = asyncio.Event()
         self._closing = False
-        self._available = True
+        self._refused_for = ""
+        self._broken_for = ""
+        self._room = (AuditState.OK, "there is room")
+        self._state = (AuditState.OK, "")
+        self._cannot_rotate = False
         self._resources = AsyncExitStack()
         self._writer: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
         cls,
-        path: Path,
+        folder: Path,
         *,
-        max_bytes: int | None = None,
+        options: AuditOptions | None = None,
         clock: Callable[[], int] = now_ticks,
+        on_state: StateListener | None = None,
     ) -> Self:
         """Open or make the log; `clock` gives FILETIME ticks.
 
-        `max_bytes` is the room that the records may take (CR 2.9); None: what the disk has.
-        Raises LockHeldError when another process has the log, AuditUnavailableError when the
-        file cannot be used.
+        `on_state` hears of each change of `state`; it can be set later, too. Raises LockHeldError
+        when another process has the log, AuditUnavailableError when the folder cannot be used.
         """
+        options = options or AuditOptions()
         async with AsyncExitStack() as resources:
             try:
-                lock = FileLock(path.with_name(f"{path.name}.lock"), f"audit log {path}")
+                lock = _lock(folder)
                 resources.callback(lock.release)
-                database = await _open_database(path, resources, max_bytes)
-                log = cls(path, database, await asyncio.to_thread(verify_tail, path, TAIL_RECORDS))
+                opened = await in_thread(partial(prepare, folder, options, clock))
+                log = cls(folder, opened, options, clock)
+                log.on_state = on_state
+                resources.push_async_callback(log._segment.close)
+                await log._segment.open()
                 if not log.opening.ok:
-                    await _restore(database)
-            except (sqlite3.Error, OSError, ValueError) as error:
-                raise AuditUnavailableError(f"audit log {path} cannot be used: {error}") from error
+                    await log._segment.repair()
+                log.measure_room()
+            except _Failures as error:
+                raise AuditUnavailableError(
+                    f"audit log {folder} cannot be used: {error}"
+                ) from error
             log._start(resources)
         try:
-            await log._announce(clock())
+            await log._announce(opened)
         except BaseException:
             await log.close()
             raise
@@ -122,27 +146,81 @@ class AuditLog:
         Texts are bounded and escaped. A caller that is cancelled while it waits leaves the
         record in the log. Raises AuditUnavailableError.
         """
+        return (await self.store(record)).seq
+
+    async def store(self, record: AuditRecord) -> Head:
+        """The same, and return number and hash of the record."""
         content = content_of(record)
         if self._closing:
             raise self._refusal("it is closed")
         if len(self._waiting) >= MAX_WAITING:
             raise self._refusal(f"{MAX_WAITING} records wait to be stored")
-        stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        stored: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(content, stored))
         self._wake.set()
         return await stored
 
     @property
     def head(self) -> Head | None:
-        """The newest record's number and hash, to be kept elsewhere; None while unknown."""
-        return self._head
+        """The newest record's number and hash; None while unknown."""
+        return self._segment.head
 
-    async def verify(self, heads: Collection[Head] = ()) -> ChainReport:
-        """Walk the whole chain; records keep being stored meanwhile. See `verify_file`.
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest signed checkpoint, to be kept elsewhere; None where none could be stored."""
+        return self._segment.checkpoint
 
-        Raises AuditUnavailableError for a file that cannot be read.
+    @property
+    def state(self) -> AuditState:
+        """How the store is."""
+        return self._state[0]
+
+    @property
+    def state_reason(self) -> str:
+        """A sentence that says why; "" while all is well."""
+        return self._state[1]
+
+    async def make_checkpoint(self) -> Checkpoint:
+        """Sign all records so far, now. Raises AuditUnavailableError."""
+        checkpoint = await self._ask(self._segment.sign)
+        await self._publish(checkpoint)
+        return checkpoint
+
+    async def rotate(self) -> Checkpoint:
+        """Close the segment and begin the next one. Raises AuditUnavailableError."""
+        checkpoint = await self._ask(self._segment.rotate)
+        await self._publish(checkpoint)
+        return checkpoint
+
+    async def change_key(self, reason: str = "") -> Checkpoint:
+        """Sign with a new key from now on: recorded, and announced under old and new signature.
+
+        Raises AuditUnavailableError; the old key then still counts.
         """
-        return await self._read(partial(verify_file, self.path, heads))
+        old = self._segment.key
+        try:
+            new = await in_thread(partial(self.keys.make_next, old.name))
+        except OSError as error:
+            raise self._refusal(str(error)) from error
+        await self.note("audit-key-changed", reason, old=str(old), new=str(new.verifying))
+        checkpoint = await self._ask(partial(self._segment.announce_key, self.keys, new))
+        await self._publish(checkpoint)
+        return checkpoint
+
+    async def note(
+        self, event: str, reason: str, *, old: str | None = None, new: str | None = None
+    ) -> int:
+        """Record what the gateway itself did or saw, now. Raises AuditUnavailableError."""
+        return await self.record(
+            AuditRecord(event, self.clock(), None, reason=reason, old=old, new=new)
+        )
+
+    async def verify(self, kept: Iterable[KeptCheckpoint] = ()) -> ChainReport:
+        """Walk the whole log; records keep being stored meanwhile. See `verify_log`.
+
+        Raises AuditUnavailableError for a log that cannot be read.
+        """
+        return await self._read(partial(verify_log, self.folder, kept))
 
     async def query(
         self,
@@ -156,193 +234,221 @@ class AuditLog:
         """Records by number (both ends included) and by time in ticks (`end` excluded).
 
         Oldest first, at most `limit`: go on from the last one's seq + 1. Raises
-        AuditUnavailableError for a file that cannot be read.
+        AuditUnavailableError for a log that cannot be read.
         """
-        asked = partial(query_file, self.path, first_seq=first_seq, last_seq=last_seq)
-        return await self._read(partial(asked, start=start, end=end, limit=limit))
+        wanted = Filter(first_seq=first_seq, last_seq=last_seq, start=start, end=end)
+        return await self._read(lambda: list(query_log(self.folder, wanted, limit=limit)))
 
     async def close(self) -> None:
-        """Store what waits, then close; a second call waits for the first."""
+        """Store what waits, sign a checkpoint, then close; a second call waits for the first."""
         self._closing = True
         self._wake.set()
         if self._writer is not None:
             await asyncio.wait([self._writer])
+
+    # For those who keep the house: `audit_store.housekeeping`.
+
+    def measure_room(self) -> None:
+        """See how much room is left. Raises OSError."""
+        self._room = judge(measure(self.folder), self.options)
+        self._show_state()
+
+    def found_broken(self, problem: str) -> None:
+        """Show in `state` that the log does not verify; "" takes it back."""
+        self._broken_for = problem
+        self._show_state()
+
+    @property
+    def unsigned_records(self) -> int:
+        """How many records came after the newest checkpoint."""
+        signed = self.checkpoint.size if self.checkpoint else 0
+        return self._segment.position.head.seq - signed
+
+    @property
+    def is_closing(self) -> bool:
+        """True from the moment when `close` is called, or the writer has ended."""
+        return self._closing
 
     def _start(self, resources: AsyncExitStack) -> None:
         self._resources = resources.pop_all()
         self._writer = asyncio.create_task(self._write())
         self._writer.add_done_callback(_report_death)
 
-    async def _announce(self, now: int) -> None:
-        """Log the head; record a break of the tail."""
-        report = self.opening
-        _log.info("audit log opened", extra=_head_context(self.path, report.head))
-        if report.ok:
-            return
-        problem = report.problems[0]
-        where = "the file" if problem.seq is None else f"record {problem.seq}"
-        text = f"{where}: {problem.reason}"
-        _log.error("audit chain broken: %s", text, extra={"file": str(self.path)})
-        record = AuditRecord(CHAIN_BROKEN_EVENT, now, None, reason=text)
+    async def _announce(self, opened: Opened) -> None:
+        """Log the head; record a break of the newest part, and a lost key; sign a checkpoint."""
+        _log.info("audit log opened", extra=_head_context(self.folder, opened.report.head))
         try:
-            await self.record(record)
+            if not opened.report.ok:
+                await self.report_break(str(opened.report.problems[0]))
+            if opened.new_key:
+                why = "the key was missing: another one was made, which the old one cannot announce"
+                await self.note("audit-key-made", why, new=str(self._segment.key))
+            await self.make_checkpoint()
         except AuditUnavailableError:
-            _log.exception("the break could not be recorded", extra={"file": str(self.path)})
+            _log.exception("the audit log is open and takes no records")
+
+    async def report_break(self, problem: str) -> None:
+        """Log and record that the log does not verify. Raises AuditUnavailableError."""
+        _log.error("audit chain broken: %s", problem, extra={"folder": str(self.folder)})
+        self.found_broken(problem)
+        await self.note(CHAIN_BROKEN_EVENT, problem)
 
     async def _write(self) -> None:
         """Store what waits, a batch at a time, until closing and nothing waits.
 
-        The file and its lock are this task's: however it ends, they are closed.
+        The files and their lock are this task's: however it ends, they are closed.
         """
         try:
-            while self._waiting or not self._closing:
+            while self._waiting or self._jobs or not self._closing:
                 await self._wake.wait()
                 self._wake.clear()
-                while self._waiting:
-                    size = min(len(self._waiting), MAX_BATCH)
-                    self._in_hand = [self._waiting.popleft() for _ in range(size)]
-                    await self._store(self._in_hand)
-                    self._in_hand = []
+                while self._waiting or self._jobs:
+                    await self._next()
+            await self._sign_off()
         finally:
             self._closing = True
-            self._refuse([*self._in_hand, *self._waiting], "its writer was stopped")
+            stopped = [each.stored for each in (*self._in_hand, *self._waiting)]
+            jobs = [job.done for job in (*self._job_in_hand, *self._jobs)]
+            self._refuse([*stopped, *jobs], "its writer was stopped")
             await self._resources.aclose()
-            _log.info("audit log closed", extra=_head_context(self.path, self._head))
+            _log.info("audit log closed", extra=_head_context(self.folder, self.head))
+
+    async def _next(self) -> None:
+        if self._jobs:
+            self._job_in_hand = [self._jobs.popleft()]
+            await self._do(self._job_in_hand[0])
+            self._job_in_hand = []
+        size = min(len(self._waiting), MAX_BATCH)
+        self._in_hand = [self._waiting.popleft() for _ in range(size)]
+        if self._in_hand:
+            await self._store(self._in_hand)
+            self._in_hand = []
+        if self._segment.is_full:
+            await self._rotate_in_passing()
 
     async def _store(self, batch: list[_Waiting]) -> None:
         try:
-            head, rows = self._chain(await self._read_head(), batch)
-            await self._commit(rows)
-        except (sqlite3.Error, OSError, ValueError) as error:
-            self._head = None
+            heads = await self._segment.store([waiting.content for waiting in batch])
+        except _Failures as error:
             self._became_unavailable(error)
-            self._refuse(batch, str(error))
+            self._refuse([each.stored for each in batch], str(error))
             return
-        self._head = head
         self._became_available()
         self.counters.records += len(batch)
         self.counters.commits += 1
-        for waiting, (seq, _, _) in zip(batch, rows, strict=True):
+        for waiting, head in zip(batch, heads, strict=True):
             if not waiting.stored.done():
-                waiting.stored.set_result(seq)
+                waiting.stored.set_result(head)
 
-    def _chain(
-        self, head: Head, batch: list[_Waiting]
-    ) -> tuple[Head, list[tuple[int, str, bytes]]]:
-        rows = []
-        for waiting in batch:
-            body = encode(self.opening.log_id, head.seq + 1, waiting.content)
-            head = Head(head.seq + 1, link(head.hash, body.encode()))
-            rows.append((head.seq, body, head.hash))
-        return head, rows
+    async def _rotate_in_passing(self) -> None:
+        """Begin the next segment; where that fails, the present one goes on."""
+        try:
+            checkpoint = await self._segment.rotate()
+        except _Failures as error:
+            if not self._cannot_rotate:
+                _log.exception("the audit log cannot begin another segment: %s", error)
+            self._cannot_rotate = True
+            return
+        self._cannot_rotate = False
+        self.counters.segments += 1
+        await self._publish(checkpoint)
 
-    async def _read_head(self) -> Head:
-        if self._head is not None:
-            return self._head
-        if self._database.in_transaction:
-            await self._database.execute("ROLLBACK")
-        rows = list(await self._database.execute_fetchall(NEWEST))
-        return Head(*rows[0]) if rows else genesis(self.opening.log_id)
+    async def _sign_off(self) -> None:
+        try:
+            checkpoint = await self._segment.sign()
+        except _Failures as error:
+            _log.warning("the audit log closes without a checkpoint: %s", error)
+            return
+        await self._publish(checkpoint)
 
-    async def _commit(self, rows: list[tuple[int, str, bytes]]) -> None:
-        if _file_id(self.path) != self._file_id:
-            raise OSError(f"{self.path} is not the file that was opened: it was moved or replaced")
-        await self._database.execute("BEGIN IMMEDIATE")
-        await self._database.executemany(
-            "INSERT INTO records (seq, body, hash) VALUES (?, ?, ?)", rows
-        )
-        await self._database.execute("COMMIT")
+    async def _publish(self, checkpoint: Checkpoint) -> None:
+        self.counters.checkpoints += 1
+        await in_thread(partial(publish, self.folder, checkpoint))
 
-    def _refuse(self, batch: list[_Waiting], why: str) -> None:
-        for waiting in batch:
-            if not waiting.stored.done():
-                waiting.stored.set_exception(self._refusal(why))
+    async def _ask(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Let the writer do something between two batches. Raises AuditUnavailableError."""
+        if self._closing:
+            raise self._refusal("it is closed")
+        done: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
+        self._jobs.append(_Job(work, done))
+        self._wake.set()
+        return await done
+
+    async def _do(self, job: _Job) -> None:
+        try:
+            result = await job.work()
+        except _Failures as error:
+            self._became_unavailable(error)
+            self._refuse([job.done], str(error))
+            return
+        self._became_available()
+        if not job.done.done():
+            job.done.set_result(result)
+
+    def _refuse(self, waiting: Iterable[asyncio.Future[Any]], why: str) -> None:
+        for each in waiting:
+            if not each.done():
+                each.set_exception(self._refusal(why))
 
     def _refusal(self, why: str) -> AuditUnavailableError:
         self.counters.refused += 1
-        return AuditUnavailableError(f"audit log {self.path}: {why}")
+        return AuditUnavailableError(f"audit log {self.folder}: {why}")
 
     def _became_unavailable(self, error: Exception) -> None:
-        if self._available:
-            self._available = False
+        if not self._refused_for:
             _log.error(
                 "audit log unavailable: what needs a record is refused",
-                extra={"file": str(self.path), "error": str(error)},
+                extra={"folder": str(self.folder), "error": str(error)},
             )
+        self._refused_for = str(error) or type(error).__name__
+        self._show_state()
 
     def _became_available(self) -> None:
-        if not self._available:
-            self._available = True
-            _log.info("audit log available again", extra={"file": str(self.path)})
+        if self._refused_for:
+            self._refused_for = ""
+            _log.info("audit log available again", extra={"folder": str(self.folder)})
+            self._show_state()
+
+    def _show_state(self) -> None:
+        before, self._state = self._state[0], self._worst_state()
+        if self._state[0] is before:
+            return
+        if self.on_state is not None:
+            self.on_state(*self._state)
+
+    def _worst_state(self) -> tuple[AuditState, str]:
+        if self._refused_for:
+            return AuditState.UNAVAILABLE, self._refused_for
+        if self._broken_for:
+            return AuditState.BROKEN, self._broken_for
+        return self._room if self._room[0] is not AuditState.OK else (AuditState.OK, "")
 
     async def _read(self, read: Callable[[], _Result]) -> _Result:
         try:
             return await asyncio.to_thread(read)
-        except (sqlite3.Error, OSError) as error:
-            raise AuditUnavailableError(f"audit log {self.path}: {error}") from error
+        except _Failures as error:
+            raise AuditUnavailableError(f"audit log {self.folder}: {error}") from error
 
 
-async def _open_database(
-    path: Path, resources: AsyncExitStack, max_bytes: int | None
-) -> aiosqlite.Connection:
-    """A connection that is durable at each commit, to a file with the schema."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE_MODE))
-    if close_to_others(path):
-        _log.warning("audit log was open to others; closed", extra={"file": str(path)})
-    database = await _connect(path)
-    resources.push_async_callback(database.close)
-    for pragma in ("journal_mode = WAL", "synchronous = FULL"):
-        await database.execute(f"PRAGMA {pragma}")
-    if max_bytes is not None:
-        await database.execute(f"PRAGMA max_page_count = {max_bytes // _PAGE_BYTES}")
-    names = {name for (name,) in await database.execute_fetchall("SELECT name FROM sqlite_master")}
-    if not names:
-        await _create(database)
-    elif not {"meta", "records"} <= names:
-        raise ValueError("it is another kind of SQLite file; choose another path")
-    return database
-
-
-async def _connect(path: Path) -> aiosqlite.Connection:
-    """A connection. aiosqlite opens it in a thread: a caller that is cancelled in that moment
-    would never learn of it, so that it is closed here."""
-
-    async def connect() -> aiosqlite.Connection:
-        return await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
-
-    connecting = asyncio.create_task(connect())
+async def in_thread(work: Callable[[], _Result]) -> _Result:
+    """Run `work` in a thread to its end, even if the caller is cancelled meanwhile."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
-        return await asyncio.shield(connecting)
+        return await asyncio.shield(running)
     except asyncio.CancelledError:
-        with suppress(sqlite3.Error):
-            await (await connecting).close()
+        with suppress(*_Failures):
+            await running
         raise
 
 
-async def _create(database: aiosqlite.Connection) -> None:
-    await database.execute("BEGIN IMMEDIATE")
-    for statement in SCHEMA.values():
-        await database.execute(statement)
-    await database.execute("INSERT INTO meta VALUES ('log_id', ?)", (str(uuid.uuid4()),))
-    await database.execute("COMMIT")
+def _lock(folder: Path) -> FileLock:
+    folder.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)
+    return FileLock(folder / _LOCK_FILE, f"audit log {folder}")
 
 
-async def _restore(database: aiosqlite.Connection) -> None:
-    """Make triggers and indices anew that somebody took away; the break is recorded apart."""
-    names = {name for (name,) in await database.execute_fetchall("SELECT name FROM sqlite_master")}
-    for name, statement in SCHEMA.items():
-        if name not in names:
-            await database.execute(statement)
-
-
-def _file_id(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_dev, stat.st_ino
-
-
-def _head_context(path: Path, head: Head | None) -> dict[str, Any]:
+def _head_context(folder: Path, head: Head | None) -> dict[str, Any]:
     known = {} if head is None else {"seq": head.seq, "head": head.hash.hex()}
-    return {"file": str(path), **known}
+    return {"folder": str(folder), **known}
 
 
 def _report_death(writer: asyncio.Task[None]) -> None:

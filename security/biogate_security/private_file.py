@@ -55,6 +55,7 @@ def _write(path: Path, content: bytes, mode: int, *, durable: bool) -> None:
 
 
 def sync_folder(folder: Path) -> None:
+    """Bring the folder's names to the disk: what was made, renamed, removed. Raises OSError."""
     """Bring the folder's own entries to the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -138,7 +138,7 @@ async def test_without_npm_and_nodesets_the_user_learns_how_to_get_them(
     assert not (data / "users.json").exists()
 
 
-@pytest.mark.parametrize("file", ["users.json", "audit.sqlite", "pki/own/private/application.pem"])
+@pytest.mark.parametrize("file", ["users.json", "audit/000001.sqlite", "pki/own/private/application.pem"])
 async def test_a_damaged_file_in_the_data_folder_is_named(
     bench: Bench, damaged: Callable[[str], Path], file: str
 ) -> None:

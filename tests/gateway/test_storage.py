@@ -16,7 +16,7 @@ def site() -> Site:
     return load_site(DEMO_SITE)
 
 
-@pytest.mark.parametrize("file", ["users.json", "audit.sqlite", "pki/own/private/application.pem"])
+@pytest.mark.parametrize("file", ["users.json", "audit/000001.sqlite", "pki/own/private/application.pem"])
 async def test_a_damaged_file_is_named_with_what_to_do(
     site: Site, tmp_path: Path, file: str
 ) -> None:

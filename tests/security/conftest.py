@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from biogate_security.audit import AuditRecord
 from biogate_security.audit_log import AuditLog
+from biogate_security.audit_store.segment import segment_path
 from biogate_security.passwords import HashParameters, Passwords
 from biogate_security.users import UserStore
 
@@ -222,9 +225,31 @@ async def gate(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HashGate]:
 
 @pytest.fixture
 async def log(tmp_path: Path) -> AsyncIterator[AuditLog]:
-    audit_log = await AuditLog.open(tmp_path / "audit.sqlite")
+    audit_log = await AuditLog.open(tmp_path / "audit")
     yield audit_log
     await audit_log.close()
+
+
+@pytest.fixture
+def tamper() -> Callable[..., None]:
+    """`tamper(folder, *statements, segment=1)` does what an SQL shell can do to the file.
+
+    The triggers go first, and are made anew.
+    """
+
+    def change(folder: Path, *statements: str, segment: int = 1) -> None:
+        with closing(sqlite3.connect(segment_path(folder, segment))) as database:
+            found = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            triggers = dict(found.fetchall())
+            for name in triggers:
+                database.execute(f"DROP TRIGGER {name}")
+            for statement in statements:
+                database.execute(statement)
+            for trigger in triggers.values():
+                database.execute(trigger)
+            database.commit()
+
+    return change
 
 
 @pytest.fixture

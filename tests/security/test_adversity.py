@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 
 from biogate_security import audit_log, private_file, status
 from biogate_security.audit import AuditUnavailableError
-from biogate_security.audit_file import verify_file
 from biogate_security.audit_log import AuditLog
+from biogate_security.audit_store import writer
+from biogate_security.audit_store.segment import segment_path
+from biogate_security.audit_store.state import AuditOptions
+from biogate_security.audit_store.verify import verify_log
 from biogate_security.own_certificate import ApplicationIdentity
 from biogate_security.passwords import Passwords
 from biogate_security.pki import Pki
@@ -30,7 +33,7 @@ SECRET = "correct horse battery"
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "audit.sqlite"
+    return tmp_path / "audit"
 
 
 async def outcome(awaited):
@@ -44,7 +47,7 @@ async def outcome(awaited):
 async def test_a_full_disk_refuses_the_record_keeps_the_chain_and_goes_on_with_more_room(
     path, entry, caplog
 ):
-    log = await AuditLog.open(path, max_bytes=96 * 1024)
+    log = await AuditLog.open(path, options=AuditOptions(max_bytes=128 * 1024))
     large = [log.record(entry(new="x" * 1000)) for _ in range(20)]
     stored = (await asyncio.gather(*large))[-1]
     while not isinstance(refused := await outcome(log.record(entry(new="x" * 1000))), Exception):
@@ -56,7 +59,7 @@ async def test_a_full_disk_refuses_the_record_keeps_the_chain_and_goes_on_with_m
     report = await log.verify()
     assert (report.ok, report.head.seq) == (True, stored)
     await log.close()
-    roomier = await AuditLog.open(path, max_bytes=1024 * 1024)
+    roomier = await AuditLog.open(path, options=AuditOptions(max_bytes=1024 * 1024))
     assert await roomier.record(entry(new="x" * 1000)) == stored + 1
     assert (await roomier.verify()).ok
     await roomier.close()
@@ -66,10 +69,10 @@ async def test_a_locked_file_refuses_and_the_next_record_after_it_has_the_next_n
     path, entry, monkeypatch, caplog
 ):
     caplog.set_level("INFO")
-    monkeypatch.setattr(audit_log, "BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(writer, "BUSY_TIMEOUT_S", 0.01)
     log = await AuditLog.open(path)
     assert await log.record(entry()) == 1
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    with closing(sqlite3.connect(segment_path(path, 1), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for _ in range(3):
             with pytest.raises(AuditUnavailableError, match="locked"):
@@ -90,13 +93,14 @@ async def test_a_locked_file_refuses_and_the_next_record_after_it_has_the_next_n
 async def test_a_file_that_is_no_longer_there_is_noticed_at_the_next_record(path, entry, how):
     log = await AuditLog.open(path)
     await log.record(entry())
+    file = segment_path(path, 1)
     if how == "replaced":
-        shutil.copy(path, path.with_name("copy"))
-        path.with_name("copy").replace(path)
+        shutil.copy(file, file.with_name("copy"))
+        file.with_name("copy").replace(file)
     elif how == "moved":
-        path.rename(path.with_name("elsewhere"))
+        file.rename(file.with_name("elsewhere"))
     else:
-        path.unlink()
+        file.unlink()
     for _ in range(2):
         with pytest.raises(AuditUnavailableError, match=r"No such file|moved or replaced"):
             await log.record(entry())
@@ -106,8 +110,10 @@ async def test_a_file_that_is_no_longer_there_is_noticed_at_the_next_record(path
 async def test_a_record_that_another_program_slips_in_is_refused_or_found(path, entry):
     log = await AuditLog.open(path)
     await log.record(entry())
-    with closing(sqlite3.connect(path)) as other:
-        other.execute("INSERT INTO records (seq, body, hash) VALUES (2, '{}', zeroblob(32))")
+    with closing(sqlite3.connect(segment_path(path, 1))) as other:
+        other.execute(
+            "INSERT INTO records (seq, body, leaf, hash) VALUES (2, '{}', x'', zeroblob(32))"
+        )
         other.commit()
     with pytest.raises(AuditUnavailableError, match="without a gap"):
         await log.record(entry())
@@ -121,31 +127,35 @@ NO_DATABASE = b"not a database, but long enough " * 40
 
 @pytest.mark.parametrize("content", [NO_DATABASE, b"SQLite format 3\0"])
 async def test_a_file_that_is_no_database_cannot_be_used_and_is_left_alone(path, content):
-    path.write_bytes(content)
-    with pytest.raises(AuditUnavailableError, match=r"audit\.sqlite cannot be used"):
+    path.mkdir()
+    file = segment_path(path, 1)
+    file.write_bytes(content)
+    with pytest.raises(AuditUnavailableError, match=r"cannot be used: .*000001\.sqlite: "):
         await AuditLog.open(path)
-    assert path.read_bytes() == content
+    assert file.read_bytes() == content
 
 
 async def test_another_programs_database_is_left_alone(path):
-    with closing(sqlite3.connect(path)) as other:
+    path.mkdir()
+    with closing(sqlite3.connect(segment_path(path, 1))) as other:
         other.execute("CREATE TABLE history (time INTEGER)")
     with pytest.raises(AuditUnavailableError, match="another kind of SQLite file"):
         await AuditLog.open(path)
-    with closing(sqlite3.connect(path)) as other:
+    with closing(sqlite3.connect(segment_path(path, 1))) as other:
         assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("history",)]
 
 
 async def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(AuditUnavailableError, match="No such file"):
-        await AuditLog.open(tmp_path / "nowhere" / "audit.sqlite")
+        await AuditLog.open(tmp_path / "nowhere" / "audit")
 
 
 async def test_a_log_that_cannot_be_opened_is_not_kept_locked(path):
-    path.write_bytes(NO_DATABASE)
+    path.mkdir()
+    segment_path(path, 1).write_bytes(NO_DATABASE)
     with pytest.raises(AuditUnavailableError):
         await AuditLog.open(path)
-    path.unlink()
+    segment_path(path, 1).unlink()
     await (await AuditLog.open(path)).close()
 
 
@@ -196,7 +206,7 @@ def killed(path):
 
 
 async def test_every_record_that_was_answered_survives_a_killed_process(path, entry, killed):
-    report = verify_file(path)
+    report = verify_log(path)
     assert report.ok
     assert report.records >= max(killed)
     log = await AuditLog.open(path)
@@ -209,7 +219,7 @@ async def torn(tmp_path, entry):
     """Copies of a log and its write-ahead log as they lie on disk after ten commits."""
     folder = tmp_path / "whole"
     folder.mkdir()
-    log = await AuditLog.open(folder / "audit.sqlite")
+    log = await AuditLog.open(folder)
     for number in range(10):
         await log.record(entry(new=str(number)))
     copy = tmp_path / "copy"
@@ -225,16 +235,17 @@ async def torn(tmp_path, entry):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_a_write_ahead_log_cut_anywhere_leaves_a_chain_that_verifies(torn, cut):
-    whole = (torn / "audit.sqlite-wal").read_bytes()
+    whole = (torn / "000001.sqlite-wal").read_bytes()
     work = torn.with_name("work")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    shutil.copy(torn / "audit.sqlite", work)
-    (work / "audit.sqlite-wal").write_bytes(whole[: max(0, len(whole) - cut)])
-    with closing(sqlite3.connect(work / "audit.sqlite")) as database:
+    shutil.copy(torn / "000001.sqlite", work)
+    shutil.copytree(torn / "keys", work / "keys")
+    (work / "000001.sqlite-wal").write_bytes(whole[: max(0, len(whole) - cut)])
+    with closing(sqlite3.connect(work / "000001.sqlite")) as database:
         made = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'records'").fetchone()
     if made:
-        report = verify_file(work / "audit.sqlite")
+        report = verify_log(work / "000001.sqlite")
         assert report.ok
         assert report.records <= 10
         assert report.records == 10 or cut > 0

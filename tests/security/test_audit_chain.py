@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from biogate_security import audit_chain, filetime
 from biogate_security.audit import AuditRecord
+from biogate_security.audit_store.merkle import leaf_hash
 from biogate_security.log_text import safe_text
 
 _texts = st.text(max_size=40)
@@ -47,8 +48,14 @@ def test_the_bytes_and_the_hash_are_these(entry):
     )
     first = hashlib.sha256(b"biogate audit genesis v1\x00a log").digest()
     assert audit_chain.genesis("a log") == audit_chain.Head(0, first)
-    expected = hashlib.sha256(b"biogate audit record v1\x00" + first + body.encode()).digest()
-    assert audit_chain.link(first, body.encode()) == expected
+    leaf = hashlib.sha256(b"\x00" + body.encode()).digest()
+    expected = hashlib.sha256(b"biogate audit record v2\x00" + first + leaf).digest()
+    assert audit_chain.link(first, leaf_hash(body.encode())) == expected
+
+
+def test_what_earlier_versions_chained_was_the_body():
+    expected = hashlib.sha256(b"biogate audit record v1\x00" + b"h" * 32 + b"{}").digest()
+    assert audit_chain.link_of_format_1(b"h" * 32, b"{}") == expected
 
 
 @given(_records)

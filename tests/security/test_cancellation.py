@@ -10,15 +10,15 @@ import threading
 import pytest
 
 from biogate_security.audit import AuditUnavailableError
-from biogate_security.audit_file import verify_file
 from biogate_security.audit_log import AuditLog
+from biogate_security.audit_store.verify import verify_log
 
 SECRET = "correct horse battery"
 
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "audit.sqlite"
+    return tmp_path / "audit"
 
 
 async def cancelled(task):
@@ -52,7 +52,7 @@ async def test_a_cancelled_writer_refuses_what_waits_and_gives_the_file_back(pat
     with pytest.raises(AuditUnavailableError, match="closed"):
         await log.record(entry())
     await log.close()
-    report = verify_file(path)
+    report = verify_log(path)
     assert report.ok
     assert report.records >= len(stored)
     await (await AuditLog.open(path)).close()
@@ -105,7 +105,7 @@ def test_a_program_that_dies_of_an_error_ends_although_nobody_closed_the_log(pat
     )
     assert b"nobody closes" in done.stderr
     assert done.returncode == 1
-    assert verify_file(path).records == 1
+    assert verify_log(path).records == 1
 
 
 async def test_a_login_given_up_counts_as_a_guess(users, gate):

@@ -196,3 +196,22 @@ def test_there_is_no_proof_for_what_is_not_there(index):
         tree_of([b"a", b"b", b"c"]).inclusion(index)
     with pytest.raises(IndexError, match="there is no"):
         tree_of([b"a", b"b", b"c"]).consistency(index + 1 or 9)
+
+
+@given(st.integers(0, 40), st.integers(0, 70))
+def test_lost_leaves_count_as_zeros(size, lost):
+    frontier, slow = Frontier(), Frontier()
+    for number in range(size):
+        for each in (frontier, slow):
+            each.append(leaf_hash(bytes([number])))
+    frontier.skip(lost)
+    for _ in range(lost):
+        slow.append(bytes(32))
+    assert (frontier.size, frontier.peaks) == (slow.size, slow.peaks)
+
+
+def test_however_many_leaves_are_lost_it_takes_no_time():
+    frontier = Frontier()
+    frontier.append(leaf_hash(b"one"))
+    frontier.skip(2**62)
+    assert frontier.size == 2**62 + 1

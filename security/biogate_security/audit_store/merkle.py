@@ -58,12 +58,24 @@ class Frontier:
 
     def append(self, leaf: bytes) -> None:
         """Add the hash of the next leaf."""
-        size = self.size
+        self._add(leaf, 0)
+
+    def skip(self, count: int) -> None:
+        """Add `count` leaves of 32 zero bytes: in the place of records that are lost."""
+        while count:
+            height = count.bit_length() - 1
+            if self.size:
+                height = min(height, (self.size & -self.size).bit_length() - 1)
+            self._add(_zeros(height), height)
+            count -= 1 << height
+
+    def _add(self, subtree: bytes, height: int) -> None:
+        size = self.size >> height
         while size & 1:
-            leaf = node_hash(self.peaks.pop(), leaf)
+            subtree = node_hash(self.peaks.pop(), subtree)
             size >>= 1
-        self.peaks.append(leaf)
-        self.size += 1
+        self.peaks.append(subtree)
+        self.size += 1 << height
 
     def root(self) -> bytes:
         """The Merkle tree head of the leaves so far."""
@@ -189,6 +201,14 @@ def _level_above(level: bytearray) -> bytearray:
 
 def _node(level: bytearray, index: int) -> bytes:
     return bytes(level[index * HASH_BYTES : (index + 1) * HASH_BYTES])
+
+
+def _zeros(height: int) -> bytes:
+    """The root of 2 ** height leaves of zero bytes."""
+    root = bytes(HASH_BYTES)
+    for _ in range(height):
+        root = node_hash(root, root)
+    return root
 
 
 def _largest_power_below(number: int) -> int:

@@ -18,7 +18,7 @@ from biogate.opcua.space.methods import MethodCall
 from biogate.records import Records
 from biogate.site import plan_site
 from biogate_security.audit import AuditRecord
-from biogate_security.audit_file import query_file
+from biogate_security.audit_store.query import query_log
 from biogate_security.policy import Subject
 from biogate_security.role_policy import RolePolicy
 
@@ -125,7 +125,7 @@ async def test_a_call_is_on_record_before_and_after_unless_declared_otherwise(
     await call(client, "Add", *int32(1, 1))
     await call(client, "Divide", *double(7.0, 2.0))
     await status_of(client, "Divide", *double(1.0, 0.0))
-    records = [entry.record for entry in query_file(data / "audit.sqlite") if entry.record]
+    records = [entry.record for entry in query_log(data) if entry.record]
     calls = [(r.event, r.new, r.outcome) for r in records if r.event.startswith("call")]
     assert calls[-4:] == [
         ("call", "Divide(a=7.0, b=2.0)", S.Good),
@@ -147,7 +147,7 @@ async def test_of_a_call_under_way_at_the_stop_is_recorded_that_nobody_knows(
         await importlib.import_module("acme_calculations").CALLED.wait()
     assert isinstance((await asyncio.gather(under_way, return_exceptions=True))[0], Exception)
     await asyncio.gather(client.disconnect(), return_exceptions=True)
-    records = [entry.record for entry in query_file(tmp_path / "audit.sqlite") if entry.record]
+    records = [entry.record for entry in query_log(tmp_path) if entry.record]
     calls = [(r.event, r.outcome) for r in records if r.event.startswith("call")]
     assert calls == [("call", S.Good), ("call-outcome", S.BadShutdown)]
 
@@ -178,7 +178,7 @@ methods:
     assert [r.node for r in caplog.records if r.message == "call refused"] == [
         "ns=2;s=Ratio", "ns=2;s=Quiet"
     ]  # fmt: skip
-    records = [entry.record for entry in query_file(tmp_path / "audit.sqlite") if entry.record]
+    records = [entry.record for entry in query_log(tmp_path) if entry.record]
     assert [(r.event, r.new, r.outcome) for r in records if r.event.startswith("call")] == [
         ("call-refused", "Ratio(a=1.0, b=2.0)", S.BadUserAccessDenied),
         ("call-refused", "Ratio(a=3.0)", S.BadArgumentsMissing),

@@ -11,7 +11,7 @@ from asyncua import Client, ua
 
 from biogate import Gateway, WriteRefusedError
 from biogate_adapters import status
-from biogate_security.audit_file import query_file
+from biogate_security.audit_store.query import query_log
 from biogate_security.policy import Subject
 
 SKID = """
@@ -127,7 +127,7 @@ async def test_what_is_written_stays_and_is_on_record(client: Client, data: Path
     assert await node(client, "Skid.Batch").read_value() == "B-17"
     assert await node(client, "Skid.Numbers").read_value() == [4, 5]
     assert await node(client, "Skid.Quiet").read_value() == 3
-    records = [entry.record for entry in query_file(data / "audit.sqlite") if entry.record]
+    records = [entry.record for entry in query_log(data) if entry.record]
     assert [(r.tag, r.old, r.new) for r in records if r.event == "write"] == [
         ("skid.Skid.Batch", "''", "'B-17'"),
         ("skid.Skid.Numbers", "[1, 2, 3]", "[4, 5]"),
