@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from biogate.commands import CommandService
-from biogate.opcua.front_end import FrontEnd
+from biogate.serving import Serving
 from biogate.storage import Storage
 from biogate.tags import TagTable
 from biogate_adapters.supervisor import Diagnostics as DeviceDiagnostics
@@ -17,7 +17,9 @@ class Diagnostics:
     """The state and counters of each device, and the counters of each part, since the start.
 
     Parts: `writes` and `calls` (by outcome), `requests` (answered, and faults by StatusCode),
-    `connections` and `closed` (by StatusCode), `logins`, `certificates`, `audit`, `tags`.
+    `connections` and `closed` (by StatusCode), `logins`, `certificates`, `audit`, `tags`. On a
+    site with zones those of each front end are `zone NAME requests` and so on, those of the link
+    to it `zone NAME`.
     """
 
     devices: Mapping[str, DeviceDiagnostics]
@@ -25,16 +27,12 @@ class Diagnostics:
 
 
 def count(
-    table: TagTable, commands: CommandService, front_end: FrontEnd, storage: Storage
+    table: TagTable, commands: CommandService, serving: Serving, storage: Storage
 ) -> dict[str, dict[str, int]]:
     """The counters of each part as they are now."""
-    connections = asdict(front_end.listener.counters)
-    closed = connections.pop("closed")
     return {
         "writes": dict(commands.counters),
-        "requests": dict(front_end.dispatcher.counters),
-        "connections": connections,
-        "closed": closed,
+        **dict(serving.counters()),
         "logins": dict(storage.users.counters),
         "certificates": dict(storage.pki.counters),
         "audit": asdict(storage.audit.counters),

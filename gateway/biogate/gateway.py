@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from biogate.bioreactor import build_address_space, software_revision
+from biogate.bioreactor import build_address_space
 from biogate.commands import CommandService, WriteRoute
 from biogate.computed import ComputedTags, Function
 from biogate.data_folder import DEFAULT_DATA
@@ -29,21 +29,30 @@ from biogate.declared.variables import DeclaredVariables
 from biogate.device_events import DeviceEvents
 from biogate.devices import Devices
 from biogate.diagnostics import Diagnostics, count
-from biogate.opcua.config import FrontEndConfig
-from biogate.opcua.events import Event, EventHub
-from biogate.opcua.front_end import FrontEnd
+from biogate.opcua.events import Event
 from biogate.opcua.ports import StoredWrites
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.stack import ObjectIds, node_id, status_name, ua
 from biogate.records import Records
+from biogate.serving import (
+    Core,
+    FrontEnds,
+    Nodesets,
+    Serving,
+    SiteEndpoint,
+    ZoneSettings,
+    zone_front_ends,
+)
 from biogate.site import Site, SitePlan, load_site, plan_site
+from biogate.site.zone_table import zone_table
 from biogate.storage import Storage, model_of
 from biogate.tags import Cursor, TagInfo, TagTable, TagValue
 from biogate.updates import TagUpdates
 from biogate_adapters import status
 from biogate_adapters.filetime import now_ticks
-from biogate_security.policy import Subject
+from biogate_security.policy import Policy, Subject
 from biogate_security.role_policy import RolePolicy
+from biogate_security.zones import ZonePolicy
 
 _log = logging.getLogger(__name__)
 
@@ -56,12 +65,6 @@ class WriteRefusedError(Exception):
     def __init__(self, tag: str, code: int) -> None:
         super().__init__(f"{tag} was not written: {status_name(code)}")
         self.status = code
-
-
-def _raise_event(events: EventHub, message: str, severity: int) -> None:
-    """An event of the Server object, as a declared variable asks for it."""
-    server = node_id(ObjectIds.Server)
-    events.emit(Event(server, severity, ua.LocalizedText(message)))
 
 
 class Gateway:
@@ -80,16 +83,25 @@ class Gateway:
         addresses: Mapping[str, str] | None = None,
         nodesets: Path | None = None,
         auto_trust: bool = False,
+        front_ends: FrontEnds | None = None,
     ) -> None:
-        """`port` and `addresses` (device → address) take the place of the site file's.
+        """`port`, `front_ends` and `addresses` (device → address) take the place of the site
+        file's. On a site with zones a `port` can only be 0: each endpoint takes a free one.
 
         `nodesets` is a folder with the official nodesets, where they are not to be fetched.
         `auto_trust` trusts any client certificate at first sight: for a demo on loopback only.
+        Raises ValueError for a port that several zones would have to share.
         """
+        if site.zones and port:
+            raise ValueError(
+                f"port {port} cannot be that of every zone's endpoint: set `opcua.port` of each"
+                " zone in the site file, or give 0 and each takes a free one"
+            )
         self.site = site
         self._plan: SitePlan = plan_site(site)
         self._data = data
-        self._port = site.opcua.port if port is None else port
+        self._port = port
+        self._front_ends = front_ends or site.front_ends
         self._nodesets = nodesets
         self._trusts_any_client = auto_trust or site.opcua.trust_any_client
         self._table = TagTable()
@@ -97,7 +109,8 @@ class Gateway:
         self._devices = Devices(self._plan, self._table, addresses or {})
         self._declared = DeclaredVariables(self._plan.sections, self._table)
         self._stack = AsyncExitStack()
-        self._front_end: FrontEnd | None = None
+        self._serving: Serving | None = None
+        self._space: AddressSpace | None = None
         self._variables: Mapping[str, tuple[str, ...]] = {}
         self._commands: CommandService | None = None
         self._methods: DeclaredMethods | None = None
@@ -115,6 +128,7 @@ class Gateway:
         addresses: Mapping[str, str] | None = None,
         nodesets: Path | None = None,
         auto_trust: bool = False,
+        front_ends: FrontEnds | None = None,
     ) -> Gateway:
         """A gateway for a site file. Raises `biogate.site.SiteError` with all its mistakes."""
         return cls(
@@ -124,6 +138,7 @@ class Gateway:
             addresses=addresses,
             nodesets=nodesets,
             auto_trust=auto_trust,
+            front_ends=front_ends,
         )
 
     async def __aenter__(self) -> Self:
@@ -158,45 +173,38 @@ class Gateway:
         that nobody knows (Bad_Shutdown).
         """
         await self._stack.aclose()
-        self._front_end = self._commands = self._storage = None
+        self._serving = self._commands = self._storage = None
 
     async def _start(self) -> None:
         storage = await Storage.open(self._data, self.site, auto_trust=self._trusts_any_client)
         self._stack.push_async_callback(storage.close)
         model = await asyncio.to_thread(model_of, self._data, self.site, self._nodesets)
+        nodesets = Nodesets.of(model) if self.site.zones else None
         built = build_address_space(model, self._plan, self._table, self._declared)
-        self._variables = built.variables
+        self._variables, self._space = built.variables, built.space
         cursor = self._table.journal.cursor()
         self._store(self._declared.initial(built.space.namespaces, now_ticks()))
-        policy = RolePolicy(self.site.opcua.anonymous, unaudited=self._unaudited())
+        policy = self._policy()
         commands = CommandService(
             policy, storage.audit, read_text=self._read_text, store=self._store
         )
         self._add_routes(commands)
         methods = self._bind_methods(built.space, policy, storage)
-        front_end = FrontEnd(
-            self._front_end_config(),
-            space=built.space,
-            tags=self._table,
-            commands=commands,
-            policy=policy,
-            authenticator=storage.users,
-            pki=storage.pki,
-            audit=storage.audit,
-        )
-        for tag, route in self._declared.routes(partial(_raise_event, front_end.events)):
+        core = Core(self.site, self._table, built.space, commands, policy, storage)
+        serving = self._serving_of(core, nodesets)
+        for tag, route in self._declared.routes(partial(self._raise_event, serving)):
             commands.add_stored(tag, route)
         self._stack.push_async_callback(commands.drain)
         self._stack.push_async_callback(self._devices.stop)
         await storage.update_accounts(self.site, os.environ)
-        await front_end.start()
-        self._stack.push_async_callback(front_end.stop)
-        self._devices.watch(DeviceEvents(front_end.events, built.devices).state_changed)
+        await serving.start()
+        self._stack.push_async_callback(serving.stop)
+        self._devices.watch(DeviceEvents(serving.events, built.devices).state_changed)
         self._devices.start()
         self._start_counters()
         self._follow_computed_tags(cursor)
         self.first_passwords = await storage.make_accounts(self.site, os.environ)
-        self._front_end, self._commands, self._storage = front_end, commands, storage
+        self._serving, self._commands, self._storage = serving, commands, storage
         self._methods = methods
         for danger in self.site.dangers:
             _log.warning(danger)
@@ -204,21 +212,30 @@ class Gateway:
         # little garbage of the start (some 4,000 small objects) stays, rather than stop it now.
         gc.freeze()
 
-    def _front_end_config(self) -> FrontEndConfig:
-        opcua = self.site.opcua
-        return FrontEndConfig(
-            application_uri=self.site.application_uri,
-            host=opcua.host,
-            port=self._port,
-            application_name=opcua.application_name,
-            software_version=software_revision(),
-            security=opcua.security_policies,
-            modes=opcua.security_modes,
-            anonymous=opcua.anonymous != "none",
-            diagnostics=opcua.diagnostics,
-            listen=opcua.listen,
-            reverse_connect=opcua.reverse_connect,
+    def _policy(self) -> RolePolicy | ZonePolicy:
+        roles = RolePolicy(self.site.opcua.anonymous, unaudited=self._unaudited())
+        return ZonePolicy(roles, zone_table(self._plan)) if self.site.zones else roles
+
+    def _serving_of(self, core: Core, nodesets: Nodesets | None) -> Serving:
+        if not isinstance(core.policy, ZonePolicy) or nodesets is None:
+            return SiteEndpoint(core, self._port)
+        settings = ZoneSettings(
+            self._data,
+            self._nodesets,
+            nodesets,
+            frozenset(self._unaudited()),
+            self._port,
+            self._trusts_any_client,
+            self._front_ends,
         )
+        return zone_front_ends(core, core.policy, settings)
+
+    def _raise_event(self, serving: Serving, tag: str, message: str, severity: int) -> None:
+        """An event of the Server object, as a declared variable asks for it."""
+        assert self._space is not None
+        server = node_id(ObjectIds.Server)
+        place = self._space.place(ua.NodeId.from_string(self._variables[tag][0]))
+        serving.emit(Event(server, severity, ua.LocalizedText(message)), place)
 
     def _add_routes(self, commands: CommandService) -> None:
         for device in self._devices:
@@ -234,7 +251,7 @@ class Gateway:
                     )
 
     def _bind_methods(
-        self, space: AddressSpace, policy: RolePolicy, storage: Storage
+        self, space: AddressSpace, policy: Policy, storage: Storage
     ) -> DeclaredMethods:
         methods = DeclaredMethods(policy, Records(storage.audit, now_ticks))
         self._stack.callback(methods.close)
@@ -272,11 +289,25 @@ class Gateway:
         apply_stored(self._table, writes, now_ticks())
 
     @property
-    def endpoint_url(self) -> str:
-        """The URL that OPC UA clients connect to. Raises RuntimeError before `start`."""
-        if self._front_end is None:
+    def endpoint_urls(self) -> Mapping[str, str]:
+        """The URL of each zone's endpoint; of a site without zones that of "".
+
+        Raises RuntimeError before `start`.
+        """
+        if self._serving is None:
             raise RuntimeError("the gateway is not running: use `async with`, or await start()")
-        return self._front_end.endpoint_url
+        return self._serving.urls
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL that OPC UA clients connect to.
+
+        Raises RuntimeError before `start`, and where there are endpoints of zones.
+        """
+        urls = self.endpoint_urls
+        if self.site.zones:
+            raise RuntimeError(f"each zone has its own: see `endpoint_urls` of {', '.join(urls)}")
+        return urls[""]
 
     @property
     def tags(self) -> Iterator[TagInfo]:
@@ -313,11 +344,11 @@ class Gateway:
         Takes the same way as a client's write: policy, limits, audit record, device. Raises
         WriteRefusedError with the StatusCode, KeyError for an unknown tag.
         """
-        if self._commands is None or self._front_end is None:
+        if self._commands is None or self._space is None:
             raise RuntimeError("the gateway is not running: use `async with`, or await start()")
         index = self._table.index(tag)
         if tag in self._declared:
-            namespaces = self._front_end.context.space.namespaces
+            namespaces = self._space.namespaces
             stored = self._declared.converted(tag, value, namespaces, now_ticks())
             code = await self._commands.write_stored(subject, index, "", stored)
         else:
@@ -340,7 +371,7 @@ class Gateway:
         `unit` is a UNECE code. Add tags before `start`, so that OPC UA clients see them too.
         Raises ValueError (no inputs, name taken, gateway running), KeyError (unknown input).
         """
-        if self._front_end is not None:
+        if self._serving is not None:
             raise ValueError(f"computed tag {name!r}: add it before the gateway starts")
         info = TagInfo(name, data_type, unit, description=description)
         self._computed.add(info, function, inputs)
@@ -355,9 +386,9 @@ class Gateway:
         Before the start there are devices only.
         """
         devices = {d.plan.name: replace(d.supervisor.diagnostics) for d in self._devices}
-        if self._front_end is None or self._commands is None or self._storage is None:
+        if self._serving is None or self._commands is None or self._storage is None:
             return Diagnostics(devices, {})
-        parts = count(self._table, self._commands, self._front_end, self._storage)
+        parts = count(self._table, self._commands, self._serving, self._storage)
         if self._methods is not None:
             parts["calls"] = dict(self._methods.counters)
         return Diagnostics(devices, parts)

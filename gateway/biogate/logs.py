@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 # What a LogRecord has of its own; all else came in through `extra`.
-_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+RESERVED = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 # Libraries that log each request at INFO or DEBUG: their warnings are of interest, no more.
 _CHATTY = ("aiosqlite", "asyncio", "asyncua", "pymodbus")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -84,7 +84,7 @@ class JsonFormatter(logging.Formatter):
 
 def context_of(record: logging.LogRecord) -> dict[str, object]:
     """What the caller passed as `extra`."""
-    return {key: value for key, value in vars(record).items() if key not in _OWN}
+    return {key: value for key, value in vars(record).items() if key not in RESERVED}
 
 
 def utc_time(record: logging.LogRecord) -> str:

@@ -19,8 +19,8 @@ from biogate.tags import TagInfo, TagTable
 EVENT_SEVERITIES = (0.0, 1000.0)
 """Part 5, 6.4.2: a severity is 1 to 1000. Writing 0 raises no event."""
 
-Raise = Callable[[str, int], None]
-"""Raises an event with a message and a severity."""
+Raise = Callable[[str, str, int], None]
+"""Raises an event of a tag, with a message and a severity."""
 
 
 class DeclaredVariables:
@@ -138,6 +138,6 @@ def _route(variable: VariablePlan, raise_event: Raise) -> StoredRoute:
 
     def tell(number: float) -> None:
         if number >= 1:  # 0 raises none
-            raise_event(message, int(number))
+            raise_event(variable.tag, message, int(number))
 
     return StoredRoute(variable.tag, *(limits or EVENT_SEVERITIES), tell)

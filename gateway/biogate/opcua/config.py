@@ -71,7 +71,8 @@ class FrontEndConfig:
     each) only.
     `tick_interval_ms` is how soon timers notice what was set up while they slept.
     `user_certificates`: users may log in with a certificate on secured channels. `issued_tokens`:
-    the IssuerEndpointUrl (Part 6, 6.5) of the JWTs that are accepted; None: none are.
+    the IssuerEndpointUrl (Part 6, 6.5) of the JWTs that are accepted; None: none are. `zone` is
+    the security zone of all sessions, "" on a site without zones.
     """
 
     application_uri: str
@@ -90,5 +91,6 @@ class FrontEndConfig:
     diagnostics: bool = True
     listen: bool = True
     reverse_connect: tuple[str, ...] = ()
+    zone: str = ""
     tick_interval_ms: float = 50.0
     limits: Limits = field(default_factory=Limits)

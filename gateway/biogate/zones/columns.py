@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ _GENEROUS = DecodeLimits(max_array_length=1 << 24, max_elements=1 << 24)
 _STRICT = DecodeLimits()
 
 
-class Columns(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Columns:
     """The columns of a batch; see `JournalBatch`."""
 
     index: NDArray[np.int32]

@@ -62,9 +62,7 @@ class Link(Protocol):
 class SocketLink(asyncio.Protocol):
     """One end of a socket pair. `decode` reads what the other side may send."""
 
-    def __init__(
-        self, receiver: Receiver, decode: Callable[[bytes], Any], longest: int
-    ) -> None:
+    def __init__(self, receiver: Receiver, decode: Callable[[bytes], Any], longest: int) -> None:
         self._receiver = receiver
         self._decode = decode
         self._frames = Frames(longest)

@@ -15,6 +15,8 @@ from msgspec import Meta
 VERSION = 1
 MAX_FROM_ZONE_BYTES = 20 << 20
 """The longest message of a zone: a value of the longest request, and what belongs to it."""
+MAX_UNDER_WAY = 256
+"""Requests of one zone that may be unanswered at a time; one more ends the link."""
 MAX_FROM_CORE_BYTES = 1 << 30
 """The longest message of the core: an address space of some million nodes."""
 
@@ -28,12 +30,14 @@ RequestId = Annotated[int, Meta(ge=0, le=2**53)]
 Blob = Annotated[bytes, Meta(max_length=17 << 20)]
 Roles = Annotated[tuple[Name, ...], Meta(max_length=64)]
 Counters = Annotated[
-    dict[Name, Annotated[dict[Name, Annotated[int, Meta(ge=0, le=2**63 - 1)]], Meta(max_length=512)]],
+    dict[
+        Name, Annotated[dict[Name, Annotated[int, Meta(ge=0, le=2**63 - 1)]], Meta(max_length=512)]
+    ],
     Meta(max_length=32),
 ]
 
 
-class Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Message(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """What all messages are."""
 
 
@@ -83,30 +87,48 @@ class SourceOfFollower(Message, tag="follower"):
     value: bytes
 
 
-class Setup(Message, tag="setup"):
-    """All that a zone's front end is made of. Nodes are named by their position in `node_ids`.
+class SpaceOf(Message):
+    """The part of the core's address space that a zone may ever browse, types of nodesets apart.
 
-    `model` is a marshalled `compiled.flatten` of the instances. `policy` and `config` are encoded
-    by `biogate.zones.setup`. `methods` are pairs of owner and Method that the core runs.
+    `namespaces` is the whole NamespaceArray: those of which the zone sees no node have no name.
+    `model` is a marshalled `compiled.flatten` of the nodes; `places` and `sources` are by their
+    positions in it. `notifiers` are encoded NodeIds, `methods` pairs of those: what the core runs.
+    """
+
+    namespaces: tuple[str, ...]
+    model: bytes
+    places: tuple[tuple[str, str], ...]
+    sources: tuple[SourceOfTag | SourceOfConstant | SourceOfFollower, ...]
+    notifiers: tuple[bytes, ...]
+    methods: tuple[tuple[bytes, bytes], ...]
+    tags: tuple[TagOf, ...]
+    unaudited: tuple[str, ...]
+
+
+class Setup(Message, tag="setup"):
+    """All that a zone's front end is made of. `config` and `table` are encoded by `plain`.
+
+    `nodesets` are the names of official nodesets, None for all; `trusts_any_client` as `Pki`'s
+    `auto_trust`.
     """
 
     version: int
     zone: str
     config: bytes
-    policy: bytes
+    table: bytes
     pki_folder: str
     host_names: tuple[str, ...]
-    auto_trust: bool
+    trusts_any_client: bool
     nodesets: tuple[str, ...] | None
     nodeset_folder: str | None
     nodeset_cache: str
-    model: bytes
-    node_ids: tuple[bytes, ...]
-    places: tuple[tuple[str, str], ...]
-    sources: tuple[SourceOfTag | SourceOfConstant | SourceOfFollower, ...]
-    notifiers: tuple[int, ...]
-    methods: tuple[tuple[int, int], ...]
-    tags: tuple[TagOf, ...]
+    space: SpaceOf
+
+
+class Conduits(Message, tag="conduits"):
+    """Which conduits are open now."""
+
+    open: dict[str, bool]
 
 
 class Rows(Message):
@@ -141,7 +163,7 @@ class Snapshot(Message, tag="snapshot"):
 
 
 class EventOf(Message, tag="event"):
-    """An event; `source` and `event_type` are encoded NodeIds, `fields` pairs of a path and a Variant."""
+    """An event. `source` and `event_type` are NodeIds, `fields` paths and Variants, encoded."""
 
     source: bytes
     severity: int
@@ -152,6 +174,12 @@ class EventOf(Message, tag="event"):
     receive_time: int
     fields: tuple[tuple[tuple[tuple[int, str], ...], bytes], ...]
     event_id: bytes
+
+
+class EventsLost(Message, tag="events lost"):
+    """So many events went by while the zone did not read."""
+
+    count: int
 
 
 class Ping(Message, tag="ping"):
@@ -193,12 +221,10 @@ class Denied(Message, tag="denied"):
 
 
 class CallReply(Message, tag="called"):
-    """Outputs of a call as encoded Variants; or the StatusCode, with one for each argument."""
+    """What came of a call: an encoded CallMethodResult (Part 4, 5.12.2)."""
 
     id: int
-    status: int
-    outputs: tuple[bytes, ...] = ()
-    argument_results: tuple[int, ...] = ()
+    result: bytes
 
 
 class IdentityReply(Message, tag="identity"):
@@ -321,7 +347,6 @@ class WriteUnaudited(Message, tag="write unaudited"):
     """`CommandPort.write_unaudited`: int32, float64, uint32 and int64 columns."""
 
     id: RequestId
-    subject: SubjectOf | None
     index: Blob
     value: Blob
     status: Blob
@@ -372,15 +397,33 @@ class Record(Message, tag="record"):
 
 
 FromCore = (
-    Setup | Batches | Snapshot | EventOf | Ping | Stop | StatusReply | Denied | CallReply
-    | IdentityReply | HistoryReply | Done
-)  # fmt: skip
+    Setup
+    | Conduits
+    | Batches
+    | Snapshot
+    | EventOf
+    | EventsLost
+    | Ping
+    | Stop
+    | StatusReply
+    | Denied
+    | CallReply
+    | IdentityReply
+    | HistoryReply
+    | Done
+)
 FromZone = (
-    Ready | Failed | Pong | LogLine | WriteSetPoint | WriteStored | WriteUnaudited | CallMethod
-    | Authenticate | ReadHistory | Record
-)  # fmt: skip
-Request = (
-    WriteSetPoint | WriteStored | WriteUnaudited | CallMethod | Authenticate | ReadHistory | Record
+    Ready
+    | Failed
+    | Pong
+    | LogLine
+    | WriteSetPoint
+    | WriteStored
+    | WriteUnaudited
+    | CallMethod
+    | Authenticate
+    | ReadHistory
+    | Record
 )
 
 

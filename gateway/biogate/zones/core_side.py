@@ -1,0 +1,206 @@
+"""One zone as the core sees it: whatever link it has at the moment, and what it has counted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from biogate.logs import RESERVED
+from biogate.opcua.events.journal import Emitted
+from biogate.zones.extract import Extract, Reaches
+from biogate.zones.feed import Feed
+from biogate.zones.link import Link
+from biogate.zones.messages import (
+    VERSION,
+    Conduits,
+    Failed,
+    LogLine,
+    MalformedError,
+    Ping,
+    Pong,
+    Ready,
+    Setup,
+)  # fmt: skip
+from biogate.zones.pruned import conduits_of
+from biogate.zones.requests import Requests, Services
+from biogate_security.log_budget import LogBudget
+from biogate_security.zones import Admission, ZonePolicy
+
+_log = logging.getLogger(__name__)
+
+_LINES_PER_MINUTE = 60
+
+
+class ZoneError(Exception):
+    """A zone's front end could not be started; the message says why."""
+
+
+@dataclass(slots=True, eq=False)
+class CoreZone:
+    """One zone's state over all links that it has in the course of time.
+
+    `counters` are of the link, `front_end` the zone's own, as it told them last.
+    """
+
+    name: str
+    setup: Callable[[int | None], Setup]
+    services: Services
+    extract: Extract
+    reaches: Reaches
+    admission: Admission
+    policy: ZonePolicy
+    counters: Counter[str] = field(default_factory=Counter)
+    front_end: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    url: str = ""
+    port: int | None = None
+    lines: LogBudget = field(default_factory=lambda: LogBudget(_LINES_PER_MINUTE))
+    connection: Connection | None = None
+
+    def connected(self) -> Connection:
+        """A new link is about to be made; this hears what comes over it."""
+        self.connection = Connection(self)
+        return self.connection
+
+    def event(self, emitted: Emitted, zone: str, part: str) -> None:
+        """An event of a place."""
+        if self.connection is not None and self.connection.feed is not None:
+            self.connection.feed.event(emitted, zone, part)
+
+    def forget(self, user: str) -> None:
+        """An account has changed: whoever acts as it has to log in again."""
+        if self.connection is not None and self.connection.requests is not None:
+            self.connection.requests.identities.forget(user)
+
+
+class Connection:
+    """The core's end of one link; satisfies `Receiver`. `over` is set when it has ended."""
+
+    def __init__(self, zone: CoreZone) -> None:
+        self._zone = zone
+        self._link: Link | None = None
+        self._pinged = 0
+        self._ponged = 0
+        self._conduits: Mapping[str, bool] = {}
+        self.feed: Feed | None = None
+        self.requests: Requests | None = None
+        self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.over = asyncio.Event()
+        self.reason = ""
+
+    def start(self, link: Link) -> None:
+        """Send the zone what it is made of."""
+        zone, self._link = self._zone, link
+        self.feed = Feed(
+            zone.name, zone.services.whole.table, zone.extract, link, zone.counters, zone.reaches
+        )
+        self.requests = Requests(
+            zone.name, zone.services, zone.extract, zone.admission, zone.counters,
+            link.send, self.feed.forward, self.feed.correct, self._break,
+        )  # fmt: skip
+        link.send(zone.setup(zone.port))
+        self.feed.start()
+        self.check_conduits()
+
+    @property
+    def link(self) -> Link:
+        """The link, once started."""
+        assert self._link is not None
+        return self._link
+
+    @property
+    def waits_for_pong(self) -> bool:
+        """True while the last ping is not answered."""
+        return self._ponged < self._pinged
+
+    def ping(self) -> None:
+        """Ask whether the zone's loop still turns."""
+        self._pinged += 1
+        self.check_conduits()
+        self.link.send(Ping(self._pinged))
+
+    def check_conduits(self) -> None:
+        """Tell the zone where a conduit was opened or closed."""
+        now = self._zone.policy.open_conduits
+        if now != self._conduits and self._link is not None:
+            self._conduits = now
+            known = {each.name for each in conduits_of(self._zone.policy.table, self._zone.name)}
+            self._link.send(Conduits({n: is_open for n, is_open in now.items() if n in known}))
+
+    def close(self, reason: str = "") -> None:
+        """End the link."""
+        if self._link is not None:
+            self._link.close(reason)
+
+    def received(self, message: Any) -> None:
+        """A message of the zone. Raises MalformedError."""
+        handler = _HANDLERS.get(type(message))
+        if handler is not None:
+            handler(self, message)
+        elif self.requests is None or not self.started.done():
+            raise MalformedError("a request before the zone was ready")
+        else:
+            self.requests.take(message)
+
+    def ended(self, reason: str) -> None:
+        """The link is over."""
+        self.reason = self.reason or reason
+        if self.feed is not None:
+            self.feed.stop()
+        if self.requests is not None:
+            self.requests.abandon()
+        if not self.started.done():
+            self.started.set_exception(ZoneError(reason or "it was stopped"))
+            self.started.exception()
+        self.over.set()
+
+    def _break(self, reason: str) -> None:
+        self._zone.counters["malformed"] += 1
+        _log.error("a zone's link ends: %s", reason, extra={"zone": self._zone.name})
+        self.close(reason)
+
+    def _ready(self, message: Ready) -> None:
+        if message.version != VERSION:
+            raise MalformedError(f"version {message.version} of the messages")
+        if self.started.done():
+            raise MalformedError("a zone that is ready twice")
+        self._zone.url, self._zone.port = message.url, message.port
+        self.started.set_result(None)
+
+    def _failed(self, message: Failed) -> None:
+        if self.started.done():
+            raise MalformedError("a zone that fails after it was ready")
+        self.close(message.reason)
+
+    def _pong(self, message: Pong) -> None:
+        if not self._ponged < message.number <= self._pinged:
+            raise MalformedError("a pong that nobody asked for")
+        self._ponged = message.number
+        self._zone.front_end = message.counters
+
+    def _log(self, message: LogLine) -> None:
+        """A line of the zone's log, as one of our own; a flood of them is counted, not logged."""
+        left_out = self._zone.lines.spend(asyncio.get_running_loop().time())
+        if left_out is None:
+            self._zone.counters["log_lines_left_out"] += 1
+            return
+        context = {n: text for n, text in message.context.items() if n not in RESERVED}
+        extra = {**context, "zone": self._zone.name}
+        _logger(message.logger).log(message.level, "%s", message.message, extra=extra)
+
+
+def _logger(name: str) -> logging.Logger:
+    """The logger of that name if there is one: they stay for ever, and a zone may make names up."""
+    known = name.startswith("biogate") and name in logging.Logger.manager.loggerDict
+    return logging.getLogger(name) if known else _log
+
+
+_HANDLERS: Mapping[type, Callable[[Connection, Any], None]] = {
+    Ready: Connection._ready,
+    Failed: Connection._failed,
+    Pong: Connection._pong,
+    LogLine: Connection._log,
+}

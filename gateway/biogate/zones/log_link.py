@@ -1,0 +1,49 @@
+"""The log of a zone's process: each line goes to the core, which logs it as one of its own."""
+
+from __future__ import annotations
+
+import logging
+
+from biogate.logs import context_of
+from biogate.zones.link import Link
+from biogate.zones.messages import LogLine
+
+_MOST_CHARACTERS = 4000
+_MOST_CONTEXT = 32
+_CHATTY = ("asyncio", "asyncua")
+
+
+class LogHandler(logging.Handler):
+    """Sends log records over a link; none where it is congested."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+
+    @classmethod
+    def install(cls, link: Link) -> None:
+        """Send all of this process's log from INFO on."""
+        root = logging.getLogger()
+        root.setLevel(logging.INFO)
+        root.handlers[:] = [cls(link)]
+        for name in _CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        logging.captureWarnings(capture=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one line, its traceback in the text."""
+        if self._link.congested:
+            return
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + logging.Formatter().formatException(record.exc_info)
+        context = list(context_of(record).items())[:_MOST_CONTEXT]
+        level = min(max(record.levelno, 0), logging.CRITICAL)
+        self._link.send(
+            LogLine(
+                level,
+                record.name[:256],
+                text[:_MOST_CHARACTERS],
+                {name[:256]: str(value)[:_MOST_CHARACTERS] for name, value in context},
+            )
+        )

@@ -1,0 +1,223 @@
+"""What a zone asks the core for: each judged again, with the zone that the link stands for.
+
+A zone that names what is none of its own, or a user that never logged in through it, is refused
+and counted: its own front end would never ask for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from biogate.opcua.ports import (
+    AuditPort,
+    Authenticator,
+    CommandPort,
+    HistoryReader,
+    Identity,
+    RawQuery,
+)
+from biogate.opcua.stack import StatusCodes, ua
+from biogate.zones.calls import Calls
+from biogate.zones.columns import Columns, to_rows, variant_of
+from biogate.zones.extract import Extract, Whole
+from biogate.zones.identities import Identities, NotLoggedInError
+from biogate.zones.messages import (
+    MAX_UNDER_WAY,
+    Authenticate,
+    CallMethod,
+    CallReply,
+    Denied,
+    Done,
+    HistoryReply,
+    IdentityReply,
+    MalformedError,
+    Message,
+    ReadHistory,
+    Record,
+    WriteSetPoint,
+    WriteStored,
+    WriteUnaudited,
+)
+from biogate.zones.node_ids import from_bytes
+from biogate.zones.writes import ForeignError, Writes
+from biogate_security.audit import AuditRecord, AuditUnavailableError
+from biogate_security.log_budget import LogBudget
+from biogate_security.zones import Admission
+
+_log = logging.getLogger(__name__)
+
+_OURS = ("write", "call", "configuration", "checkpoint", "users", "role")
+"""Beginnings of kinds of record that only the core makes."""
+
+
+@dataclass(slots=True)
+class Services:
+    """What the core has for zones."""
+
+    whole: Whole
+    commands: CommandPort
+    calls: Calls
+    authenticator: Authenticator
+    audit: AuditPort
+    history: HistoryReader | None
+    clock: Callable[[], int]
+
+
+@dataclass(slots=True)
+class Requests:
+    """The requests of one link. `before_reply` runs before each answer; `correct` sends the
+    present values of tags again; `broken` ends the link."""
+
+    zone: str
+    services: Services
+    extract: Extract
+    admission: Admission
+    counters: Counter[str]
+    send: Callable[[Message], None]
+    before_reply: Callable[[], None]
+    correct: Callable[[list[int]], None]
+    broken: Callable[[str], None]
+    identities: Identities = field(init=False)
+    _writes: Writes = field(init=False)
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _lines: LogBudget = field(default_factory=LogBudget)
+
+    def __post_init__(self) -> None:
+        self.identities = Identities(self.zone)
+        self._writes = Writes(
+            self.services.whole.space,
+            self.extract,
+            self.services.commands,
+            self.identities,
+            self.counters,
+            self.correct,
+        )
+
+    def take(self, request: Any) -> None:
+        """Answer a request later. Raises MalformedError when there are too many at a time."""
+        if len(self._running) >= MAX_UNDER_WAY:
+            raise MalformedError(f"more than {MAX_UNDER_WAY} requests at a time")
+        task = asyncio.create_task(self._answer(request))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    def abandon(self) -> None:
+        """The link is gone: nobody waits for answers. Commands under way come to their end."""
+        for task in self._running:
+            task.cancel()
+
+    async def _answer(self, request: Any) -> None:
+        try:
+            reply = await self._handler(request)(request)
+        except MalformedError as error:
+            self.broken(f"a request cannot be understood: {error}")
+            return
+        except (ForeignError, NotLoggedInError) as error:
+            reply = self._refuse(request, error)
+        except AuditUnavailableError as error:
+            reply = Denied(request.id, StatusCodes.BadResourceUnavailable, str(error))
+        except Exception as error:  # noqa: BLE001  answered, counted and logged
+            self.counters["failed"] += 1
+            self._log("a zone's request could not be carried out", error)
+            reply = Denied(request.id, StatusCodes.BadInternalError, "internal error")
+        self.before_reply()
+        self.send(reply)
+
+    def _handler(self, request: Any) -> Callable[[Any], Awaitable[Message]]:
+        handlers: Mapping[type, Callable[[Any], Awaitable[Message]]] = {
+            WriteSetPoint: self._writes.write,
+            WriteStored: self._writes.write_stored,
+            WriteUnaudited: self._writes.write_unaudited,
+            CallMethod: self.call,
+            Authenticate: self.authenticate,
+            ReadHistory: self.history,
+            Record: self.record,
+        }
+        return handlers[type(request)]
+
+    def _refuse(self, request: Any, error: Exception) -> Denied:
+        foreign = isinstance(error, ForeignError)
+        self.counters["foreign" if foreign else "not_logged_in"] += 1
+        self._log(f"a zone asked for what it cannot have: {error or type(request).__name__}")
+        status = StatusCodes.BadNodeIdUnknown if foreign else StatusCodes.BadUserAccessDenied
+        return Denied(request.id, status, str(error))
+
+    def _log(self, message: str, error: Exception | None = None) -> None:
+        left_out = self._lines.spend(asyncio.get_running_loop().time())
+        if left_out is not None:
+            extra = {"zone": self.zone, "lines_left_out": left_out}
+            _log.error(message, exc_info=error, extra=extra)
+
+    async def call(self, request: CallMethod) -> CallReply:
+        """Call a Method, or record that it was refused. Raises as `Writes` does."""
+        item = ua.CallMethodRequest(
+            ObjectId=from_bytes(request.object_id),
+            MethodId=from_bytes(request.method_id),
+            InputArguments=[variant_of(each) for each in request.arguments],
+        )
+        if item.MethodId not in self.extract.methods:
+            raise ForeignError(f"method {item.MethodId.to_string():.100}")
+        subject = self.identities.subject(request.subject)
+        calls, entry = self.services.calls, request.client_audit_entry_id
+        if request.refused:
+            result = await calls.refused(subject, item, entry, request.refused)
+        else:
+            result = await calls.call(subject, item, entry)
+        return CallReply(request.id, result)
+
+    async def authenticate(self, request: Authenticate) -> IdentityReply:
+        """Who somebody is; from then on they can act through this link."""
+        authenticator, source = self.services.authenticator, request.source
+        found: Identity | int | None
+        if request.kind == "password":
+            password = request.secret.decode("utf-8", "replace")
+            found = await authenticator.authenticate(request.name, password, source)
+        elif request.kind == "certificate":
+            found = await authenticator.authenticate_certificate(request.secret, source)
+        elif request.kind == "token":
+            found = await authenticator.authenticate_token(request.secret, source)
+        else:
+            raise MalformedError(f"a log-in of kind {request.kind!r}")
+        if found is None or isinstance(found, int):
+            return IdentityReply(request.id, None, status=found or 0)
+        if not self.admission.user(found.user):
+            self.counters["not_admitted"] += 1
+            return IdentityReply(request.id, None)
+        self.identities.add(found)
+        return IdentityReply(
+            request.id, found.user, tuple(sorted(found.roles)), found.authentication,
+            found.must_change_password, found.until,
+        )  # fmt: skip
+
+    async def history(self, request: ReadHistory) -> HistoryReply:
+        """A page of raw values of a tag of the zone."""
+        reader = self.services.history
+        if reader is None or request.tag not in self.extract.historized:
+            raise ForeignError(f"history of {request.tag:.100}")
+        query = RawQuery(
+            request.tag, request.start, request.end, request.limit, request.bounds, request.resume
+        )
+        page = await reader.read_raw(query, request.most)
+        value, status, source_time, server_time = page.columns
+        index = np.zeros(len(value), np.int32)
+        rows = to_rows(Columns(index, value, status, source_time, page.objects), 0)
+        return HistoryReply(request.id, rows, server_time.tobytes(), page.more)
+
+    async def record(self, request: Record) -> Done:
+        """A record of the front end's own doings, stamped with zone and time here."""
+        try:
+            record = msgspec.convert(request.record, AuditRecord)
+        except msgspec.ValidationError as error:
+            raise MalformedError(f"a record: {error}") from error
+        if record.event.startswith(_OURS):
+            raise MalformedError(f"a record of kind {record.event:.40}, which is the core's")
+        stamped = replace(record, zone=self.zone, time=self.services.clock())
+        return Done(request.id, await self.services.audit.record(stamped))

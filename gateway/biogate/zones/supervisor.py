@@ -1,0 +1,209 @@
+"""Keeps a zone's process alive: starts it, pings it, and replaces it when it dies or hangs.
+
+The core's loop does nothing here but start processes and look at flags; the process is waited for
+and killed by its id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import Mapping
+
+from biogate.site.site_checks import password_variable
+from biogate.zones.core_side import Connection, CoreZone, ZoneError
+from biogate.zones.link import SocketLink
+from biogate.zones.messages import MAX_FROM_ZONE_BYTES, Stop, decode_from_zone
+
+_log = logging.getLogger(__name__)
+
+PING_S = 1.0
+HANG_S = 5.0
+START_S = 60.0
+STOP_S = 1.5
+_BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
+_STEADY_S = 60.0
+"""Who ran that long starts again at once, whatever came before."""
+
+
+class Supervisor:
+    """One zone's process, from its start to its stop. Times are in seconds."""
+
+    def __init__(self, zone: CoreZone, *, ping_s: float = PING_S, hang_s: float = HANG_S) -> None:
+        self._zone = zone
+        self._ping_s, self._hang_s = ping_s, hang_s
+        self._process: Process | None = None
+        self._connection: Connection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process that serves the zone; None while there is none."""
+        process = self._process
+        return None if process is None or process.returncode is not None else process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether clients can connect."""
+        connection = self._connection
+        return connection is not None and connection.started.done() and not connection.over.is_set()
+
+    @property
+    def counters(self) -> Mapping[str, Mapping[str, int]]:
+        """What the front end has counted, as it told last."""
+        return self._zone.front_end
+
+    async def start(self) -> None:
+        """Start the process; returns when it listens. Raises ZoneError."""
+        await self._start()
+        self._task = asyncio.create_task(self._keep(), name=f"zone {self._zone.name}")
+
+    async def stop(self) -> None:
+        """Let it close its sessions and end, within 1.5 s; then it is killed."""
+        self._stopping = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._end(gently=True)
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            ours.setblocking(False)  # noqa: FBT003
+            self._process = await _spawn(theirs)
+            self._connection = self._zone.connected()
+            link = await SocketLink.over(
+                ours, self._connection, decode_from_zone, MAX_FROM_ZONE_BYTES
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        try:
+            self._connection.start(link)
+            async with asyncio.timeout(START_S):
+                await asyncio.shield(self._connection.started)
+        except TimeoutError:
+            await self._end()
+            raise ZoneError(f"it did not start within {START_S:g} s") from None
+        except BaseException:
+            await self._end()
+            raise
+
+    async def _keep(self) -> None:
+        """Watch over the process, and over those that come after it."""
+        attempt = 0
+        while True:
+            began = time.monotonic()
+            reason = await self._watch()
+            await self._end()
+            if time.monotonic() - began > _STEADY_S:
+                attempt = 0
+            self._zone.counters["restarts"] += 1
+            _log.error(
+                "a zone's front end is started again: %s", reason, extra={"zone": self._zone.name}
+            )
+            attempt = await self._restart(attempt)
+
+    async def _restart(self, attempt: int) -> int:
+        """Try until it runs; the number of the next attempt."""
+        while True:
+            await asyncio.sleep(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
+            attempt += 1
+            try:
+                await self._start()
+            except (ZoneError, OSError) as error:
+                self._zone.counters["failed_starts"] += 1
+                _log.error(
+                    "a zone's front end does not start: %s", error, extra={"zone": self._zone.name}
+                )
+            else:
+                return attempt
+
+    async def _watch(self) -> str:
+        """Ping until something is wrong; what it is."""
+        connection = self._connection
+        assert connection is not None
+        while True:
+            connection.ping()
+            if not await self._answers(connection):
+                if connection.over.is_set():
+                    return connection.reason
+                self._zone.counters["hung"] += 1
+                return f"it did not answer for {self._hang_s:g} s"
+            await _first(connection.over.wait(), self._ping_s)
+            if connection.over.is_set():
+                return connection.reason
+
+    async def _answers(self, connection: Connection) -> bool:
+        deadline = time.monotonic() + self._hang_s
+        while connection.waits_for_pong:
+            left = deadline - time.monotonic()
+            if left <= 0 or connection.over.is_set():
+                return False
+            await _first(connection.over.wait(), min(left, 0.1))
+        return True
+
+    async def _end(self, *, gently: bool = False) -> None:
+        """End the link and the process. Safe to call twice."""
+        process, connection = self._process, self._connection
+        if gently and self.running and connection is not None:
+            connection.link.send(Stop())
+        elif connection is not None:
+            connection.close()
+        if process is not None:
+            try:
+                async with asyncio.timeout(STOP_S if gently else 0):
+                    await process.wait()
+            except TimeoutError:
+                _kill(process)
+                await process.wait()
+        if connection is not None:
+            connection.close()
+        self._process = None
+
+
+async def _first(waiting: object, timeout_s: float) -> None:
+    """Wait for it, but not longer than that."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await waiting  # type: ignore[misc]
+    except TimeoutError:
+        return
+
+
+def _kill(process: Process) -> None:
+    if process.returncode is None:
+        try:
+            process.send_signal(signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+
+async def _spawn(end: socket.socket) -> Process:
+    """The process with its end of the link. A session of its own: Ctrl-C is for the core."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "biogate.zones",
+        str(end.fileno()),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        env=scrubbed(os.environ),
+        pass_fds=(end.fileno(),),
+        start_new_session=True,
+    )
+
+
+def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what is secret: passwords of accounts."""
+    prefix = password_variable("")
+    return {name: value for name, value in environment.items() if not name.startswith(prefix)}

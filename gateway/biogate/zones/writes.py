@@ -1,0 +1,145 @@
+"""Writes that a zone asks for, and what of them the core looks at again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from biogate.opcua.ports import CommandPort, Receipt, StoredValue, StoredWrites, UnfitValue
+from biogate.opcua.space.address_space import AddressSpace
+from biogate.zones.columns import column, from_stored, variant_of
+from biogate.zones.extract import Extract, Variable
+from biogate.zones.identities import Identities
+from biogate.zones.messages import (
+    Done,
+    MalformedError,
+    ReceiptOf,
+    StatusReply,
+    WriteSetPoint,
+    WriteStored,
+    WriteUnaudited,
+)
+from biogate.zones.stored_checks import checked
+
+
+class ForeignError(Exception):
+    """The zone names what is none of its own."""
+
+
+@dataclass(slots=True)
+class Writes:
+    """The writes of one link. `correct` sends the present values of tags (the zone's) again."""
+
+    space: AddressSpace
+    extract: Extract
+    commands: CommandPort
+    identities: Identities
+    counters: Counter[str]
+    correct: Callable[[list[int]], None]
+
+    async def write(self, request: WriteSetPoint) -> StatusReply:
+        """Write a set-point. Raises ForeignError, NotLoggedInError, MalformedError."""
+        tag, _ = self._variable(request.tag, request.node_id)
+        value: Any = request.value
+        if request.unfit is not None:
+            value = UnfitValue(request.unfit.status, request.unfit.text)
+        elif value is None:
+            raise MalformedError("a write without a value")
+        return await self._command(self.commands.write, request, tag, value)
+
+    async def write_stored(self, request: WriteStored) -> StatusReply:
+        """Write a stored Variable. Raises as `write`."""
+        tag, variable = self._variable(request.tag, request.node_id)
+        value: StoredValue | UnfitValue
+        if request.unfit is not None:
+            value = UnfitValue(request.unfit.status, request.unfit.text)
+        elif request.stored is not None:
+            value = checked(self.space, *variable, from_stored(request.stored))
+        else:
+            raise MalformedError("a write without a value")
+        return await self._command(self.commands.write_stored, request, tag, value)
+
+    async def write_unaudited(self, request: WriteUnaudited) -> Done:
+        """Write unaudited Variables: nobody's name is on that, so nobody is asked for.
+
+        Raises ForeignError where one is not the zone's, or not unaudited; then none is written.
+        """
+        size = len(request.index) // 4
+        index = column(request.index, np.int32, size)
+        tags = self.extract.tags.core_tags(index)
+        if tags is None:
+            raise ForeignError("a tag of an unaudited write")
+        writes = StoredWrites(
+            tags,
+            column(request.value, np.float64, size),
+            column(request.status, np.uint32, size),
+            column(request.source_time, np.int64, size),
+            {row: variant_of(value) for row, value in request.variants.items()},
+        )
+        if writes.objects or not self.extract.plain[index].all():
+            unfit = [row for row in range(size) if not self._fits(writes, row)]
+            self.counters["unfit"] += len(unfit)
+            self.correct([int(index[row]) for row in unfit])
+            writes = _without(writes, unfit)
+        if len(writes.tag):
+            self.commands.write_unaudited(writes)
+        return Done(request.id)
+
+    def _fits(self, writes: StoredWrites, row: int) -> bool:
+        tag = int(writes.tag[row])
+        if tag not in self.extract.unaudited:
+            raise ForeignError("an unaudited write of what is audited")
+        write = StoredValue(
+            float(writes.value[row]),
+            int(writes.status[row]),
+            int(writes.source_time[row]),
+            writes.objects.get(row),
+        )
+        variables = self.extract.variables[tag].values()
+        found = (checked(self.space, *variable, write) for variable in variables)
+        return not any(isinstance(each, UnfitValue) for each in found)
+
+    def _variable(self, tag: int, node_id: str) -> tuple[int, Variable]:
+        """The core's tag and the Variable that a request names. Raises ForeignError."""
+        core = self.extract.tags.core_tag(tag)
+        variable = self.extract.variables.get(-1 if core is None else core, {}).get(node_id)
+        if core is None or variable is None:
+            raise ForeignError(f"tag {tag} as {node_id:.100}")
+        return core, variable
+
+    async def _command(
+        self, command: Callable[..., Awaitable[int]], request: Any, tag: int, value: Any
+    ) -> StatusReply:
+        receipts: list[Receipt] = []
+        wanted = {"on_record": receipts.append} if request.receipt else {}
+        status = await command(
+            self.identities.subject(request.subject),
+            tag,
+            request.node_id,
+            value,
+            client_audit_entry_id=request.client_audit_entry_id,
+            **wanted,
+        )
+        return StatusReply(request.id, status, _receipt(receipts[-1]) if receipts else None)
+
+
+def _receipt(receipt: Receipt) -> ReceiptOf:
+    return ReceiptOf(
+        receipt.number, receipt.hash, receipt.conduit, receipt.batch_id, receipt.reason,
+        receipt.meaning, receipt.second_user,
+    )  # fmt: skip
+
+
+def _without(writes: StoredWrites, rows: list[int]) -> StoredWrites:
+    """The writes but for some rows."""
+    kept = np.setdiff1d(np.arange(len(writes.tag)), rows)
+    objects = {
+        new: writes.objects[old] for new, old in enumerate(kept.tolist()) if old in writes.objects
+    }
+    return StoredWrites(
+        writes.tag[kept], writes.value[kept], writes.status[kept], writes.source_time[kept], objects
+    )
