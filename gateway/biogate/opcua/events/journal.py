@@ -39,6 +39,11 @@ class EventJournal:
         self._entries.append(entry)
         self._count += 1
 
+    def lose(self, events: int) -> None:
+        """Tell every reader that so many events went by which never came here, with all before."""
+        self._entries.clear()
+        self._count += events
+
     def read(self, cursor: int) -> tuple[int, Emitted] | None:
         """The first event that is there from number `cursor` on, with its number.
 
