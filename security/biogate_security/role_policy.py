@@ -15,6 +15,25 @@ AnonymousMode = Literal["none", "read", "operate"]
 
 # GetMonitoredItems and ResendData (Part 5, 9.1 and 9.2) act on the caller's own Subscriptions.
 OWN_SUBSCRIPTION_METHODS = frozenset({"i=11492", "i=12873"})
+# What changes certificates, trust lists, users and roles (Part 12, 7.10; Part 18): the Methods of
+# ServerConfiguration and RoleSet by the NodeIds of Part 6, Annex A, and those of their types.
+_CERTIFICATES = (12737, 12740, 12777, 13737, 25708, 25709, 32333)
+_TRUST_LISTS = (
+    *(12647, 12650, 12652, 12655, 12657, 12660, 12663, 12666, 12668, 12670),
+    *(14095, 14098, 14100, 14103, 14105, 14108, 14111, 14114, 14117, 14119),
+    *(14129, 14132, 14134, 14137, 14139, 14142, 14145, 14148, 14151, 14153),
+    *(12543, 12546, 12548, 12550, 23526),
+)
+_CERTIFICATE_TYPES = (12616, 12731, 12734, 12775, 19337, 19340, 25698, 25699, 32296)
+_USERS = (24304, 24306, 24308, 24269, 24271, 24273)
+_ROLES = (
+    *(15672, 15674, 15684, 15686, 16041, 16043, 15696, 15698, 15720, 15722, 15708, 15710),
+    *(15624, 15626, 16176, 16178, 16180, 16182, 16301, 16304, 15997, 16000),
+)
+SECURITY_METHODS = frozenset(
+    f"i={number}"
+    for number in (*_CERTIFICATES, *_TRUST_LISTS, *_CERTIFICATE_TYPES, *_USERS, *_ROLES)
+)
 
 
 class Scope(StrEnum):
@@ -28,6 +47,7 @@ class Scope(StrEnum):
     ATTRIBUTE = "an attribute other than Value"
     OWN_SUBSCRIPTION = "a method on the caller's own subscriptions"
     METHOD = "a method"
+    SECURITY_METHOD = "a method that manages security"
     AUDIT_EVENT = "an audit event"
 
 
@@ -89,6 +109,13 @@ RULES: tuple[Rule, ...] = (
         (Action.CALL,),
         (Scope.METHOD, Scope.OWN_SUBSCRIPTION),
         "operators, engineers and supervisors may call methods",
+    ),
+    Rule(
+        "administer-security",
+        (Role.SECURITY_ADMIN,),
+        (Action.CALL,),
+        (Scope.SECURITY_METHOD, Scope.OWN_SUBSCRIPTION),
+        "security administrators may manage users, roles and certificates",
     ),
 )
 
@@ -187,11 +214,16 @@ class RolePolicy:
         return replace(decision, audited=False)
 
 
+_METHOD_SCOPES = {
+    **dict.fromkeys(OWN_SUBSCRIPTION_METHODS, Scope.OWN_SUBSCRIPTION),
+    **dict.fromkeys(SECURITY_METHODS, Scope.SECURITY_METHOD),
+}
+
+
 def scope_of(action: Action, resource: Resource) -> Scope:
     """Which scope of the rules an action on a resource falls in."""
     if action is Action.CALL:
-        own = resource.node_id in OWN_SUBSCRIPTION_METHODS
-        return Scope.OWN_SUBSCRIPTION if own else Scope.METHOD
+        return _METHOD_SCOPES.get(resource.node_id, Scope.METHOD)
     if action is not Action.WRITE:
         return Scope.AUDIT_EVENT if resource.attribute == AUDIT_EVENT else Scope.ANY
     if resource.attribute != "Value":
