@@ -47,10 +47,11 @@ class AccountChange:
 
     `roles` as in `Identity`, of an `active` account; sessions of one that is not active end.
     `secret_changed`: its password or certificate is a new one, so that whoever logged in with
-    the old one must do it again.
+    the old one must do it again, but `by_session`, which changed it for its own user.
     """
 
     user: str
     roles: frozenset[str]
     active: bool
     secret_changed: bool = False
+    by_session: str = ""

@@ -121,6 +121,10 @@ class UserStore:
         user = self._users.get(name)
         return None if user is None or user.removed else user
 
+    def knows(self, name: str) -> bool:
+        """True when the name is taken, or was: it is not given again (case does not count)."""
+        return name.casefold() in (known.casefold() for known in self._users)
+
     def watch(self, on_change: OnChange) -> None:
         """Tell `on_change` of every change of an account, after it is stored."""
         self._watchers.append(on_change)
@@ -261,13 +265,16 @@ class UserStore:
         self._require_free(name)
         self._store(_checked(User(name, stored, wanted, **{"managed": True, **properties})))
 
-    async def set_password(self, name: str, password: str, *, must_change: bool = False) -> None:
-        """Change a password; `must_change`: it is for one login within ONE_TIME_S.
+    async def set_password(
+        self, name: str, password: str, *, must_change: bool = False, by_session: str = ""
+    ) -> None:
+        """Change a password; `must_change`: it is for one login within ONE_TIME_S. The session
+        `by_session` changed it for itself, and goes on.
 
         Raises UserStoreError, PasswordError or OSError.
         """
         stored = await self._hash_new(password, name)
-        self._store_password(name, stored, must_change=must_change)
+        self._store_password(name, stored, must_change=must_change, by_session=by_session)
 
     async def reset_password(self, name: str) -> str:
         """Give a one-time password, which is told this once. Raises UserStoreError or OSError."""
@@ -277,10 +284,13 @@ class UserStore:
         self._store_password(name, stored, must_change=True)
         return made
 
-    def _store_password(self, name: str, stored: str, *, must_change: bool) -> None:
+    def _store_password(
+        self, name: str, stored: str, *, must_change: bool, by_session: str = ""
+    ) -> None:
         new = _with_password(self._known(name), stored)
         expires = self._one_time_end() if must_change else None
-        self._store(replace(new, must_change_password=must_change, expires=expires))
+        changed = replace(new, must_change_password=must_change, expires=expires)
+        self._store(changed, by_session=by_session)
 
     def change(self, name: str, **properties: Any) -> None:
         """Change fields of `User` other than the password. Raises UserStoreError or OSError."""
@@ -340,7 +350,7 @@ class UserStore:
         return self._wall_clock() + ONE_TIME_S * TICKS_PER_SECOND
 
     def _require_free(self, name: str) -> None:
-        if name.casefold() in (known.casefold() for known in self._users):
+        if self.knows(name):
             raise UserStoreError(f"there is a user {name!r} already, or was (case does not count)")
 
     def _known(self, name: str) -> User:
@@ -349,7 +359,7 @@ class UserStore:
             raise UserStoreError(f"there is no user {name!r}; known are {', '.join(self.names)}")
         return user
 
-    def _store(self, *changed: User) -> None:
+    def _store(self, *changed: User, by_session: str = "") -> None:
         """The file first, and at once: memory and disk never differ, whoever is cancelled."""
         before = self._users
         users = {**before, **{user.name: user for user in changed}}
@@ -358,11 +368,14 @@ class UserStore:
         for user in changed:
             old = before.get(user.name)
             secret_changed = old is not None and (
-                old.password_hash != user.password_hash or old.certificates != user.certificates
+                old.password_hash != user.password_hash
+                or old.certificates != user.certificates
+                or old.must_change_password < user.must_change_password
             )
             if secret_changed:
                 self._logins.throttle.forget(user.name)
-            change = AccountChange(user.name, identity_of(user).roles, user.active, secret_changed)
+            roles = identity_of(user).roles
+            change = AccountChange(user.name, roles, user.active, secret_changed, by_session)
             for on_change in self._watchers:
                 on_change(change)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from biogate.accounts import ADMINISTRATOR
 from biogate.gateway import Gateway
 from biogate.site import Site
 
@@ -30,7 +31,7 @@ def _topics(gateway: Gateway, speed: float) -> Iterator[tuple[str, str]]:
     yield "security", _security(site)
     yield "accounts", _accounts(site)
     for user, password in gateway.first_passwords.items():
-        yield "password", f"{_bold(password)}  (of {user}; made now, shown only this once)"
+        yield "password", f"{_bold(password)}  (of {user}; {_kind(user)}shown only this once)"
     for danger in site.dangers:
         yield "WARNING", typer.style(danger, fg="red", bold=True)
     if site.nodes:
@@ -41,6 +42,12 @@ def _topics(gateway: Gateway, speed: float) -> Iterator[tuple[str, str]]:
     example = _example(gateway)
     if "None" in site.opcua.security_policies and site.opcua.anonymous != "none" and example:
         yield "try it", f"{_tool('uaread')} -u {gateway.endpoint_url} -n '{example}'"
+
+
+def _kind(user: str) -> str:
+    if user == ADMINISTRATOR:
+        return "must be changed at the first login, within 24 hours; "
+    return "made now, "
 
 
 def _security(site: Site) -> str:

@@ -16,6 +16,7 @@ from biogate.opcua.transport.policies import (
     POLICY_URIS,
     SIGN,
     SIGN_AND_ENCRYPT,
+    SecurityPolicy,
 )
 
 T = TypeVar("T")
@@ -26,6 +27,10 @@ PASSWORD_POLICY = POLICIES[POLICY_URIS["Basic256Sha256"]]
 
 _ANONYMOUS = "anonymous"
 _USER_NAME = "username_basic256sha256"
+_CERTIFICATE = "certificate_{}"
+_ISSUED = "jwt_basic256sha256"
+JWT = "http://opcfoundation.org/UA/UserToken#JWT"
+"""IssuedTokenType of a JSON Web Token (Part 7; Part 6, 6.5.2)."""
 _MODES = {
     "Sign": SIGN,
     "SignAndEncrypt": SIGN_AND_ENCRYPT,
@@ -77,23 +82,38 @@ class Endpoints:
             ServerCertificate=ua.ByteString(self._certificate),
             SecurityMode=mode,
             SecurityPolicyUri=ua.String(uri),
-            UserIdentityTokens=self._user_tokens(),
+            UserIdentityTokens=self._user_tokens(policy),
             TransportProfileUri=ua.String(TRANSPORT_PROFILE),
             SecurityLevel=ua.Byte(policy.security_level(mode) if policy else 0),
         )
 
-    def _user_tokens(self) -> list[ua.UserTokenPolicy]:
-        user_name = ua.UserTokenPolicy(
-            PolicyId=ua.String(_USER_NAME),
-            TokenType=ua.UserTokenType.UserName,
-            SecurityPolicyUri=ua.String(PASSWORD_POLICY.uri),
-        )
-        if not self._config.anonymous:
-            return [user_name]
-        anonymous = ua.UserTokenPolicy(
-            PolicyId=ua.String(_ANONYMOUS), TokenType=ua.UserTokenType.Anonymous
-        )
-        return [anonymous, user_name]
+    def _user_tokens(self, policy: SecurityPolicy | None) -> list[ua.UserTokenPolicy]:
+        """Every secret has a policy of its own, named: never the channel's, which may be None.
+
+        Without a secured channel nobody proves to have a key, and no token is handed over.
+        """
+        tokens = []
+        if self._config.anonymous:
+            tokens.append(_token(_ANONYMOUS, ua.UserTokenType.Anonymous))
+        tokens.append(_token(_USER_NAME, ua.UserTokenType.UserName, PASSWORD_POLICY.uri))
+        if policy is None:
+            return tokens
+        if self._config.user_certificates:
+            policy_id = _CERTIFICATE.format(policy.name.lower())
+            tokens.append(_token(policy_id, ua.UserTokenType.Certificate, policy.uri))
+        if self._config.issued_tokens is not None:
+            issued = _token(_ISSUED, ua.UserTokenType.IssuedToken, PASSWORD_POLICY.uri)
+            issued.IssuedTokenType = ua.String(JWT)
+            issued.IssuerEndpointUrl = ua.String(self._config.issued_tokens)
+            tokens.append(issued)
+        return tokens
+
+
+def _token(policy_id: str, kind: ua.UserTokenType, uri: str | None = None) -> ua.UserTokenPolicy:
+    policy = ua.UserTokenPolicy(PolicyId=ua.String(policy_id), TokenType=kind)
+    if uri is not None:
+        policy.SecurityPolicyUri = ua.String(uri)
+    return policy
 
 
 def _encoded(descriptions: Sequence[ua.EndpointDescription]) -> bytes:

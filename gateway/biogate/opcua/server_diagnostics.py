@@ -147,7 +147,8 @@ def _security(session: Session) -> ua.ExtensionObject:
     writer.count(users)
     for name in users:
         writer.string(name)
-    for text in ("UserName" if user else "Anonymous", "UA Binary", "opc.tcp"):
+    kind = session.subject.authentication if session.identity else "Anonymous"
+    for text in (kind, "UA Binary", "opc.tcp"):
         writer.string(text)
     writer.uint32(channel.security_mode.value)
     writer.string(channel.security_policy_uri)

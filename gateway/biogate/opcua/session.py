@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -33,6 +33,8 @@ class Session:
     `identity` is who uses the session and what they may do, None before it is activated;
     `activations` and `refused_logins` count. `connected`: the connection that it was activated on
     is there. `cause` says why it was closed, `closing_entry_id` is the client's AuditEntryId then.
+    `expires_s`: when what its user showed is no longer good, on the monotonic clock; None: always.
+    `must_change_password`: its user has no roles before that.
     """
 
     session_id: ua.NodeId
@@ -54,6 +56,8 @@ class Session:
     closing_entry_id: str = ""
     statistics: SessionStatistics = field(default_factory=SessionStatistics)
     identity: SessionUser | None = None
+    expires_s: float | None = None
+    must_change_password: bool = False
 
     @property
     def active(self) -> bool:
@@ -123,7 +127,8 @@ class SessionManager:
 
         When there are too many, one that was never activated is closed instead of refusing the
         newcomer (Part 4, 5.7.2): the channel's oldest, or the oldest of all. Failing that, the one
-        whose client has been gone longest. Raises ServiceError Bad_TooManySessions.
+        whose client has been gone longest. One application (by its certificate) makes room among
+        its own. Raises ServiceError Bad_TooManySessions.
         """
         self._make_room(channel)
         secret = secrets.token_bytes(TOKEN_BYTES)
@@ -178,18 +183,44 @@ class SessionManager:
         self._on_closed(session, delete_subscriptions)
 
     def tick(self) -> list[Session]:
-        """Close the sessions whose timeout has passed, and return them.
+        """Close the sessions whose timeout has passed, or whose user's proof, and return them.
 
         Their subscriptions live until their own lifetime ends (Part 4, 5.14.1.1).
         """
         now = self._clock()
-        expired = [s for s in self if now - s.last_seen_s > s.timeout_s]
+        expired = [s for s in self if now - s.last_seen_s > s.timeout_s or _is_over(s, now)]
         for session in expired:
             self.close(session, delete_subscriptions=False, cause=TIMED_OUT)
         self.timed_out += len(expired)
         return expired
 
+    def admit(self, session: Session, user: str | None) -> None:
+        """Make sure that `user` (None: nobody in particular) may use one session more.
+
+        When there are too many, the one of theirs whose client has been gone longest makes room.
+        Raises ServiceError Bad_TooManySessions.
+        """
+        if user is None:
+            return
+        own = [s for s in self if s is not session and _user_of(s) == user]
+        if len(own) >= self._limits.max_sessions_per_user:
+            self._reclaim(_longest_gone(own))
+
     def _make_room(self, channel: ChannelInfo) -> None:
+        self._make_room_for(channel)
+        certificate = channel.client_certificate
+        if certificate is None:  # then anybody may say to be any application
+            return
+        own = [s for s in self if s.channel.client_certificate == certificate]
+        if len(own) >= self._limits.max_sessions_per_application:
+            self._reclaim([s for s in own if not s.activations] or _longest_gone(own))
+
+    def _reclaim(self, candidates: Sequence[Session]) -> None:
+        if not candidates:
+            raise ServiceError(StatusCodes.BadTooManySessions)
+        self.drop(candidates[0])
+
+    def _make_room_for(self, channel: ChannelInfo) -> None:
         limits = self._limits
         own = [s for s in self if s.channel.channel_id == channel.channel_id]
         candidates = [s for s in own if not s.activations]
@@ -200,15 +231,25 @@ class SessionManager:
         if not (crowded or len(self) >= limits.max_sessions):
             return
         if not candidates and not crowded:
-            gone = (s for s in self if not s.connected)
             waiting = [s for s in self if not s.activations]
-            candidates = waiting or sorted(gone, key=lambda s: s.last_seen_s)
-        if not candidates:
-            raise ServiceError(StatusCodes.BadTooManySessions)
-        self.drop(candidates[0])
+            candidates = waiting or _longest_gone(self)
+        self._reclaim(candidates)
 
     def _revise_timeout(self, requested_ms: float) -> float:
         low, high = self._limits.min_session_timeout_ms, self._limits.max_session_timeout_ms
         if not requested_ms > 0:  # also for NaN
             return high
         return min(max(requested_ms, low), high)
+
+
+def _longest_gone(sessions: Iterable[Session]) -> list[Session]:
+    """The sessions whose clients are gone, the longest gone first."""
+    return sorted((s for s in sessions if not s.connected), key=lambda s: s.last_seen_s)
+
+
+def _user_of(session: Session) -> str | None:
+    return None if session.identity is None else session.identity[0].user
+
+
+def _is_over(session: Session, now_s: float) -> bool:
+    return session.expires_s is not None and now_s >= session.expires_s

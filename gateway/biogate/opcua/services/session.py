@@ -14,10 +14,17 @@ from biogate.opcua.audit.sessions import (
     session_refused,
     url_mismatch,
 )
+from biogate.opcua.codec import encode_message
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.services.context import Needs, RequestContext, Service
 from biogate.opcua.services.created_session import created_session
-from biogate.opcua.services.user_token import ANONYMOUS_ROLES, authenticate, check_token
+from biogate.opcua.services.user_token import (
+    Login,
+    Proof,
+    RefusedLoginError,
+    check_token,
+    identify,
+)
 from biogate.opcua.session import CLOSED, NONCE_BYTES, Session
 from biogate.opcua.stack import StatusCodes, status_name, ua
 from biogate.opcua.statistics import SessionStatistics
@@ -29,7 +36,9 @@ from biogate.opcua.transport.policies import (
     sign_data,
     verify_data,
 )
+from biogate_adapters.filetime import TICKS_PER_SECOND
 from biogate_security.policy import Subject
+from biogate_security.roles import Role
 from biogate_security.status import wire_status
 
 _log = logging.getLogger(__name__)
@@ -119,7 +128,7 @@ def _sign(ctx: RequestContext, client_nonce: bytes) -> ua.SignatureData:
 
 async def activate_session(
     ctx: RequestContext, request: ua.ActivateSessionRequest
-) -> ua.ActivateSessionResponse:
+) -> ua.ActivateSessionResponse | bytes:
     """Take the user in, or move the session to this channel (5.7.3)."""
     try:
         return await _activate(ctx, request.Parameters)
@@ -129,30 +138,34 @@ async def activate_session(
         raise
 
 
-async def _activate(ctx: RequestContext, parameters: Any) -> ua.ActivateSessionResponse:
+async def _activate(ctx: RequestContext, parameters: Any) -> ua.ActivateSessionResponse | bytes:
     """Raises ServiceError."""
     session = ctx.session
     _check_channel(session, ctx.channel)
     nonce = session.server_nonce
     _check_signature(ctx, nonce, parameters.ClientSignature)
-    user, roles = await _identify(ctx, parameters.UserIdentityToken, nonce)
+    login = await _identify(ctx, parameters, nonce)
     _check_still_there(ctx, nonce)
-    subject = _subject(ctx, user, roles)
+    subject = _subject(ctx, login)
     moved = bool(session.activations) and ctx.channel.channel_id != session.channel.channel_id
     if moved:
         _check_same_user(session, subject)
+    ctx.server.sessions.admit(session, login.user)
     event = "session-transferred" if moved else "session-activated"
     token = parameters.UserIdentityToken
     await ctx.server.auditor.require(session_activated(ctx, subject, token, event))
     _check_still_there(ctx, nonce)
     session.activate(ctx.channel, subject, ctx.server.rights.view(subject))
-    session.statistics.activated(user or "", parameters.LocaleIds or ())
+    session.must_change_password = login.must_change_password
+    session.expires_s = _expiry_s(ctx, login)
+    session.statistics.activated(login.user or "", parameters.LocaleIds or ())
     ctx.server.connections.attach(session, ctx.handle)
     _log.info(
         "session activated",
         extra={
             "session": session.name,
-            "user": user,
+            "user": login.user,
+            "authentication": login.authentication,
             "address": ctx.channel.remote_address,
             "application": session.client.ApplicationUri,
             "security": f"{subject.security_policy_uri.partition('#')[2]} {subject.security_mode}",
@@ -160,7 +173,18 @@ async def _activate(ctx: RequestContext, parameters: Any) -> ua.ActivateSessionR
     )
     response = ua.ActivateSessionResponse()
     response.Parameters.ServerNonce = ua.ByteString(session.renew_nonce())
-    return response
+    if not login.must_change_password:
+        return response
+    response.ResponseHeader = ctx.response_header(StatusCodes.GoodPasswordChangeRequired)
+    return encode_message(response)
+
+
+def _expiry_s(ctx: RequestContext, login: Login) -> float | None:
+    """When the session ends at the latest, on the monotonic clock."""
+    if login.until is None:
+        return None
+    left = login.until - ctx.server.wall_clock()
+    return ctx.server.clock() + left / TICKS_PER_SECOND
 
 
 def _check_still_there(ctx: RequestContext, nonce: bytes) -> None:
@@ -205,48 +229,52 @@ def _check_same_user(session: Session, subject: Subject) -> None:
         raise ServiceError(StatusCodes.BadIdentityChangeNotSupported)
 
 
-async def _identify(
-    ctx: RequestContext, token: Any, nonce: bytes
-) -> tuple[str | None, frozenset[str]]:
+async def _identify(ctx: RequestContext, parameters: Any, nonce: bytes) -> Login:
     endpoint = ctx.server.endpoints.of_channel(ctx.channel)
     if endpoint is None:
         raise ServiceError(StatusCodes.BadSecurityPolicyRejected)
-    server = ctx.server
+    server, token = ctx.server, parameters.UserIdentityToken
+    proof = Proof(
+        server.pki.private_key,
+        server.pki.certificate_der,
+        nonce,
+        parameters.UserTokenSignature,
+        ctx.channel.remote_address.rpartition(":")[0],
+    )
     try:
-        check_token(endpoint, token)
-        if not isinstance(token, ua.UserNameIdentityToken):
-            return None, ANONYMOUS_ROLES
-        return await authenticate(
-            server.authenticator,
-            token,
-            server.pki.private_key,
-            nonce,
-            ctx.channel.remote_address.rpartition(":")[0],
-        )
+        policy = check_token(endpoint, token)
+        return await identify(server.authenticator, policy, token, proof)
+    except RefusedLoginError:
+        ctx.session.refused_logins += 1
+        raise
     except ServiceError as error:
         _log_refused(ctx, error.status)
         raise
 
 
 def _log_refused(ctx: RequestContext, status: int) -> None:
-    """One line for each session: the authenticator counts, and logs what it judged itself."""
+    """One line for each session, of what the authenticator is not asked about."""
     ctx.session.refused_logins += 1
     if ctx.session.refused_logins == 1:
         ctx.warn(f"login refused: {status_name(status)}", session=ctx.session.name)
 
 
-def _subject(ctx: RequestContext, user: str | None, roles: frozenset[str]) -> Subject:
+def _subject(ctx: RequestContext, login: Login) -> Subject:
     channel = ctx.channel
     certificate = channel.client_certificate
+    # The channel's certificate was judged when it was opened, and when the session was created.
+    application = {Role.TRUSTED_APPLICATION.value} if certificate else set()
     return Subject(
-        user=user,
-        roles=roles,
+        user=login.user,
+        roles=login.roles | application,
         session_id=ctx.session.session_id.to_string(),
         application_uri=ctx.session.client.ApplicationUri or "",
         certificate_sha256=hashlib.sha256(certificate).hexdigest() if certificate else "",
         address=channel.remote_address.rpartition(":")[0],
         security_policy_uri=channel.security_policy_uri,
         security_mode=channel.security_mode.name.rstrip("_"),
+        zone=ctx.server.config.zone,
+        authentication=login.authentication,
     )
 
 

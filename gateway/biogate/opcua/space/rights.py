@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from biogate.opcua.errors import StatusError
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.ids import AUDIT_EVENT_TYPE
+from biogate.opcua.space.own_password import concerns_own_password
 from biogate.opcua.space.permissions import allows, fits_channel
 from biogate.opcua.space.places import NOWHERE
 from biogate.opcua.space.values import TagSource
@@ -88,6 +89,8 @@ class RightsView:
         subject = self.subject
         if not fits_channel(node, action, subject.security_mode):
             return False
+        if concerns_own_password(subject, action, node.node_id):
+            return True
         if not allows(node, action, subject.roles):
             return False
         resource = self._resource(node.node_id)
@@ -121,7 +124,7 @@ class RightsView:
         return node
 
     def _is_audit_event(self, node_id: ua.NodeId) -> bool:
-        """Audit events may hold secrets: they go over encrypted channels only (Part 2, 4.14)."""
+        """Audit events may tell secrets: they go over encrypted channels only."""
         return self._space.types.is_subtype(node_id, AUDIT_EVENT_TYPE)
 
     def _resource(self, node_id: ua.NodeId) -> Resource:

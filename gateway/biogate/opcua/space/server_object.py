@@ -26,16 +26,21 @@ _SERVICE_LEVEL_HEALTHY = 255  # Part 4, 6.6.2.4.2: 200 to 255 is healthy
 
 # Optional objects whose function this server lacks.
 _ABSENT_OBJECTS = (
-    ObjectIds.Server_ServerCapabilities_RoleSet,
     ObjectIds.HistoryServerCapabilities,
     ObjectIds.DefaultHAConfiguration,
     ObjectIds.DefaultHEConfiguration,
-    ObjectIds.ServerConfiguration,
     ObjectIds.PublishSubscribe,
     ObjectIds.Resources,
     ObjectIds.ServerLog,
     # For servers with fixed sampling intervals only (Part 5, 6.3.3).
     ObjectIds.Server_ServerDiagnostics_SamplingIntervalDiagnosticsArray,
+)
+
+
+# Optional objects of which stays what somebody has given a value or a function.
+_MANAGED_OBJECTS = (
+    ObjectIds.Server_ServerCapabilities_RoleSet,
+    ObjectIds.ServerConfiguration,
 )
 
 
@@ -236,6 +241,10 @@ def _prune(space: AddressSpace) -> None:
     for identifier in _ABSENT_OBJECTS:
         space.remove_nodes(list(_subtree(space, node_id(identifier), ORGANIZES)))
     space.remove_nodes([n for n in _subtree(space, SERVER) if _is_empty(space, n)])
+    for identifier in _MANAGED_OBJECTS:
+        nodes = list(_subtree(space, node_id(identifier), ORGANIZES))
+        space.remove_nodes([n for n in nodes if _is_empty(space, n)])
+        space.remove_nodes([n for n in nodes if _is_hollow(space, n)])
 
 
 def _is_empty(space: AddressSpace, identifier: ua.NodeId) -> bool:
@@ -244,6 +253,12 @@ def _is_empty(space: AddressSpace, identifier: ua.NodeId) -> bool:
     if node.node_class is ua.NodeClass.Method:
         return not space.methods.is_bound(identifier)
     return node.node_class is ua.NodeClass.Variable and space.source(identifier) is None
+
+
+def _is_hollow(space: AddressSpace, identifier: ua.NodeId) -> bool:
+    """True for an Object that has no Variable and no Method, however deep."""
+    below = (space.nodes[n] for n in _subtree(space, identifier, ORGANIZES))
+    return all(node.node_class is ua.NodeClass.Object for node in below)
 
 
 def _subtree(space: AddressSpace, root: ua.NodeId, *also: ua.NodeId) -> Iterator[ua.NodeId]:

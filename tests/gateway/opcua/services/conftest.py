@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from biogate_nodesets.cache import load_model
 from biogate_nodesets.model import Node
 from biogate_security.pki import Pki
 from biogate_security.policy import Action, Decision, Resource, Subject
+from biogate_security.roles import Identity
 
 APPLICATION_URI = "urn:test:biogate"
 NOW = 134_000_000_000_000_000
@@ -142,17 +142,29 @@ class Commands:
 
 
 class Users:
-    """One user, "operator" with the password "correct horse"."""
+    """One user, "operator" with the password "correct horse"; tests may change who that is.
+
+    Users with certificates and tokens are those that a test puts there.
+    """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str]] = []
+        self.operator = Identity("operator", frozenset({"AuthenticatedUser", "Operator"}))
+        self.certificates: dict[bytes, Identity] = {}
+        self.tokens: dict[bytes, Identity] = {}
 
     async def authenticate(self, name: str, password: str, source: str = "") -> Any:
         self.asked.append((name, password, source))
         await asyncio.sleep(0)
         if (name, password) != ("operator", "correct horse"):
             return None
-        return SimpleNamespace(user=name, roles=frozenset({"AuthenticatedUser", "Operator"}))
+        return self.operator
+
+    async def authenticate_certificate(self, chain_der: bytes, source: str = "") -> Any:
+        return self.certificates.get(chain_der, ua.StatusCodes.BadIdentityTokenRejected)
+
+    async def authenticate_token(self, token: bytes, source: str = "") -> Any:
+        return self.tokens.get(token)
 
 
 class OpenPolicy:

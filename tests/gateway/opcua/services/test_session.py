@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from biogate.opcua.transport.policies import (
     verify_data,
 )
 from biogate_security.pki import Pki
+from biogate_security.roles import Identity
 
 S = ua.StatusCodes
 BASIC = POLICIES[POLICY_URIS["Basic256Sha256"]]
@@ -314,17 +314,11 @@ async def test_a_moved_session_keeps_its_user(bench: Any) -> None:
     assert again.status(response) == S.Good
 
 
-async def test_a_user_whose_roles_have_changed_comes_back_with_the_new_ones(
-    bench: Any, monkeypatch: Any
-) -> None:
+async def test_a_user_whose_roles_have_changed_comes_back_with_the_new_ones(bench: Any) -> None:
     client, again = bench.client(1), bench.client(2)
     client.create_session()
     await client.activate(password_token(bench, client.nonce))
-
-    async def observer(name: str, password: str, source: str = "") -> Any:
-        return SimpleNamespace(user=name, roles=frozenset({"AuthenticatedUser", "Observer"}))
-
-    monkeypatch.setattr(bench.users, "authenticate", observer)
+    bench.users.operator = Identity("operator", frozenset({"AuthenticatedUser", "Observer"}))
     again.token, again.nonce = client.token, client.nonce
     response = await again.activate(password_token(bench, again.nonce))
     assert again.status(response) == S.Good
@@ -352,7 +346,8 @@ async def test_a_subject_says_who_where_and_how(bench: Any, client_pki: Pki) -> 
     await client.activate(signature=client_signature(client, bench, client_pki))
     (session,) = bench.front_end.context.sessions
     subject = session.subject
-    assert (subject.user, subject.roles) == (None, {"Anonymous"})
+    assert (subject.user, subject.roles) == (None, {"Anonymous", "TrustedApplication"})
+    assert subject.authentication == "Anonymous"
     assert (subject.application_uri, subject.address) == (CLIENT_URI, "127.0.0.1")
     assert (subject.security_policy_uri, subject.security_mode) == (BASIC.uri, "SignAndEncrypt")
     assert len(subject.certificate_sha256) == 64
