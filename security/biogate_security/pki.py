@@ -232,9 +232,6 @@ class Pki:
         result = self._validate(der, application_uri)
         if self._auto_trust and _untrusted(result):
             result = self._welcome(der, application_uri, result)
-        return self._judged(result)
-
-    def _judged(self, result: Validation) -> CertificateVerdict:
         verdict = _verdict(result)
         self.counters[status.name(verdict.status)] += 1
         if result.leaf is not None and result.failure is not None:
@@ -242,15 +239,6 @@ class Pki:
         elif verdict.suppressed:
             self._tell_suppressed(verdict)
         return verdict
-
-    def inspect_user(self, der: bytes) -> CertificateVerdict:
-        """Judge a user's certificate (DER, its issuers may follow) by trustedUser and issuerUser.
-
-        The steps are those of `inspect` but for ApplicationUri and host name (Part 4, 6.1.3).
-        """
-        requirements = replace(self._requirements, purpose="user")
-        trust = self.trust_lists[Group.USER].current()
-        return self._judged(validate(der, trust, self.now, requirements=requirements))
 
     def rejected(self) -> list[Path]:
         """The files of rejected/certs, oldest first."""

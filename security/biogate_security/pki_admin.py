@@ -5,7 +5,7 @@ Nothing here changes what is in use but `commit`, and then only what `Pki.poll` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -45,11 +45,13 @@ class PkiAdministrator:
     """Satisfies the front end's `PkiAdmin` port over a `Pki`; the command line uses it, too.
 
     Methods that prepare raise PkiUpdateError with the StatusCode for whoever asked. All but
-    `poll` may run in a thread, one at a time.
+    `poll` may run in a thread, one at a time. `groups` are the trust lists that somebody asks:
+    users' are asked where users log in, which may be another process.
     """
 
-    def __init__(self, pki: Pki) -> None:
+    def __init__(self, pki: Pki, groups: Collection[Group] = tuple(Group)) -> None:
         self._pki = pki
+        self.groups = tuple(groups)
 
     def trust_list(self, group: Group) -> TrustContent:
         """The trust list in the files. Raises OSError."""

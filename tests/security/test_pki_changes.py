@@ -122,17 +122,6 @@ def test_a_file_touched_without_a_change_is_no_change(pki, root, party):
     assert pki.poll() == []
 
 
-def test_a_users_certificate_is_judged_by_the_users_trust_list(pki, root, party):
-    user = party(uses=frozenset({"digital_signature"}), purposes=(), uris=())
-    assert pki.inspect_user(user.der).status != 0
-    (root / "trusted" / "certs" / "user.der").write_bytes(user.der)
-    assert pki.inspect_user(user.der).status != 0
-    (root / "trustedUser" / "certs" / "user.der").write_bytes(user.der)
-    assert pki.inspect_user(user.der).status == 0
-    (root / "trusted" / "certs" / "user.der").unlink()
-    assert pki.validate(user.der) != 0
-
-
 def test_a_committed_trust_list_holds_what_it_says_and_nothing_else(pki, root, party, plant):
     trusted = root / "trusted" / "certs"
     kept, gone, new = party("kept", 5), party("gone", 6), party("new", 7)

@@ -327,6 +327,11 @@ class PkiAdmin(Protocol):
     nothing has an effect before `commit`.
     """
 
+    @property
+    def groups(self) -> Sequence[Group]:
+        """The groups whose trust lists have an effect here."""
+        ...
+
     def trust_list(self, group: Group) -> TrustContent:
         """The trust list as it is now. Raises OSError."""
         ...

@@ -54,7 +54,7 @@ class PushManagement:
         self._admin = admin
         self.watch = CertificateWatch(server, admin, handles, renewed)
         self._desk = Desk(server, admin, self.watch)
-        self._trust_lists = {group: TrustListMethods(self._desk, group) for group in Group}
+        self._trust_lists = {group: TrustListMethods(self._desk, group) for group in admin.groups}
 
     def bind(self) -> None:
         """Give the nodes their values and methods; none where the model lacks the object."""
@@ -71,7 +71,12 @@ class PushManagement:
             for name, read in diagnostics_values(self._desk.transactions).items():
                 _bind_read(space, diagnostics, name, read)
         for identifier, group in GROUPS.items():
-            self._bind_group(identifier, group)
+            if group in self._trust_lists:
+                self._bind_group(identifier, group)
+
+    async def stop(self) -> None:
+        """Wait for nothing that goes on here."""
+        await self.watch.stop()
 
     def _bind_group(self, identifier: ua.NodeId, group: Group) -> None:
         space = self._server.space

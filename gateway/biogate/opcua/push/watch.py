@@ -62,10 +62,11 @@ class CertificateWatch:
             self._sweep_at_s = None
             self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Close nothing more."""
         if self._sweeping is not None:
             self._sweeping.cancel()
+            await asyncio.wait([self._sweeping])
 
     def look(self, *, recorded: bool = False) -> Sequence[PkiChange]:
         """What has changed, taking effect now; `recorded` where whoever changed it records it."""
@@ -77,7 +78,7 @@ class CertificateWatch:
                 self._server.auditor.note(noticed(change, self._server.wall_clock()))
         if any(change.group is None for change in changes):
             self._renewed()
-            self._outdated = [handle for handle in self._handles() if _is_secure(handle)]
+            self._outdated = list(self._handles())
         if any(change.group is Group.USER for change in changes):
             self._log_out_certificate_users()
         if changes:
@@ -102,10 +103,11 @@ class CertificateWatch:
         outdated, self._outdated = set(self._outdated), []
         for handle in list(self._handles()):
             channel = handle.channel
-            if channel is None or channel.client_certificate is None:
+            if channel is not None and channel.client_certificate is None:
                 continue
-            verdict = await self._verdict(channel.client_chain, verdicts)
-            if verdict != StatusCodes.Good:
+            chain = b"" if channel is None else channel.client_chain
+            verdict = await self._verdict(chain, verdicts)
+            if channel is not None and verdict != StatusCodes.Good:
                 address = {"address": channel.remote_address, "status": status_name(verdict)}
                 _log.warning("channel closed: its certificate is refused", extra=address)
                 handle.close(StatusCodes.BadSecurityChecksFailed, "certificate refused")
@@ -119,11 +121,6 @@ class CertificateWatch:
             await asyncio.sleep(0)
             verdicts[chain] = self._server.pki.validate(chain)
         return verdicts[chain]
-
-
-def _is_secure(handle: ConnectionHandle) -> bool:
-    channel = handle.channel
-    return channel is not None and channel.client_certificate is not None
 
 
 def _who(name: str) -> dict[str, str]:
