@@ -85,6 +85,10 @@ class Listener:
         """How many connections there are now."""
         return len(self._connections)
 
+    def handles(self) -> list[ConnectionHandle]:
+        """The connections that there are now."""
+        return list(self._connections)
+
     async def start(self) -> None:
         """Raises ListenError."""
         if self.config.listen:
