@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from biogate.opcua.audit import Auditor
 from biogate.opcua.audit.channels import channel_facts
@@ -19,15 +20,19 @@ from biogate.opcua.lanes.publish import PublishLane
 from biogate.opcua.lanes.read import read
 from biogate.opcua.lanes.write import write as write_lane
 from biogate.opcua.ports import (
+    AccountsAdmin,
     AuditPort,
     Authenticator,
     CommandPort,
     HistoryReader,
     Identity,
     Pki,
+    PkiAdmin,
     TagReader,
 )
+from biogate.opcua.push import PushManagement
 from biogate.opcua.request_queue import RequestQueue
+from biogate.opcua.roles import apply_change, bind_roles, bind_user_management
 from biogate.opcua.server import Dispatcher
 from biogate.opcua.server_diagnostics import ServerDiagnostics
 from biogate.opcua.services import attribute, discovery, history, method, session, view, write
@@ -47,8 +52,10 @@ from biogate.opcua.transport.interfaces import ConnectionHandle
 from biogate.opcua.transport.listener import Listener
 from biogate_adapters.filetime import now_ticks
 from biogate_security.policy import Policy
+from biogate_security.roles import AccountChange
 
 __all__ = [
+    "AccountsAdmin",
     "AuditPort",
     "Authenticator",
     "CommandPort",
@@ -58,6 +65,7 @@ __all__ = [
     "Identity",
     "Limits",
     "Pki",
+    "PkiAdmin",
     "TagReader",
 ]
 
@@ -80,8 +88,10 @@ class FrontEnd:
     """One OPC UA server endpoint over an address space and a tag table.
 
     `clock` is monotonic seconds, `wall_clock` FILETIME ticks. `events` takes in what clients that
-    subscribe to events shall hear. Without `audit` the front end records nothing itself. Raises
-    ValueError for a policy or mode that is unknown.
+    subscribe to events shall hear. Without `audit` the front end records nothing itself, without
+    `accounts` nobody manages users and roles, without `pki_admin` nobody certificates, and changes
+    of the PKI folder wait for the next start. Raises ValueError for a policy or mode that is
+    unknown.
     """
 
     def __init__(
@@ -96,6 +106,8 @@ class FrontEnd:
         *,
         history_reader: HistoryReader | None = None,
         audit: AuditPort | None = None,
+        accounts: AccountsAdmin | None = None,
+        pki_admin: PkiAdmin | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
@@ -145,7 +157,14 @@ class FrontEnd:
             max_unused_per_host=config.limits.max_unused_connections_per_host,
             listen=config.listen,
         )
+        self._accounts = accounts
         self.listener = Listener(config.host, config.port, transport, self.dispatcher, clock=clock)
+        self._push: PushManagement | None = None
+        if pki_admin is not None:
+            self._push = PushManagement(
+                self.context, pki_admin, self.listener.handles, self._certificate_changed
+            )
+            self.context.service_sets.append(self._push)
         self._timer: TimeKeeper | None = None
 
     @property
@@ -156,6 +175,11 @@ class FrontEnd:
     async def start(self) -> None:
         """Serve clients. Raises ListenError when the address cannot be listened on."""
         bind_server_methods(self.context.space, self.subscriptions)
+        if self._accounts is not None:
+            bind_roles(self.context.space, self._accounts, self.context.wall_clock)
+            bind_user_management(self.context.space, self._accounts, self.context.wall_clock)
+        if self._push is not None:
+            self._push.bind()
         diagnostics = ServerDiagnostics(self.context, self.subscriptions.all)
         shown = diagnostics.values() if self.context.config.diagnostics else {}
         bind_server_object(self.context.space, self.state, shown)
@@ -187,7 +211,13 @@ class FrontEnd:
         for open_session in self.context.sessions:
             self.context.sessions.close(open_session, delete_subscriptions=True)
         await self.listener.stop()
+        if self._push is not None:
+            await self._push.stop()
         await self.auditor.close()
+
+    def account_changed(self, change: AccountChange) -> None:
+        """An account is another one now: its open sessions end, or have its new roles."""
+        apply_change(self.context, change)
 
     def tick(self) -> None:
         """Time has passed: close what has timed out, publish what is due."""
@@ -197,6 +227,16 @@ class FrontEnd:
         self.auditor.tick(now_s)
         for service_set in self.context.service_sets:
             service_set.tick(now_s)
+
+    def _certificate_changed(self) -> None:
+        """Offer the new own certificate to whoever connects from now on."""
+        pki, context = self.context.pki, self.context
+        context.endpoints = Endpoints(context.config, self.listener.port, pki.certificate_der)
+        self.listener.config = replace(
+            self.listener.config,
+            certificate_chain=pki.certificate_der,
+            private_key=pki.private_key,
+        )
 
     def _offered_endpoint(self) -> tuple[str, str]:
         return self.context.config.application_uri, self.endpoint_url
