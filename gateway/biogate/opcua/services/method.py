@@ -80,6 +80,8 @@ def _result(status: int) -> ua.CallMethodResult:
 
 
 def _find_handler(ctx: RequestContext, item: ua.CallMethodRequest) -> MethodHandler:
+    for identifier in (item.ObjectId, item.MethodId):
+        _tell_of_standard(ctx, identifier)
     ctx.rights.require_visible(item.ObjectId)
     method = ctx.rights.visible(item.MethodId)
     if method is None or method.node_class is not ua.NodeClass.Method:
@@ -90,6 +92,13 @@ def _find_handler(ctx: RequestContext, item: ua.CallMethodRequest) -> MethodHand
     if handler is None or not method.executable:
         raise StatusError(StatusCodes.BadNotExecutable)
     return handler
+
+
+def _tell_of_standard(ctx: RequestContext, identifier: ua.NodeId) -> None:
+    """Everyone knows the standard's own nodes: one that is hidden is refused and not denied."""
+    node = None if identifier.NamespaceIndex else ctx.server.space.get(identifier)
+    if node is not None and not ctx.rights.may(Action.BROWSE, node):
+        raise StatusError(ctx.rights.refusal(Action.CALL, node))
 
 
 def _check_rights(ctx: RequestContext, item: ua.CallMethodRequest) -> ua.CallMethodResult | None:
