@@ -16,7 +16,7 @@ import logging
 import sqlite3
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any, Self, TypeVar
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.audit_chain import Head, StoredRecord, content_of
 from biogate_security.audit_store.checkpoint import Checkpoint
+from biogate_security.audit_store.housekeeping import Housekeeping
 from biogate_security.audit_store.opening import Opened, prepare
 from biogate_security.audit_store.publishing import publish
 from biogate_security.audit_store.query import Filter, query_log
@@ -32,6 +33,7 @@ from biogate_security.audit_store.report import ChainReport
 from biogate_security.audit_store.room import judge, measure
 from biogate_security.audit_store.segment import MAX_BATCH
 from biogate_security.audit_store.state import AuditOptions, AuditState, StateListener
+from biogate_security.audit_store.threads import in_thread
 from biogate_security.audit_store.verify import verify_log
 from biogate_security.audit_store.walk import CHAIN_BROKEN_EVENT, KeptCheckpoint
 from biogate_security.audit_store.writer import SegmentWriter
@@ -100,6 +102,7 @@ class AuditLog:
         self._cannot_rotate = False
         self._resources = AsyncExitStack()
         self._writer: asyncio.Task[None] | None = None
+        self._house: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -243,8 +246,9 @@ class AuditLog:
         """Store what waits, sign a checkpoint, then close; a second call waits for the first."""
         self._closing = True
         self._wake.set()
-        if self._writer is not None:
-            await asyncio.wait([self._writer])
+        if self._house is not None and self._writer is not None:
+            self._house.cancel()
+            await asyncio.wait([self._writer, self._house])
 
     # For those who keep the house: `audit_store.housekeeping`.
 
@@ -264,15 +268,12 @@ class AuditLog:
         signed = self.checkpoint.size if self.checkpoint else 0
         return self._segment.position.head.seq - signed
 
-    @property
-    def is_closing(self) -> bool:
-        """True from the moment when `close` is called, or the writer has ended."""
-        return self._closing
-
     def _start(self, resources: AsyncExitStack) -> None:
         self._resources = resources.pop_all()
         self._writer = asyncio.create_task(self._write())
         self._writer.add_done_callback(_report_death)
+        house = Housekeeping(self, asyncio.get_running_loop().time())
+        self._house = asyncio.create_task(house.run(), name="audit housekeeping")
 
     async def _announce(self, opened: Opened) -> None:
         """Log the head; record a break of the newest part, and a lost key; sign a checkpoint."""
@@ -428,17 +429,6 @@ class AuditLog:
             return await asyncio.to_thread(read)
         except _Failures as error:
             raise AuditUnavailableError(f"audit log {self.folder}: {error}") from error
-
-
-async def in_thread(work: Callable[[], _Result]) -> _Result:
-    """Run `work` in a thread to its end, even if the caller is cancelled meanwhile."""
-    running = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        with suppress(*_Failures):
-            await running
-        raise
 
 
 def _lock(folder: Path) -> FileLock:
