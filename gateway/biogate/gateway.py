@@ -21,6 +21,8 @@ from typing import Any, Self
 from biogate.bioreactor import build_address_space
 from biogate.commands import CommandService, WriteRoute
 from biogate.computed import ComputedTags, Function
+from biogate.conduit_control import ConduitControl
+from biogate.crossings import CommandPlaces, Crossings, Present
 from biogate.data_folder import DEFAULT_DATA
 from biogate.declared.counters import Counters
 from biogate.declared.methods import DeclaredMethods
@@ -67,6 +69,15 @@ class WriteRefusedError(Exception):
         self.status = code
 
 
+def check_port(site: Site, port: int | None) -> None:
+    """Raise ValueError for a port that several endpoints would have to share."""
+    if site.zones and port:
+        raise ValueError(
+            f"port {port} cannot be that of every zone's endpoint: set `opcua.port` of each"
+            " zone in the site file, or give 0 and each takes a free one"
+        )
+
+
 class Gateway:
     """Polls a site's devices, keeps their tags and serves them by OPC UA.
 
@@ -92,11 +103,7 @@ class Gateway:
         `auto_trust` trusts any client certificate at first sight: for a demo on loopback only.
         Raises ValueError for a port that several zones would have to share.
         """
-        if site.zones and port:
-            raise ValueError(
-                f"port {port} cannot be that of every zone's endpoint: set `opcua.port` of each"
-                " zone in the site file, or give 0 and each takes a free one"
-            )
+        check_port(site, port)
         self.site = site
         self._plan: SitePlan = plan_site(site)
         self._data = data
@@ -114,6 +121,7 @@ class Gateway:
         self._variables: Mapping[str, tuple[str, ...]] = {}
         self._commands: CommandService | None = None
         self._methods: DeclaredMethods | None = None
+        self._conduits: ConduitControl | None = None
         self._storage: Storage | None = None
         self.first_passwords: Mapping[str, str] = {}
         """User → password, of the accounts that this start made with a random one."""
@@ -173,7 +181,7 @@ class Gateway:
         that nobody knows (Bad_Shutdown).
         """
         await self._stack.aclose()
-        self._serving = self._commands = self._storage = None
+        self._serving = self._commands = self._storage = self._conduits = None
 
     async def _start(self) -> None:
         storage = await Storage.open(self._data, self.site, auto_trust=self._trusts_any_client)
@@ -185,13 +193,21 @@ class Gateway:
         cursor = self._table.journal.cursor()
         self._store(self._declared.initial(built.space.namespaces, now_ticks()))
         policy = self._policy()
+        crossings = Crossings(policy, now_ticks, present=self._present)
+        places = CommandPlaces(built.space, built.variables)
         commands = CommandService(
-            policy, storage.audit, read_text=self._read_text, store=self._store
+            policy,
+            storage.audit,
+            read_text=self._read_text,
+            store=self._store,
+            crossings=crossings,
+            places=places,
         )
         self._add_routes(commands)
-        methods = self._bind_methods(built.space, policy, storage)
+        methods = self._bind_methods(built.space, policy, storage, crossings, places)
         core = Core(self.site, self._table, built.space, commands, policy, storage)
         serving = self._serving_of(core, nodesets)
+        self._conduits = self._conduit_control(policy, storage)
         for tag, route in self._declared.routes(partial(self._raise_event, serving)):
             commands.add_stored(tag, route)
         self._stack.push_async_callback(commands.drain)
@@ -215,6 +231,13 @@ class Gateway:
     def _policy(self) -> RolePolicy | ZonePolicy:
         roles = RolePolicy(self.site.opcua.anonymous, unaudited=self._unaudited())
         return ZonePolicy(roles, zone_table(self._plan)) if self.site.zones else roles
+
+    def _conduit_control(self, policy: Policy, storage: Storage) -> ConduitControl | None:
+        if not isinstance(policy, ZonePolicy):
+            return None
+        control = ConduitControl(policy, Records(storage.audit, now_ticks), self._data)
+        control.restore()
+        return control
 
     def _serving_of(self, core: Core, nodesets: Nodesets | None) -> Serving:
         if not isinstance(core.policy, ZonePolicy) or nodesets is None:
@@ -245,15 +268,22 @@ class Gateway:
                     high = signal.high if signal.write_high is None else signal.write_high
                     tag = int(device.tags[signal.index])
                     name = device.plan.tag(signal)
-                    commands.add_route(
-                        tag,
-                        WriteRoute(name, device.plan.name, signal, device.supervisor, low, high),
+                    limits = device.plan.write_limits(signal)
+                    route = WriteRoute(
+                        name, device.plan.name, signal, device.supervisor, low, high, limits
                     )
+                    commands.add_route(tag, route)
 
     def _bind_methods(
-        self, space: AddressSpace, policy: Policy, storage: Storage
+        self,
+        space: AddressSpace,
+        policy: Policy,
+        storage: Storage,
+        crossings: Crossings,
+        places: CommandPlaces,
     ) -> DeclaredMethods:
-        methods = DeclaredMethods(policy, Records(storage.audit, now_ticks))
+        records = Records(storage.audit, now_ticks)
+        methods = DeclaredMethods(policy, records, crossings=crossings, places=places)
         self._stack.callback(methods.close)
         for section in self._plan.sections:
             methods.bind(space, space.namespaces.index(section.namespace), section.methods)
@@ -284,6 +314,10 @@ class Gateway:
 
     def _read_text(self, tag: int) -> str:
         return repr(plain_value(self._table.read(self._table.info(tag).name).value))
+
+    def _present(self, tag: int) -> Present:
+        value, code, _, server_time = self._table.number_at(tag)
+        return Present(value, code, server_time)
 
     def _store(self, writes: StoredWrites) -> None:
         apply_stored(self._table, writes, now_ticks())
@@ -355,6 +389,35 @@ class Gateway:
             code = await self._commands.write(subject, index, "", value)
         if status.is_bad(code):
             raise WriteRefusedError(tag, code)
+
+    async def set_conduit_open(
+        self,
+        name: str,
+        is_open: bool,
+        *,
+        reason: str,
+        subject: Subject = EMBEDDING,
+    ) -> None:
+        """Open or close a conduit between zones; what crossed it ends. It is on record.
+
+        Closing takes effect at once, opening when it has been recorded. Both last over a restart.
+        Raises KeyError (no such conduit), ValueError (no reason), RuntimeError (not running, or no
+        zones), biogate_security.audit.AuditUnavailableError (not recorded; closed even so).
+        """
+        control = self._running_conduits()
+        if is_open:
+            await control.open(name, reason, subject)
+        else:
+            await control.close([name], reason, subject)
+
+    async def isolate(self, *, reason: str, subject: Subject = EMBEDDING) -> None:
+        """Island mode: close all conduits between zones. Raises as `set_conduit_open`."""
+        await self._running_conduits().isolate(reason, subject)
+
+    def _running_conduits(self) -> ConduitControl:
+        if self._conduits is None:
+            raise RuntimeError("there are no conduits: the gateway is not running, or has no zones")
+        return self._conduits
 
     def add_computed_tag(
         self,

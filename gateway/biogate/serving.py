@@ -143,6 +143,7 @@ def zone_front_ends(core: Core, policy: ZonePolicy, settings: ZoneSettings) -> S
         core.storage.authenticator,
         core.storage.audit,
         None,
+        None,
         now_ticks,
     )
     site = core.site

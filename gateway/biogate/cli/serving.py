@@ -16,7 +16,7 @@ import typer
 
 from biogate import event_loop, memory
 from biogate.cli.welcome import tell
-from biogate.gateway import Gateway
+from biogate.gateway import Gateway, check_port
 from biogate.logs import configure
 from biogate.sim.process import SimProcess, SimProcessError
 from biogate.site import Site, SiteError, load_site
@@ -57,6 +57,7 @@ def serve(site_file: Path, options: Options) -> int:
     try:
         site = load_site(site_file)
         site.check_speed(options.speed)
+        check_port(site, options.port)
     except SiteError as error:
         for problem in error.problems:
             typer.echo(problem, err=True)

@@ -9,13 +9,16 @@ from pathlib import Path
 import typer
 
 from biogate.accounts import ADMINISTRATOR
+from biogate.endpoint_config import zone_opcua
 from biogate.gateway import Gateway
 from biogate.site import Site
+from biogate.site.model import OpcUaConfig
 
 
 def tell(gateway: Gateway, speed: float) -> None:
-    """Print the endpoint, what it offers, and a command to try."""
-    typer.echo(f"OPC UA endpoint: {_bold(gateway.endpoint_url)}")
+    """Print the endpoints, what they offer, and a command to try."""
+    for zone, url in gateway.endpoint_urls.items():
+        typer.echo(f"OPC UA endpoint{f' of zone {zone}' if zone else ''}: {_bold(url)}")
     for topic, text in _topics(gateway, speed):
         typer.echo(f"  {topic + ':':10}{text}")
     typer.echo("Ctrl-C stops everything.")
@@ -28,8 +31,12 @@ def _bold(text: str) -> str:
 
 def _topics(gateway: Gateway, speed: float) -> Iterator[tuple[str, str]]:
     site = gateway.site
-    yield "security", _security(site)
-    yield "accounts", _accounts(site)
+    if site.zones:
+        for zone in gateway.endpoint_urls:
+            yield zone, _security(zone_opcua(site, zone))
+    else:
+        yield "security", _security(site.opcua)
+        yield "accounts", _accounts(site)
     for user, password in gateway.first_passwords.items():
         yield "password", f"{_bold(password)}  (of {user}; {_kind(user)}shown only this once)"
     for danger in site.dangers:
@@ -39,7 +46,7 @@ def _topics(gateway: Gateway, speed: float) -> Iterator[tuple[str, str]]:
     if site.devices and site.all_simulated:
         pace = "in real time" if speed == 1 else f"{speed:g} times faster than real time"
         yield "plant", f"simulated, {pace}"
-    example = _example(gateway)
+    example = "" if site.zones else _example(gateway)
     if "None" in site.opcua.security_policies and site.opcua.anonymous != "none" and example:
         yield "try it", f"{_tool('uaread')} -u {gateway.endpoint_url} -n '{example}'"
 
@@ -50,11 +57,11 @@ def _kind(user: str) -> str:
     return "made now, "
 
 
-def _security(site: Site) -> str:
+def _security(opcua: OpcUaConfig) -> str:
     """None first, then the secure policies as the site file lists them."""
-    offered = site.opcua.security_policies
+    offered = opcua.security_policies
     secure = ", ".join(name for name in offered if name != "None")
-    modes = f"{secure} ({', '.join(site.opcua.security_modes)})" if secure else ""
+    modes = f"{secure} ({', '.join(opcua.security_modes)})" if secure else ""
     return ", ".join(part for part in ("None" if "None" in offered else "", modes) if part)
 
 

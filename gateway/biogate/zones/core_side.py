@@ -11,6 +11,7 @@ from typing import Any
 
 from biogate.logs import RESERVED
 from biogate.opcua.events.journal import Emitted
+from biogate.zones.accounts import accounts_message, changed_message
 from biogate.zones.extract import Extract, Reaches
 from biogate.zones.feed import Feed
 from biogate.zones.link import Link
@@ -28,6 +29,7 @@ from biogate.zones.messages import (
 from biogate.zones.pruned import conduits_of
 from biogate.zones.requests import Requests, Services
 from biogate_security.log_budget import LogBudget
+from biogate_security.roles import AccountChange
 from biogate_security.zones import Admission, ZonePolicy
 
 _log = logging.getLogger(__name__)
@@ -35,8 +37,8 @@ _log = logging.getLogger(__name__)
 _LINES_PER_MINUTE = 60
 
 
-class ZoneError(Exception):
-    """A zone's front end could not be started; the message says why."""
+class ZoneError(OSError):
+    """A zone's front end could not be started, such as for its port; the message says why."""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,10 +72,10 @@ class CoreZone:
         if self.connection is not None and self.connection.feed is not None:
             self.connection.feed.event(emitted, zone, part)
 
-    def forget(self, user: str) -> None:
-        """An account has changed: whoever acts as it has to log in again."""
-        if self.connection is not None and self.connection.requests is not None:
-            self.connection.requests.identities.forget(user)
+    def account_changed(self, change: AccountChange) -> None:
+        """An account is another one now: its sessions hear of it, and the core itself."""
+        if self.connection is not None:
+            self.connection.account_changed(change)
 
 
 class Connection:
@@ -102,6 +104,7 @@ class Connection:
             link.send, self.feed.forward, self.feed.correct, self._break,
         )  # fmt: skip
         link.send(zone.setup(zone.port))
+        self.show_accounts()
         self.feed.start()
         self.check_conduits()
 
@@ -129,6 +132,21 @@ class Connection:
             self._conduits = now
             known = {each.name for each in conduits_of(self._zone.policy.table, self._zone.name)}
             self._link.send(Conduits({n: is_open for n, is_open in now.items() if n in known}))
+
+    def show_accounts(self) -> None:
+        """Tell the zone's administrators how the accounts are now."""
+        admin = self._zone.services.accounts
+        if admin is not None and self._link is not None:
+            self._link.send(accounts_message(admin, self._zone.admission))
+
+    def account_changed(self, change: AccountChange) -> None:
+        """See `CoreZone.account_changed`."""
+        if self.requests is None or self._link is None:
+            return
+        self.requests.identities.changed(change)
+        self.show_accounts()
+        if self._zone.admission.user(change.user):
+            self._link.send(changed_message(change))
 
     def close(self, reason: str = "") -> None:
         """End the link."""

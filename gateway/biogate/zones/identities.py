@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from biogate.opcua.ports import Identity
 from biogate.zones.messages import SubjectOf
 from biogate_security.policy import Subject
-from biogate_security.roles import Role
+from biogate_security.roles import AccountChange, Role
 
 _MOST = 10_000
 _ANONYMOUS = frozenset({"Anonymous"})
@@ -38,9 +38,19 @@ class Identities:
         while len(self._known) > _MOST:
             self._known.popitem(last=False)
 
-    def forget(self, user: str) -> None:
-        """The account is gone or has changed: whoever wants to act as it logs in again."""
-        self._known.pop(user, None)
+    def changed(self, change: AccountChange) -> None:
+        """An account is another one now: who acts as it has its new roles, or logs in again.
+
+        Whoever changed their own password (`by_session`) need not; the core cannot tell the
+        sessions of one user apart, so that the others are the front end's to close.
+        """
+        known = self._known.get(change.user)
+        if known is None:
+            return
+        if change.active and (change.by_session or not change.secret_changed):
+            self._known[change.user] = _Known(change.roles, known.authentication)
+        else:
+            del self._known[change.user]
 
     def subject(self, who: SubjectOf) -> Subject:
         """The subject of a request: user, roles and zone are the core's word, the channel's

@@ -57,6 +57,7 @@ class InProcess:
         ours, theirs = DirectLink.pair(self._connection, self._end)
         self._end.front = ZoneFront(self._zone.setup(self._zone.port), theirs)
         self._connection.start(ours)
+        await asyncio.sleep(0)  # what the core has sent so far comes first
         await self._end.front.start()
         await self._connection.started
         self._task = asyncio.create_task(self._look(self._connection))

@@ -119,10 +119,33 @@ class Setup(Message, tag="setup"):
     pki_folder: str
     host_names: tuple[str, ...]
     trusts_any_client: bool
+    manages_accounts: bool
     nodesets: tuple[str, ...] | None
     nodeset_folder: str | None
     nodeset_cache: str
     space: SpaceOf
+
+
+class Accounts(Message, tag="accounts"):
+    """The accounts as administrators see them, of users that may log in from the zone.
+
+    `rules` are PasswordRules' minimum, maximum, options and restrictions; `accounts` names,
+    configurations and descriptions; `identities` the mapping rules of each role.
+    """
+
+    rules: tuple[int, int, int, str]
+    accounts: tuple[tuple[str, int, str], ...]
+    identities: dict[str, tuple[tuple[int, str], ...]]
+
+
+class AccountChanged(Message, tag="account changed"):
+    """An `AccountChange`."""
+
+    user: str
+    roles: tuple[str, ...]
+    active: bool
+    secret_changed: bool
+    by_session: str
 
 
 class Conduits(Message, tag="conduits"):
@@ -389,6 +412,15 @@ class ReadHistory(Message, tag="history"):
     most: Annotated[int, Meta(ge=1, le=100_000)]
 
 
+class ManageAccounts(Message, tag="manage accounts"):
+    """A change by `AccountsAdmin`: its method and the arguments after the subject, by name."""
+
+    id: RequestId
+    subject: SubjectOf
+    change: Annotated[str, Meta(max_length=32)]
+    arguments: Annotated[dict[Name, Text | int | bool | None], Meta(max_length=8)]
+
+
 class Record(Message, tag="record"):
     """`AuditPort.record`: an AuditRecord as JSON-like fields; its zone is set by the core."""
 
@@ -398,6 +430,8 @@ class Record(Message, tag="record"):
 
 FromCore = (
     Setup
+    | Accounts
+    | AccountChanged
     | Conduits
     | Batches
     | Snapshot
@@ -423,6 +457,7 @@ FromZone = (
     | CallMethod
     | Authenticate
     | ReadHistory
+    | ManageAccounts
     | Record
 )
 

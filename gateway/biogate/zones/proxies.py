@@ -32,7 +32,6 @@ from biogate.zones.messages import (
     Message,
     ReadHistory,
     Record,
-    SubjectOf,
     UnfitOf,
     WriteSetPoint,
     WriteStored,
@@ -40,6 +39,7 @@ from biogate.zones.messages import (
 )
 from biogate.zones.node_ids import to_bytes
 from biogate.zones.requester import Requester
+from biogate.zones.subjects import who
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.policy import Subject
 
@@ -70,7 +70,7 @@ class CommandProxy:
         return await self._command(
             on_record,
             WriteSetPoint,
-            _who(subject),
+            who(subject),
             tag,
             node_id,
             None if unfit else value,
@@ -93,7 +93,7 @@ class CommandProxy:
         return await self._command(
             on_record,
             WriteStored,
-            _who(subject),
+            who(subject),
             tag,
             node_id,
             stored,
@@ -137,14 +137,6 @@ def _unfit(value: object) -> UnfitOf | None:
     if not isinstance(value, UnfitValue):
         return None
     return UnfitOf(value.status, value.text[:_SHOWN_CHARACTERS])
-
-
-def _who(subject: Subject) -> SubjectOf:
-    return SubjectOf(
-        subject.user, subject.session_id, subject.application_uri, subject.certificate_sha256,
-        subject.address, subject.security_policy_uri, subject.security_mode,
-        subject.authentication,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +254,7 @@ class MethodProxy:
 
 def _call(call: MethodCall) -> tuple[Any, ...]:
     return (
-        _who(call.context.subject),
+        who(call.context.subject),
         to_bytes(call.object_id),
         to_bytes(call.method_id),
         tuple(bytes(encode_variant(each)) for each in call.arguments),

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from biogate.opcua.ports import (
+    AccountsAdmin,
     AuditPort,
     Authenticator,
     CommandPort,
@@ -25,6 +26,7 @@ from biogate.opcua.ports import (
     RawQuery,
 )
 from biogate.opcua.stack import StatusCodes, ua
+from biogate.zones.accounts import manage
 from biogate.zones.calls import Calls
 from biogate.zones.columns import Columns, to_rows, variant_of
 from biogate.zones.extract import Extract, Whole
@@ -39,9 +41,11 @@ from biogate.zones.messages import (
     HistoryReply,
     IdentityReply,
     MalformedError,
+    ManageAccounts,
     Message,
     ReadHistory,
     Record,
+    StatusReply,
     WriteSetPoint,
     WriteStored,
     WriteUnaudited,
@@ -68,6 +72,7 @@ class Services:
     authenticator: Authenticator
     audit: AuditPort
     history: HistoryReader | None
+    accounts: AccountsAdmin | None
     clock: Callable[[], int]
 
 
@@ -139,6 +144,7 @@ class Requests:
             CallMethod: self.call,
             Authenticate: self.authenticate,
             ReadHistory: self.history,
+            ManageAccounts: self.manage_accounts,
             Record: self.record,
         }
         return handlers[type(request)]
@@ -210,6 +216,13 @@ class Requests:
         index = np.zeros(len(value), np.int32)
         rows = to_rows(Columns(index, value, status, source_time, page.objects), 0)
         return HistoryReply(request.id, rows, server_time.tobytes(), page.more)
+
+    async def manage_accounts(self, request: ManageAccounts) -> StatusReply:
+        """A change of accounts by an administrator in the zone."""
+        admin = self.services.accounts
+        if admin is None:
+            raise ForeignError("the administration of accounts")
+        return await manage(admin, self.identities, request)
 
     async def record(self, request: Record) -> Done:
         """A record of the front end's own doings, stamped with zone and time here."""

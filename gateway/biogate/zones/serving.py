@@ -25,6 +25,7 @@ from biogate.zones.messages import VERSION, Setup, SpaceOf
 from biogate.zones.pruned import pruned
 from biogate.zones.requests import Services
 from biogate.zones.supervisor import Supervisor
+from biogate_security.roles import AccountChange
 from biogate_security.zones import Admission, ZonePolicy
 
 _log = logging.getLogger(__name__)
@@ -117,15 +118,21 @@ class ZoneFrontEnds:
             for part, counts in runner.counters.items():
                 yield f"zone {name} {part}", dict(counts)
 
-    def account_changed(self, user: str) -> None:
-        """Whoever acts as that user has to log in again."""
+    def account_changed(self, change: AccountChange) -> None:
+        """An account is another one now: its sessions hear of it in each zone."""
         for zone in self._zones.values():
-            zone.forget(user)
+            zone.account_changed(change)
+
+    def conduits_changed(self) -> None:
+        """A conduit was opened or closed: each zone hears of its own at once."""
+        for zone in self._zones.values():
+            if zone.connection is not None:
+                zone.connection.check_conduits()
 
     async def _start(self, name: str) -> None:
         try:
             await self._runners[name].start()
-        except (ZoneError, OSError) as error:
+        except OSError as error:
             raise ZoneError(f"zone {name}: {error}") from error
         _log.info("zone ready", extra={"zone": name, "url": self._zones[name].url})
 
@@ -156,6 +163,7 @@ class ZoneFrontEnds:
             pki_folder=str(settings.data / "zones" / name / "pki"),
             host_names=settings.host_names(name),
             trusts_any_client=settings.trusts_any_client(name),
+            manages_accounts=self._services.accounts is not None,
             nodesets=None if settings.site.units else (),
             nodeset_folder=None if settings.nodesets is None else str(settings.nodesets),
             nodeset_cache=str(nodeset_cache(settings.data)),

@@ -120,7 +120,7 @@ class Supervisor:
             attempt += 1
             try:
                 await self._start()
-            except (ZoneError, OSError) as error:
+            except OSError as error:
                 self._zone.counters["failed_starts"] += 1
                 _log.error(
                     "a zone's front end does not start: %s", error, extra={"zone": self._zone.name}

@@ -15,11 +15,14 @@ from biogate.opcua.config import FrontEndConfig
 from biogate.opcua.events.journal import Emitted
 from biogate.opcua.front_end import FrontEnd
 from biogate.zones import plain
+from biogate.zones.accounts import AccountsProxy, change_of
 from biogate.zones.columns import from_rows
 from biogate.zones.event_messages import event_of
 from biogate.zones.link import Link
 from biogate.zones.messages import (
     VERSION,
+    AccountChanged,
+    Accounts,
     Batches,
     CallReply,
     Conduits,
@@ -53,6 +56,7 @@ from biogate_adapters.status import BAD_WAITING_FOR_INITIAL_DATA
 from biogate_security.pki import Pki
 from biogate_security.pki_admin import PkiAdministrator
 from biogate_security.role_policy import RolePolicy
+from biogate_security.trust_content import Group
 from biogate_security.zones import ZonePolicy
 
 _log = logging.getLogger(__name__)
@@ -87,6 +91,7 @@ class ZoneFront:
             setup.host_names,
             auto_trust=setup.trusts_any_client,
         )
+        self._accounts = AccountsProxy(self.requester)
         self.front_end = FrontEnd(
             config,
             space,
@@ -97,7 +102,7 @@ class ZoneFront:
             pki,
             history_reader=_history(setup, self.requester),
             audit=AuditProxy(self.requester),
-            pki_admin=PkiAdministrator(pki),
+            pki_admin=PkiAdministrator(pki, (Group.APPLICATION,)),
         )
 
     async def start(self) -> None:
@@ -162,6 +167,12 @@ class ZoneFront:
     def _events_lost(self, message: EventsLost) -> None:
         self.front_end.events.journal.lose(message.count)
 
+    def _accounts_shown(self, message: Accounts) -> None:
+        self._accounts.shown = message
+
+    def _account_changed(self, message: AccountChanged) -> None:
+        self.front_end.account_changed(change_of(message))
+
     def _conduits(self, message: Conduits) -> None:
         for name, is_open in message.open.items():
             self._policy.set_conduit_open(name, is_open)
@@ -183,6 +194,8 @@ _HANDLERS: Mapping[type, Callable[[ZoneFront, Any], None]] = {
     Snapshot: ZoneFront._snapshot,
     EventOf: ZoneFront._event,
     EventsLost: ZoneFront._events_lost,
+    Accounts: ZoneFront._accounts_shown,
+    AccountChanged: ZoneFront._account_changed,
     Conduits: ZoneFront._conduits,
     Ping: ZoneFront._ping,
     **dict.fromkeys(
