@@ -1,0 +1,20 @@
+"""Subjects as messages."""
+
+from __future__ import annotations
+
+from biogate.zones.messages import SubjectOf
+from biogate_security.policy import Subject
+
+
+def who(subject: Subject) -> SubjectOf:
+    """Who asks, as far as the core does not know it better."""
+    return SubjectOf(
+        subject.user,
+        subject.session_id,
+        subject.application_uri,
+        subject.certificate_sha256,
+        subject.address,
+        subject.security_policy_uri,
+        subject.security_mode,
+        subject.authentication,
+    )
