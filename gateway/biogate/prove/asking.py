@@ -159,7 +159,8 @@ async def try_limits(asking: Asking, planned: Planned) -> None:
     """Write just outside of each bound of a permitted write: refused; and a small step: let."""
     reading = planned.reading
     present = asking.value_of(planned.part)
-    now = None if present is None else float(present.Value)
+    number = present.Value if present is not None else None
+    now = float(number) if isinstance(number, int | float) else None
     for name, value, expected in _around(reading.low, reading.high, reading.max_step, now):
         attempt = replace(
             planned.attempt,

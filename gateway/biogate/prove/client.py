@@ -212,7 +212,8 @@ class Connection:
         parameters = ua.HistoryReadParameters(
             HistoryReadDetails=cast(Any, details),
             TimestampsToReturn=ua.TimestampsToReturn.Both,
-            NodesToRead=[ua.HistoryReadValueId(NodeId=node, ContinuationPoint=cast(Any, None))],
+            ReleaseContinuationPoints=False,
+            NodesToRead=[ua.HistoryReadValueId(NodeId=node)],
         )
         with _said():
             results = await self._client.uaclient.history_read(parameters)

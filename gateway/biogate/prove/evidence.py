@@ -24,6 +24,7 @@ class Standing(StrEnum):
     """How a requirement stands."""
 
     PROVEN = "proven"
+    NOT_APPLICABLE = "not applicable"
     REFUTED = "refuted"
     NOT_COVERED = "not covered"
     OWNER = "asset owner"
@@ -35,6 +36,7 @@ class Proof:
 
     `attempts` are kinds of attempts, `tests` node ids of the test suite, `pages` files of the
     project. `open` says why it is not met, or not wholly; then it counts as not covered.
+    `not_applicable` says why the product has nothing that the requirement could be about.
     """
 
     attempts: tuple[str, ...] = ()
@@ -42,6 +44,7 @@ class Proof:
     pages: tuple[str, ...] = ()
     note: str = ""
     open: str = ""
+    not_applicable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def evidence(results: Sequence[Result]) -> Evidence:
     for result in results:
         by_kind[result.attempt.kind].append(result)
     rows = tuple(_row(each, proofs().get(each.id, Proof()), by_kind) for each in requirements())
-    lacking = {row.requirement.id for row in rows if row.standing is not Standing.PROVEN}
+    lacking = {row.requirement.id for row in rows if row.standing not in _MET}
     return Evidence(rows, component_vector(lacking), system_vector(lacking))
 
 
@@ -93,6 +96,8 @@ def _row(requirement: Requirement, proof: Proof, by_kind: Mapping[str, list[Resu
     if requirement.responsibility == OWNER:
         reason = proof.note or "no matter of the product: who builds and runs the plant shows it"
         return Row(requirement, Standing.OWNER, proof, (), reason)
+    if proof.not_applicable:
+        return Row(requirement, Standing.NOT_APPLICABLE, proof, (), proof.not_applicable)
     counted = [result for kind in proof.attempts for result in by_kind.get(kind, ())]
     wrong = [result.id for result in counted if result.verdict in _AGAINST]
     if wrong:
@@ -105,6 +110,7 @@ def _row(requirement: Requirement, proof: Proof, by_kind: Mapping[str, list[Resu
     return Row(requirement, Standing.PROVEN, proof, ids, proof.note)
 
 
+_MET = (Standing.PROVEN, Standing.NOT_APPLICABLE)
 _AGAINST = (Verdict.LEAKS, Verdict.BLOCKS)
 
 
