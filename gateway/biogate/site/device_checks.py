@@ -184,14 +184,13 @@ def _check_signal(
 ) -> None:
     given = own.model_fields_set
     if signal.data_type in ("String", "Boolean"):
-        for key in sorted(given):
+        for key in sorted(given - {"writes_per_minute"}):
             message = f"{signal.name} is a {signal.data_type}: it has no {key}"
             document.report((*path, key), message, key=True)
-        return
-    if own.write_range is None:
-        return
-    if not signal.writable:
-        document.report((*path, "write_range"), f"{signal.name} cannot be written", key=True)
+    for key in ("write_range", "max_step", "writes_per_minute"):
+        if getattr(own, key) is not None and not signal.writable:
+            document.report((*path, key), f"{signal.name} cannot be written", key=True)
+    if own.write_range is None or not signal.writable:
         return
     low, high = own.write_range
     if (signal.write_low is not None and low < signal.write_low) or (

@@ -32,7 +32,7 @@ from biogate.site.shapes import (
     distinct,
     thumbprint,
 )
-from biogate.site.zone_model import ConduitConfig, ZoneMembers
+from biogate.site.zone_model import MOST_PER_MINUTE, ConduitConfig, ZoneMembers
 
 
 def _format_version(version: object) -> object:
@@ -155,6 +155,10 @@ class SignalConfig(Strict):
     """Engineering range (EURange) [low, high], in the unit."""
     write_range: Range | None = None
     """Values that may be written [low, high]; never wider than the profile's."""
+    max_step: Annotated[float, Field(gt=0)] | None = None
+    """Largest difference of a write from the present value, in the unit; any where absent."""
+    writes_per_minute: Annotated[float, Field(gt=0, le=MOST_PER_MINUTE)] | None = None
+    """How often it may be written in a minute, by all together; any number where absent."""
 
 
 class DeviceConfig(Strict):

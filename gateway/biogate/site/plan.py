@@ -15,6 +15,7 @@ from biogate.site.node_plan import SectionPlan, plan_section
 from biogate.site.profiles import InstalledProfiles, ProfileCatalogue, set_up_profile
 from biogate_adapters.contract import Signal
 from biogate_adapters.profile import Profile
+from biogate_security.policy import WriteLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,15 @@ class DevicePlan:
     def tag(self, signal: Signal) -> str:
         """Name of the signal's tag, `DEVICE.signal`."""
         return f"{self.name}.{signal.name}"
+
+    def write_limits(self, signal: Signal) -> WriteLimits | None:
+        """What a write must keep besides its range, whoever writes; None for nothing."""
+        own = self.config.signals.get(signal.name)
+        if own is None or (own.max_step is None and own.writes_per_minute is None):
+            return None
+        return WriteLimits(
+            max_step=own.max_step, per_minute=own.writes_per_minute, conduit=self.tag(signal)
+        )
 
 
 @dataclass(frozen=True, slots=True)
