@@ -16,6 +16,7 @@ from biogate.opcua.codec import (
     DecodeError,
     DecodeLimits,
     EncodeError,
+    decode_in_steps,
     decode_message,
     decode_request_header,
     encode_message,
@@ -35,6 +36,7 @@ from biogate.opcua.services.results import ResultList
 from biogate.opcua.session import Session
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle
+from biogate.opcua.turns import Work
 
 # Before a session is activated nothing large is asked for, and nobody is known.
 _EARLY_LIMITS = DecodeLimits(
@@ -45,6 +47,8 @@ _EARLY_LIMITS = DecodeLimits(
     max_elements=1000,
 )
 _EARLY_MESSAGE_SIZE = 65_536
+_LONG_MESSAGE = 32_768
+"""From so many bytes on a request is decoded in turns: it takes milliseconds."""
 
 Answer = Coroutine[Any, Any, Any]
 """What a request waits for, not begun or begun with its first slice."""
@@ -113,20 +117,58 @@ class Dispatcher:
         try:
             service = self._service_for(message)
             ctx.service = service.name
-            request = decode_message(message, self._limits_of(service, handle, message))
+            limits = self._limits_of(service, handle, message)
+            if len(message) > _LONG_MESSAGE and service.needs is Needs.ACTIVE_SESSION:
+                self._dispatch_long(ctx, service, message, limits)
+                return
+            request = decode_message(message, limits)
         except DecodeError as error:
             self._refuse_undecoded(ctx, message, error)
             return
-        ctx.request_header = request.RequestHeader
+        if self._admit(ctx, service, request.RequestHeader):
+            self._dispatch(ctx, service, request, len(message))
+
+    def _admit(self, ctx: RequestContext, service: Service, header: ua.RequestHeader) -> bool:
+        """Find the session; False when the request was refused."""
+        ctx.request_header = header
         try:
-            _check_header(request.RequestHeader)
+            _check_header(header)
             session = self._session_for(ctx, service.needs)
         except ServiceError as error:
             ctx.refuse(error.status)
-            return
+            return False
         if session is not None:
             ctx.optional_session, ctx.identity = session, session.identity
-        self._dispatch(ctx, service, request, len(message))
+        return True
+
+    def _dispatch_long(
+        self, ctx: RequestContext, service: Service, message: bytes, limits: DecodeLimits
+    ) -> None:
+        """Decode a slice at a time, for a session that may ask at all. Raises DecodeError."""
+        if not self._admit(ctx, service, decode_request_header(message, limits)):
+            return
+        work = decode_in_steps(message, limits)
+        done = self._server.turns.begin(work)
+        if done is not None:
+            self._dispatch(ctx, service, done.result, len(message))
+            return
+        answer = self._decoded(ctx, service, message, work)
+        job = self._job(ctx, answer, _kind_of(service), len(message))
+        self._server.queue.submit(ctx.session, job)
+
+    async def _decoded(
+        self, ctx: RequestContext, service: Service, message: bytes, work: Work[Any]
+    ) -> Any:
+        """The answer to a request that is not decoded to the end."""
+        try:
+            request = await self._server.turns.finish(work)
+        except DecodeError as error:
+            self._refuse_undecoded(ctx, message, error)
+            return DEFERRED
+        if ctx.session.closed:
+            raise ServiceError(StatusCodes.BadSessionClosed)
+        answer = service.handler(ctx, request)
+        return await answer if inspect.iscoroutine(answer) else answer
 
     def on_closed(self, handle: ConnectionHandle) -> None:
         """The connection is gone."""

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 Work = Generator[None, None, T]
 
 SLICE_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """The result of work that needed one slice only."""
+
+    result: T
 
 
 class Turns:
@@ -30,14 +38,19 @@ class Turns:
 
         Raises whatever the work raises.
         """
+        done = self.begin(work)
+        return self.finish(work) if done is None else done.result
+
+    def begin(self, work: Work[T]) -> Done[T] | None:
+        """The first slice; None when there is more to do."""
         try:
             self._advance(work)
         except StopIteration as done:
-            result: T = done.value
-            return result
-        return self._finish(work)
+            return Done(done.value)
+        return None
 
-    async def _finish(self, work: Work[T]) -> T:
+    async def finish(self, work: Work[T]) -> T:
+        """The result of work that was begun."""
         try:
             while True:
                 async with self._turn:

@@ -3,6 +3,7 @@
 from biogate.opcua.codec.encoded import EncodedVariant
 from biogate.opcua.codec.limits import DecodeError, DecodeLimits, EncodeError
 from biogate.opcua.codec.messages import (
+    decode_in_steps,
     decode_message,
     decode_request_header,
     decode_variant,
@@ -22,6 +23,7 @@ __all__ = [
     "EncodedVariant",
     "Reader",
     "Writer",
+    "decode_in_steps",
     "decode_message",
     "decode_request_header",
     "decode_variant",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from biogate.opcua.codec.encoded import EncodedVariant
@@ -14,6 +14,7 @@ from biogate.opcua.codec.writer import Writer
 from biogate.opcua.stack import StatusCodes, ua
 
 __all__ = [
+    "decode_in_steps",
     "decode_message",
     "decode_request_header",
     "decode_variant",
@@ -78,6 +79,16 @@ def decode_message(data: bytes | memoryview, limits: DecodeLimits = DEFAULT_LIMI
     """
     reader = Reader(data, limits)
     message = _message_codec(reader).decode(reader)
+    reader.finish()
+    return message
+
+
+def decode_in_steps(
+    data: bytes | memoryview, limits: DecodeLimits = DEFAULT_LIMITS
+) -> Generator[None, None, Any]:
+    """`decode_message` for a long message: yields now and then, and returns the message."""
+    reader = Reader(data, limits)
+    message = yield from _message_codec(reader).steps(reader)
     reader.finish()
     return message
 

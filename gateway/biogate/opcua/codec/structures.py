@@ -9,7 +9,7 @@ one `struct` call, and nothing is looked up per field. Part 6, 5.2.6 (structures
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import fields
 from itertools import groupby
 from typing import Any
@@ -20,18 +20,26 @@ from biogate.opcua.stack import ua
 
 Decode = Callable[[Any], Any]
 Encode = Callable[[Any, Any], None]
+Steps = Generator[None, None, Any]
+"""Yields now and then, and returns the object."""
+
+_ELEMENTS_PER_STEP = 64
 
 
 class StructureCodec:
-    """`decode(reader) -> object` and `encode(writer, object)` of one class, made on first use."""
+    """`decode(reader) -> object` and `encode(writer, object)` of one class, made on first use.
 
-    __slots__ = ("_fields", "cls", "decode", "encode")
+    `steps(reader)` is `decode` for what may take long: it yields within arrays of structures.
+    """
+
+    __slots__ = ("_fields", "cls", "decode", "encode", "steps")
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
         self._fields: tuple[Field, ...] | None = None
         self.decode: Decode = self._first_decode
         self.encode: Encode = self._first_encode
+        self.steps: Callable[[Any], Steps] = self._first_steps
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -58,6 +66,10 @@ class StructureCodec:
     def _first_decode(self, reader: Any) -> Any:
         self._compile()
         return self.decode(reader)
+
+    def _first_steps(self, reader: Any) -> Steps:
+        self.steps = _decoder(self.cls, self.fields, steps=True)
+        return self.steps(reader)
 
     def _first_encode(self, writer: Any, value: Any) -> None:
         self._compile()
@@ -155,7 +167,24 @@ def _read_one(field: Field) -> str:
     return f"[{one} for _ in range(r.count({kind.size}))]" if field.array else one
 
 
-def _decoder(cls: type, all_fields: tuple[Field, ...]) -> Decode:
+def _read_field(field: Field, *, steps: bool) -> list[str]:
+    """The lines that read a field which is no number of fixed size."""
+    (name, codec) = field.kind.names[0] if field.kind.names else ("", None)
+    if not steps or not isinstance(codec, StructureCodec) or issubclass(codec.cls, ua.UaUnion):
+        return [f"o.{field.name} = {_read_one(field)}"]
+    if not field.array:
+        return [f"o.{field.name} = yield from {name}.steps(r)"]
+    return [
+        f"o.{field.name} = v = []",
+        f"for i in range(r.count({field.kind.size})):",
+        f"    v.append({field.kind.load})",
+        f"    if not i % {_ELEMENTS_PER_STEP}:",
+        "        yield",
+    ]
+
+
+def _decoder(cls: type, all_fields: tuple[Field, ...], *, steps: bool = False) -> Any:
+    """`decode`, or `steps`."""
     names = _names(all_fields) | {"new": object.__new__, "cls": cls, "malformed": malformed}
     bits = _optional_bits(all_fields)
     lines = ["o = new(cls)"]
@@ -175,15 +204,15 @@ def _decoder(cls: type, all_fields: tuple[Field, ...]) -> Decode:
                 f"o.{first.name} = ({_read_one(first)}) if mask & {bits[first.name]} else None"
             )
         elif first.array or not first.kind.code:
-            lines.append(f"o.{first.name} = {_read_one(first)}")
+            lines += _read_field(first, steps=steps)
         else:
             layout = struct.Struct("<" + "".join(f.kind.code for f in run))
             names[f"unpack{index}"] = layout.unpack_from
             values = ", ".join(f"v{i}" for i in range(len(run)))
             lines.append(f"{values}, = unpack{index}(r.data, r.take({layout.size}))")
             lines += [f"o.{f.name} = {f.kind.load.format(f'v{i}')}" for i, f in enumerate(run)]
-    lines.append("return o")
-    return _build("decode", "r", lines, names)  # type: ignore[no-any-return]
+    lines += ["yield", "return o"] if steps else ["return o"]
+    return _build("decode", "r", lines, names)
 
 
 def _write_one(field: Field, value: str) -> list[str]:

@@ -35,6 +35,9 @@ _MODES = tuple(ua.MonitoringMode)
 _BATCH = 50
 """Items that are created together, and sampled from the same moment."""
 
+_LARGE_BATCH = 1000
+"""Items that are changed or deleted together: columns are faster by the thousand."""
+
 
 class MonitoredItemServices:
     """The handlers. `manager` gives the subscriptions of the server that asks."""
@@ -152,33 +155,47 @@ class MonitoredItemServices:
         )
         self._manager(ctx.server).items.modify(item, settings)
 
-    def set_mode(
-        self, ctx: RequestContext, request: ua.SetMonitoringModeRequest
-    ) -> ua.SetMonitoringModeResponse:
+    def set_mode(self, ctx: RequestContext, request: ua.SetMonitoringModeRequest) -> Result:
         """Disable, sample or report items (5.13.4)."""
         parameters = request.Parameters
         subscription = self._subscription(ctx, parameters.SubscriptionId)
         if parameters.MonitoringMode not in _MODES:
             raise ServiceError(StatusCodes.BadMonitoringModeInvalid)
-        items, results = _found(subscription, _checked(ctx, parameters.MonitoredItemIds))
-        pool = self._manager(ctx.server).items
-        pool.set_mode(subscription.items, items, int(parameters.MonitoringMode))
+        ids = _checked(ctx, parameters.MonitoredItemIds)
+        mode = int(parameters.MonitoringMode)
+        return ctx.in_turns(self._set_modes(ctx, subscription, ids, mode))
+
+    def _set_modes(
+        self, ctx: RequestContext, subscription: Subscription, ids: Sequence[int], mode: int
+    ) -> Work[ua.SetMonitoringModeResponse]:
+        results: list[ua.StatusCode] = []
+        for some in _batches(ctx, subscription, ids, _LARGE_BATCH):
+            items, codes = _found(subscription, some)
+            self._manager(ctx.server).items.set_mode(subscription.items, items, mode)
+            results += codes
+            yield
         return ua.SetMonitoringModeResponse(Parameters=ua.SetMonitoringModeResult(results))
 
-    def delete(
-        self, ctx: RequestContext, request: ua.DeleteMonitoredItemsRequest
-    ) -> ua.DeleteMonitoredItemsResponse:
+    def delete(self, ctx: RequestContext, request: ua.DeleteMonitoredItemsRequest) -> Result:
         """Remove items (5.13.6)."""
         parameters = request.Parameters
         subscription = self._subscription(ctx, parameters.SubscriptionId)
-        going: dict[int, MonitoredItem] = {}
-        results = []
-        for item_id in _checked(ctx, parameters.MonitoredItemIds):
-            item = None if item_id in going else subscription.items.get(item_id)
-            if item is not None:
-                going[item_id] = item
-            results.append(_known(item))
-        self._manager(ctx.server).items.remove(subscription.items, list(going.values()))
+        ids = _checked(ctx, parameters.MonitoredItemIds)
+        return ctx.in_turns(self._delete_all(ctx, subscription, ids))
+
+    def _delete_all(
+        self, ctx: RequestContext, subscription: Subscription, ids: Sequence[int]
+    ) -> Work[ua.DeleteMonitoredItemsResponse]:
+        results: list[ua.StatusCode] = []
+        for some in _batches(ctx, subscription, ids, _LARGE_BATCH):
+            going: dict[int, MonitoredItem] = {}
+            for item_id in some:
+                item = None if item_id in going else subscription.items.get(item_id)
+                if item is not None:
+                    going[item_id] = item
+                results.append(_known(item))
+            self._manager(ctx.server).items.remove(subscription.items, list(going.values()))
+            yield
         return ua.DeleteMonitoredItemsResponse(Results=results)
 
     def _subscription(self, ctx: RequestContext, subscription_id: int) -> Subscription:
@@ -236,19 +253,19 @@ def _checked(ctx: RequestContext, operations: Sequence[T] | None) -> Sequence[T]
 
 
 def _batches(
-    ctx: RequestContext, subscription: Subscription, items: Sequence[T]
+    ctx: RequestContext, subscription: Subscription, items: Sequence[T], size: int = _BATCH
 ) -> Iterator[Sequence[T]]:
     """The items, some at a time, while the session has the subscription.
 
     Raises ServiceError when something has ended between two batches: Bad_SessionClosed;
     Bad_SubscriptionIdInvalid for a subscription that is gone or another session's now.
     """
-    for start in range(0, len(items), _BATCH):
+    for start in range(0, len(items), size):
         if ctx.session.closed:
             raise ServiceError(StatusCodes.BadSessionClosed)
         if subscription.state is State.CLOSED or subscription.owner is not ctx.session:
             raise ServiceError(StatusCodes.BadSubscriptionIdInvalid)
-        yield items[start : start + _BATCH]
+        yield items[start : start + size]
 
 
 def _code(status: int) -> ua.StatusCode:

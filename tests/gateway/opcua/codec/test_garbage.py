@@ -14,6 +14,7 @@ from biogate.opcua.codec import (
     DecodeError,
     DecodeLimits,
     Reader,
+    decode_in_steps,
     decode_message,
     decode_variant,
     encode_message,
@@ -21,6 +22,7 @@ from biogate.opcua.codec import (
 )
 from biogate.opcua.codec.structures import MESSAGES
 from biogate.opcua.stack import StatusCodes, node_id, ua
+from biogate.opcua.turns import complete
 
 EXAMPLES = [
     ua.ReadRequest(
@@ -91,7 +93,9 @@ def test_a_message_with_changed_bytes_is_read_or_refused(encoded, data):
         changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(
             st.sampled_from([0, 1, 0x7F, 0x80, 0xC0, 0xFF]) | st.integers(0, 255)
         )
-    assert outcome(decode_message, bytes(changed)) in REFUSALS
+    whole = outcome(decode_message, bytes(changed))
+    assert whole in REFUSALS
+    assert outcome(in_steps, bytes(changed)) == whole
 
 
 @settings(max_examples=300, deadline=None)
@@ -105,6 +109,21 @@ def test_random_bytes_are_read_or_refused(identifier, tail):
 @given(st.binary(max_size=100))
 def test_random_bytes_are_a_variant_or_refused(data):
     assert outcome(decode_variant, data) in (None, DECODING, LIMITS)
+
+
+def in_steps(data: bytes) -> Any:
+    """`decode_message`, a step at a time."""
+    return complete(decode_in_steps(data))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=IDS)
+def test_a_message_is_the_same_when_it_is_read_in_steps(example):
+    data = encode_message(example)
+    assert in_steps(data) == decode_message(data)
+    many = ua.ReadRequest()
+    many.Parameters.NodesToRead = [ua.ReadValueId(node_id(f"n{n}", 2), 13) for n in range(1000)]
+    steps = sum(1 for _ in decode_in_steps(encode_message(many)))
+    assert steps > 10
 
 
 def outcome(decode: Callable[[bytes], Any], data: bytes) -> int | None:

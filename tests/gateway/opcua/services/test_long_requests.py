@@ -13,6 +13,7 @@ import pytest
 from asyncua import ua
 
 from biogate.opcua.byte_budget import ByteBudget
+from biogate.opcua.codec import encode_message
 from biogate.opcua.front_end import Limits
 from biogate.opcua.services import write
 from biogate.opcua.services.server_methods import bind_server_methods
@@ -361,3 +362,58 @@ async def test_a_subscription_that_changes_hands_gets_no_more_items_from_the_ses
     assert result.StatusCode.value == S.Good
     assert client.status(await client.wait(creating)) == S.BadSubscriptionIdInvalid
     assert len(manager.items) < 500
+
+
+# -- decoding -----------------------------------------------------------------------------------
+
+
+def long_read(count: int = 2000) -> ua.ReadRequest:
+    return read(*["A name that is long enough to fill a message"] * count)
+
+
+async def test_a_long_request_is_decoded_in_turns(busy: Any) -> None:
+    client, other = await busy.session(1), await busy.session(2)
+    begun = 0
+
+    class Counting(Turns):
+        def begin(self, work: Any) -> Any:
+            nonlocal begun
+            begun += 1
+            return super().begin(work)
+
+    busy.front_end.context.turns = Counting(slice_s=0.0)
+    long = client.send(long_read())
+    assert begun == 1  # it waits, decoded in part; nothing of it has been looked at
+    assert (await other.ask_async(read("Constant"))).Results[0].Value.Value == 42
+    assert not client.answered(long)
+    results = (await client.wait(long)).Results
+    assert [result.StatusCode.value for result in results] == [S.BadNodeIdUnknown] * 2000
+
+
+@pytest.mark.parametrize("cut", [1, 9, 40_000])
+async def test_a_long_request_that_is_malformed_is_refused_like_a_short_one(
+    busy: Any, cut: int
+) -> None:
+    client = await busy.session()
+    request = long_read()
+    request.RequestHeader = ua.RequestHeader(
+        AuthenticationToken=client.token, RequestHandle=ua.UInt32(31)
+    )
+    fault = await client.wait(client.send_bytes(encode_message(request)[:-cut]))
+    assert client_status(fault) == S.BadDecodingError
+    assert fault.ResponseHeader.RequestHandle == 31
+    assert (await client.ask_async(read("Constant"))).Results[0].Value.Value == 42
+
+
+async def test_a_long_request_of_nobody_is_not_decoded(busy: Any) -> None:
+    client = await busy.session()
+    client.token = ua.NodeId(bytes(32))
+    assert client_status(client.ask(long_read())) == S.BadSessionIdInvalid
+
+
+async def test_a_session_that_closes_takes_its_half_decoded_request_with_it(busy: Any) -> None:
+    client = await busy.session()
+    long = client.send(long_read())
+    closed = client.send(ua.CloseSessionRequest())
+    assert client_status(await client.wait(closed)) == S.Good
+    assert client_status(await client.wait(long)) in (S.BadSessionClosed, S.BadSessionIdInvalid)
