@@ -207,7 +207,7 @@ class Gateway:
         methods = self._bind_methods(built.space, policy, storage, crossings, places)
         core = Core(self.site, self._table, built.space, commands, policy, storage)
         serving = self._serving_of(core, nodesets)
-        self._conduits = self._conduit_control(policy, storage)
+        self._conduits = self._conduit_control(policy, storage, serving)
         for tag, route in self._declared.routes(partial(self._raise_event, serving)):
             commands.add_stored(tag, route)
         self._stack.push_async_callback(commands.drain)
@@ -232,10 +232,13 @@ class Gateway:
         roles = RolePolicy(self.site.opcua.anonymous, unaudited=self._unaudited())
         return ZonePolicy(roles, zone_table(self._plan)) if self.site.zones else roles
 
-    def _conduit_control(self, policy: Policy, storage: Storage) -> ConduitControl | None:
+    def _conduit_control(
+        self, policy: Policy, storage: Storage, serving: Serving
+    ) -> ConduitControl | None:
         if not isinstance(policy, ZonePolicy):
             return None
-        control = ConduitControl(policy, Records(storage.audit, now_ticks), self._data)
+        records = Records(storage.audit, now_ticks)
+        control = ConduitControl(policy, records, self._data, serving.conduits_changed)
         control.restore()
         return control
 

@@ -45,6 +45,10 @@ class Serving(Protocol):
 
     def counters(self) -> Iterable[tuple[str, dict[str, int]]]: ...
 
+    def conduits_changed(self) -> None:
+        """A conduit between zones was opened or closed."""
+        ...
+
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
@@ -92,6 +96,9 @@ class SiteEndpoint:
 
     def counters(self) -> Iterable[tuple[str, dict[str, int]]]:
         yield from counters_of(self.front_end).items()
+
+    def conduits_changed(self) -> None:
+        """There is none."""
 
 
 @dataclass(frozen=True, slots=True)
