@@ -132,7 +132,7 @@ def outcome(decode: Callable[[bytes], Any], data: bytes) -> int | None:
         value = decode(data)
     except DecodeError as error:
         return error.status
-    encode_message(value) if decode is decode_message else encode_variant(value)
+    encode_variant(value) if decode is decode_variant else encode_message(value)
     return None
 
 
