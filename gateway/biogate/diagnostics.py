@@ -17,9 +17,9 @@ class Diagnostics:
     """The state and counters of each device, and the counters of each part, since the start.
 
     Parts: `writes` and `calls` (by outcome), `requests` (answered, and faults by StatusCode),
-    `connections` and `closed` (by StatusCode), `logins`, `certificates`, `audit`, `tags`. On a
-    site with zones those of each front end are `zone NAME requests` and so on, those of the link
-    to it `zone NAME`.
+    `connections` and `closed` (by StatusCode), `logins`, `certificates`, `audit`, `clock`,
+    `tags`. On a site with zones those of each front end are `zone NAME requests` and so on, those
+    of the link to it `zone NAME`.
     """
 
     devices: Mapping[str, DeviceDiagnostics]
@@ -36,5 +36,6 @@ def count(
         "logins": dict(storage.users.counters),
         "certificates": dict(storage.pki.counters),
         "audit": asdict(storage.audit.counters),
+        "clock": asdict(storage.clock.counters),
         "tags": {"rejected_rows": table.rejected_rows},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -10,7 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from biogate.accounts import AccountError, issued_tokens, make_accounts, update_accounts
+from biogate.account_admin import AccountAdmin
+from biogate.accounts import (
+    AccountError,
+    issued_tokens,
+    make_accounts,
+    token_roles,
+    update_accounts,
+)
 from biogate.data_folder import nodeset_cache
 from biogate.data_format import DataFormatError, bring_up_to_date
 from biogate.site import Site
@@ -19,6 +27,7 @@ from biogate_security.audit import AuditUnavailableError
 from biogate_security.audit_log import AuditLog
 from biogate_security.audit_store.verify import LOG_FOLDER
 from biogate_security.authenticator import SiteAuthenticator
+from biogate_security.clock_watch import ClockWatch
 from biogate_security.folder_lock import DataFolder
 from biogate_security.issued_tokens import IssuedTokenError
 from biogate_security.own_certificate import PkiError
@@ -28,6 +37,7 @@ from biogate_security.users import UserStore
 from biogate_security.x509_users import UserCertificates
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class StorageError(Exception):
@@ -41,7 +51,9 @@ class Storage:
     pki: Pki
     users: UserStore
     authenticator: SiteAuthenticator
+    accounts: AccountAdmin
     audit: AuditLog
+    clock: ClockWatch
     _stack: AsyncExitStack
 
     @classmethod
@@ -67,11 +79,13 @@ class Storage:
             lock = DataFolder.lock(folder)
             stack.callback(lock.release)
             steps = bring_up_to_date(lock.path)
-            audit = await AuditLog.open(lock.path / LOG_FOLDER)
+            audit = await AuditLog.open(lock.path / LOG_FOLDER, options=site.audit.options)
             stack.push_async_callback(audit.close)
             if steps is not None:
-                old, new = map(str, steps)
-                await audit.note("data-migrated", "format of the data folder", old=old, new=new)
+                await _record_migration(audit, *steps)
+            clock = ClockWatch(audit.record, threshold_s=site.audit.clock_step_ms / 1000)
+            clock.start()
+            stack.push_async_callback(clock.stop)
             pki = Pki.open(
                 lock.path / "pki",
                 site.application_uri,
@@ -88,7 +102,8 @@ class Storage:
                 issued_tokens(site),
                 by_common_name=site.opcua.user_certificates == "common_name",
             )
-            return cls(pki, users, authenticator, audit, stack.pop_all())
+            accounts = AccountAdmin(users, audit, site.users or (), token_roles(site))
+            return cls(pki, users, authenticator, accounts, audit, clock, stack.pop_all())
 
     async def update_accounts(self, site: Site, environment: Mapping[str, str]) -> None:
         """Bring the accounts to what the site asks for: call it before anybody can log in.
@@ -117,6 +132,13 @@ class Storage:
     async def close(self) -> None:
         """Close the databases and give the folder back."""
         await self._stack.aclose()
+
+
+async def _record_migration(audit: AuditLog, old: int, new: int) -> None:
+    try:
+        await audit.note("data-migrated", "format of the data folder", old=str(old), new=str(new))
+    except AuditUnavailableError:
+        _log.exception("the data folder is of format %d now, and no record says so", new)
 
 
 def _unusable(folder: Path, error: OSError) -> str:

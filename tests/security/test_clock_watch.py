@@ -25,6 +25,7 @@ class Bench:
     def __init__(self, **options):
         self.wall, self.steady, self.kernel = START, 100.0, None
         self.records = []
+        self.recorded = asyncio.Event()
         self.full = False
         self.watch = ClockWatch(
             self.store,
@@ -38,6 +39,7 @@ class Bench:
         if self.full:
             raise AuditUnavailableError("full")
         self.records.append(record)
+        self.recorded.set()
         return len(self.records)
 
     async def pass_by(self, seconds, step_s=0.0):
@@ -117,8 +119,7 @@ async def test_it_looks_once_it_is_started_and_stops():
     bench.watch.start()
     await bench.watch.stop()
     bench.watch.start()
-    while not bench.records:
-        await asyncio.sleep(0)
+    await asyncio.wait_for(bench.recorded.wait(), 10)
     await bench.watch.stop()
     assert bench.states == [(None, "unknown")]
 

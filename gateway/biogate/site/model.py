@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from biogate.site.audit_model import AuditConfig
 from biogate.site.node_model import NodeSection
 from biogate.site.shapes import (
     ADDRESS_PATTERN,
@@ -301,6 +302,8 @@ class Site(Strict):
         default_factory=dict
     )
     """What may cross from one zone to another; by name."""
+    audit: AuditConfig = AuditConfig()
+    """How the audit trail is kept."""
     front_ends: Literal["processes", "in_process"] = "processes"
     """Where the zones' endpoints run: each in a process of its own, or in the gateway's."""
 

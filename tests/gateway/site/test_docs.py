@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from biogate.demo import DEMO_SITE
-from biogate.site import SiteError, load_site, model, node_model, parse_site
+from biogate.site import SiteError, audit_model, load_site, model, node_model, parse_site
 from biogate.site.data_types import BUILT_IN_TYPES
 from biogate.site.structure import _KINDS
 
 MODELS = (
     model.Site,
+    audit_model.AuditConfig,
     model.OpcUaConfig,
     model.DeviceConfig,
     model.SignalConfig,
