@@ -7,7 +7,7 @@ import sys
 
 from benchmarks import compare
 
-_OTHERS = ("warm_start", "columns", "codec")
+_OTHERS = ("warm_start", "columns", "codec", "stalls")
 
 
 def main() -> int:

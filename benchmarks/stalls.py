@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -324,8 +325,7 @@ async def _rights(bench: Bench, client: Client) -> None:
     await client.wait(3)
 
 
-async def main(only: str) -> None:
-    """Run the cases and print a line for each."""
+async def _run(only: str) -> None:
     space = BenchSpace(VARIABLES, tree=False)
     policy = RolePolicy("read", rules=RULES)
     config = FrontEndConfig("urn:stalls", port=0, security=("None",))
@@ -360,6 +360,12 @@ async def main(only: str) -> None:
         await front_end.stop()
 
 
+def main(only: str = "") -> None:
+    """Run the cases whose name has `only` in it, and print a line for each."""
+    logging.disable(logging.WARNING)
+    asyncio.run(_run(only))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.stalls",
@@ -367,4 +373,4 @@ if __name__ == "__main__":
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", default="", help="cases whose name has this in it")
-    asyncio.run(main(parser.parse_args().only))
+    main(parser.parse_args().only)
