@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from biogate.prove.attempt import LIMITS, REFUSALS, Attempt, Expected, Result, Verdict, judge
-from biogate.prove.client import CLOSED, Connection, RefusedError, as_double
+from biogate.prove.client import Connection, RefusedError, as_double
 from biogate.prove.parts import Kind, Part
 from biogate.prove.plan import Planned
 
@@ -115,7 +115,7 @@ class Asking:
             if status != expected:
                 detail = f"a node that does not exist gives {expected}: this tells that it does"
                 return self.protocol.add(attempt, status, Verdict.LEAKS, detail)
-        return self.protocol.judged(attempt, status, REFUSALS | {CLOSED})
+        return self.protocol.judged(attempt, status)
 
     def _unwise(self, planned: Planned) -> str:
         """Why an attempt is not made; "" where it may be."""

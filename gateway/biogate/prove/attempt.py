@@ -68,14 +68,19 @@ REFUSALS = frozenset(
         "BadMethodInvalid",
     }
 )
+# ... and where something broke: neither let nor refused, so never what a site file states.
+BROKEN = frozenset({"connection closed", "BadInternalError", "BadUnexpectedError", "BadTimeout"})
 # What a server answers to a write that it lets cross, but whose value it refuses.
 LIMITS = frozenset({"BadOutOfRange"})
-# ... and to one that comes too soon after the others.
-TOO_MANY = frozenset({"BadTooManyOperations", "BadResourceUnavailable", "BadTooManyArguments"})
 
 
 def judge(expected: Expected, status: str, refusals: frozenset[str] = REFUSALS) -> Verdict:
-    """Compare: an answer that is one of `refusals` was refused, any other was let."""
+    """Compare: an answer that is one of `refusals` was refused, any other was let.
+
+    One of `BROKEN` blocks, whatever was expected.
+    """
+    if status in BROKEN:
+        return Verdict.BLOCKS
     if status in refusals:
         return Verdict.AS_STATED if expected is Expected.REFUSED else Verdict.BLOCKS
     return Verdict.AS_STATED if expected is Expected.LET else Verdict.LEAKS

@@ -32,7 +32,7 @@ _HIERARCHICAL = node_id(ObjectIds.HierarchicalReferences)
 _NAMESPACE_ARRAY = node_id(ObjectIds.Server_NamespaceArray)
 _NO_NODE = node_id("biogate.prove: there is no such node", 1)
 CLOSED = "connection closed"
-"""Stands for a StatusCode where the server said nothing and closed."""
+"""Stands for a StatusCode where the server said nothing and closed (see `attempt.BROKEN`)."""
 
 
 class RefusedError(Exception):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from biogate.bioreactor.functions import FUNCTION_TYPES
-from biogate.bioreactor.unit import FUNCTIONAL_UNIT
 from biogate.site import SectionPlan, SitePlan
+from biogate.site.parts import FUNCTIONAL_UNIT
 
 
 class Kind(StrEnum):

@@ -79,7 +79,7 @@ class Planner:
         reading = self.read(asker, action, part, now)
         seen = self.read(asker, "browse", part, now).expected is Expected.LET
         zone = self._rules.zone_of(part.member)
-        kind = "window" if reading.window else "within" if zone == asker.zone else "conduit"
+        kind = reading.sort or ("within" if zone == asker.zone else "conduit")
         attempt = Attempt(
             kind, asker.zone, zone, asker.user, action, part.name, reading.expected, reading.because
         )

@@ -136,6 +136,8 @@ class Prover:
     async def _walk(self, asking: Asking, asker: Asker) -> None:
         """Browse all that can be reached: none of it may be what the zone may not see."""
         hidden = self.planner.hidden(asker, _now())
+        if not hidden:
+            return
         found = await asking.connection.walk(MOST_WALKED)
         attempt = Attempt(
             "walk",

@@ -55,7 +55,8 @@ class Reading:
     """What should come of an attempt, and the lines of the site file that say so.
 
     `low`, `high` and `max_step` bound a permitted write, and `per_minute` how many writes and
-    calls may cross by the rule; `window` tells that the time of day decided.
+    calls may cross by the rule. `sort` tells what decided, where that is a matter of its own: the
+    time of day ("window"), or how the user logged in ("login").
     """
 
     expected: Expected
@@ -65,7 +66,7 @@ class Reading:
     high: float | None = None
     max_step: float | None = None
     per_minute: float | None = None
-    window: bool = False
+    sort: str = ""
 
 
 class SiteRules:
@@ -144,7 +145,7 @@ class SiteRules:
         for name, conduit in joined.items():
             for number, rule in enumerate(conduit.get("deny") or ()):
                 if not _lacks(rule, asker, action, (asked.part, *asked.faces), now, way=False):
-                    return _refused(f"conduit {name} deny[{number}]", window="window" in rule)
+                    return _refused(f"conduit {name} deny[{number}]", sort=_sort(rule))
         return None
 
     def _through(
@@ -157,16 +158,17 @@ class SiteRules:
         least = max((_least_mode(each) for each in ends), key=_STRENGTH.index)
         if _weaker(asker.security_mode, least):
             return _refused(f"conduit {name} asks for {least}")
-        shut = False
+        lacking = set()
         for number, rule in enumerate(conduit.get("allow") or ()):
             lacks = _lacks(rule, asker, action, (asked.part,), now, way=True) or self._lacks_more(
                 rule, asker, action, asked
             )
             if not lacks:
                 return _let(f"conduit {name} allow[{number}]", name, rule, action, asked)
-            shut = shut or lacks == _CLOSED
-        if shut:
-            return _refused(f"conduit {name}: {_CLOSED}", window=True)
+            lacking.add(lacks)
+        for sort, lacks in _SORTS.items():
+            if lacks in lacking:
+                return _refused(f"conduit {name}: {lacks}", sort=sort)
         return _refused(f"conduit {name}: no rule lets it pass")
 
     def _lacks_more(self, rule: Mapping[str, Any], asker: Asker, action: str, asked: Asked) -> str:
@@ -184,6 +186,8 @@ class SiteRules:
 
 _EFFECTS = ("write", "call")
 _CLOSED = "the time window is closed"
+_OTHER_LOGIN = "the kind of login is another"
+_SORTS = {"window": _CLOSED, "login": _OTHER_LOGIN}
 
 
 def covers(pattern: str, part: str) -> bool:
@@ -222,8 +226,12 @@ def _level_fits(wanted: str, level: str) -> bool:
     return re.fullmatch(".*".join(pieces), level, re.DOTALL) is not None
 
 
-def _refused(because: str, *, window: bool = False) -> Reading:
-    return Reading(Expected.REFUSED, because, window=window)
+def _refused(because: str, *, sort: str = "") -> Reading:
+    return Reading(Expected.REFUSED, because, sort=sort)
+
+
+def _sort(rule: Mapping[str, Any]) -> str:
+    return "window" if "window" in rule else ""
 
 
 def _let(because: str, conduit: str, rule: Mapping[str, Any], action: str, asked: Asked) -> Reading:
@@ -237,7 +245,7 @@ def _let(because: str, conduit: str, rule: Mapping[str, Any], action: str, asked
         bounds.get("high"),
         bounds.get("max_step"),
         per_minute,
-        "window" in rule,
+        _sort(rule),
     )
 
 
@@ -305,7 +313,7 @@ def _lacks(
     if "users" in rule and asker.user not in rule["users"]:
         return "the user"
     if "authentication" in rule and asker.authentication not in rule["authentication"]:
-        return "the kind of login"
+        return _OTHER_LOGIN
     if "window" in rule and not is_open(rule["window"], now):
         return _CLOSED
     return ""

@@ -74,7 +74,7 @@ def test_every_rule_that_decides_is_tried(planner: Planner) -> None:
     because = {each.attempt.because for each in planner.crossings(ADVISER, "cell", NOON)}
 
     assert "conduit model-to-cell allow[0]" in because
-    assert "conduit model-to-cell allow[1]" in because
+    assert "conduit model-to-cell allow[2]" in because
 
 
 def test_a_window_is_a_kind_of_its_own(planner: Planner) -> None:
