@@ -247,7 +247,7 @@ class MethodProxy:
     async def refused(self, call: MethodCall, status: int) -> None:
         """Let the core record a call that is not made."""
         try:
-            await self._requester.ask(CallMethod, *_call(call), status)
+            await self._requester.ask(CallMethod, *_call(call), int(status))
         except StatusError:
             return  # the core has counted and logged why
 
