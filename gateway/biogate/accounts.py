@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +117,12 @@ def issuer_endpoint(site: Site, tokens: IssuedTokensConfig) -> str:
             "ua:authorityProfileUri": _OAUTH2,
         }
     )
+
+
+def token_roles(site: Site) -> Mapping[str, Sequence[str]]:
+    """Value of the issued tokens' claim → roles here; nothing where there are none."""
+    config = site.opcua.issued_tokens
+    return {} if config is None else config.roles
 
 
 def issued_tokens(site: Site) -> IssuedTokens | None:

@@ -80,7 +80,9 @@ class SiteEndpoint:
             pki=core.storage.pki,
             pki_admin=PkiAdministrator(core.storage.pki),
             audit=core.storage.audit,
+            accounts=core.storage.accounts,
         )
+        core.storage.users.watch(self.front_end.account_changed)
         self.start, self.stop = self.front_end.start, self.front_end.stop
 
     @property
@@ -150,11 +152,11 @@ def zone_front_ends(core: Core, policy: ZonePolicy, settings: ZoneSettings) -> S
         core.storage.authenticator,
         core.storage.audit,
         None,
-        None,
+        core.storage.accounts,
         now_ticks,
     )
     site = core.site
-    return ZoneFrontEnds(
+    front_ends = ZoneFrontEnds(
         Settings(
             site,
             settings.data,
@@ -167,3 +169,5 @@ def zone_front_ends(core: Core, policy: ZonePolicy, settings: ZoneSettings) -> S
         services,
         policy,
     )
+    core.storage.users.watch(front_ends.account_changed)
+    return front_ends

@@ -256,14 +256,17 @@ class UserStore:
     ) -> None:
         """Add an account; `properties` are fields of `User`. A `password` of None is none.
 
-        Raises UserStoreError, PasswordError, or OSError from storing it.
+        A password that must be changed is good for ONE_TIME_S. Raises UserStoreError,
+        PasswordError, or OSError from storing it.
         """
         check_name(name)
         wanted = frozenset(roles)
         check_roles(wanted)
         stored = None if password is None else await self._hash_new(password, name)
         self._require_free(name)
-        self._store(_checked(User(name, stored, wanted, **{"managed": True, **properties})))
+        user = _checked(User(name, stored, wanted, **{"managed": True, **properties}))
+        one_time = stored is not None and user.must_change_password
+        self._store(replace(user, expires=self._one_time_end()) if one_time else user)
 
     async def set_password(
         self, name: str, password: str, *, must_change: bool = False, by_session: str = ""
@@ -295,6 +298,20 @@ class UserStore:
     def change(self, name: str, **properties: Any) -> None:
         """Change fields of `User` other than the password. Raises UserStoreError or OSError."""
         self._store(_checked(replace(self._known(name), **properties)))
+
+    async def modify(self, name: str, password: str | None, **properties: Any) -> None:
+        """Change the password, unless None, and fields of `User`, all at once.
+
+        A password that must be changed is good for ONE_TIME_S. Raises UserStoreError,
+        PasswordError or OSError.
+        """
+        stored = None if password is None else await self._hash_new(password, name)
+        user = self._known(name)
+        if stored is not None:
+            user = _with_password(user, stored)
+        user = _checked(replace(user, **properties))
+        one_time = stored is not None and user.must_change_password
+        self._store(replace(user, expires=self._one_time_end()) if one_time else user)
 
     def set_roles(self, name: str, roles: Iterable[str]) -> None:
         """Change the assigned roles. Raises UserStoreError or OSError."""

@@ -160,7 +160,7 @@ async def test_the_password_that_a_failed_start_could_not_tell_is_told_by_the_ne
     with pytest.raises(OSError, match=str(taken)):
         await second(taken).start()
     async with second(0) as gateway:
-        assert list(gateway.first_passwords) == ["operator"]
+        assert list(gateway.first_passwords) == ["operator", "administrator"]
     async with second(0) as gateway:
         assert gateway.first_passwords == {}
 

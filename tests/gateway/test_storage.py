@@ -16,7 +16,9 @@ def site() -> Site:
     return load_site(DEMO_SITE)
 
 
-@pytest.mark.parametrize("file", ["users.json", "audit/000001.sqlite", "pki/own/private/application.pem"])
+@pytest.mark.parametrize(
+    "file", ["users.json", "audit/000001.sqlite", "pki/own/private/application.pem"]
+)
 async def test_a_damaged_file_is_named_with_what_to_do(
     site: Site, tmp_path: Path, file: str
 ) -> None:
@@ -61,9 +63,47 @@ async def test_the_operator_is_made_on_demand_and_once(site: Site, tmp_path: Pat
     storage = await Storage.open(tmp_path, site, auto_trust=False)
     assert not (tmp_path / "users.json").exists()
     made = await storage.make_accounts(site, {})
-    assert list(made) == ["operator"]
+    assert list(made) == ["operator", "administrator"]
     assert await storage.users.authenticate("operator", made["operator"])
     assert await storage.make_accounts(site, {}) == {}
+    await storage.close()
+
+
+async def test_the_first_start_makes_an_administrator_for_one_login(
+    site: Site, tmp_path: Path
+) -> None:
+    storage = await Storage.open(tmp_path, site, auto_trust=False)
+    made = await storage.make_accounts(site, {})
+    identity = await storage.users.authenticate("administrator", made["administrator"])
+    assert identity
+    assert identity.must_change_password
+    account = storage.users.find("administrator")
+    assert account
+    assert account.roles == {"SecurityAdmin", "ConfigureAdmin"}
+    assert account.expires is not None
+    named = _with_users(site, olga=UserConfig(roles=("Operator",)))
+    await storage.update_accounts(named, {})
+    assert (await storage.make_accounts(named, {})).keys() == {"olga"}
+    assert await storage.users.authenticate("administrator", made["administrator"])
+    await storage.close()
+
+
+async def test_where_the_site_names_a_security_administrator_none_is_made(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = await Storage.open(tmp_path, site, auto_trust=False)
+    named = _with_users(site, ada=UserConfig(roles=("SecurityAdmin",)))
+    assert list(await storage.make_accounts(named, {})) == ["ada"]
+    await storage.close()
+
+
+async def test_a_site_that_gives_its_name_away_is_told_that_nobody_manages_security(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage = await Storage.open(tmp_path, site, auto_trust=False)
+    named = _with_users(site, Administrator=UserConfig(roles=("Observer",)))
+    assert list(await storage.make_accounts(named, {})) == ["Administrator"]
+    assert "nobody may manage security" in caplog.text
     await storage.close()
 
 
@@ -80,7 +120,7 @@ async def test_accounts_and_their_roles_come_from_the_site_file(site: Site, tmp_
 
     made = await storage.make_accounts(both, environment)
 
-    assert list(made) == ["ada"]
+    assert list(made) == ["ada", "administrator"]
     olga = await storage.users.authenticate("olga", "correct horse battery")
     assert olga
     assert olga.roles == {"Operator", "Observer", "AuthenticatedUser"}
