@@ -13,16 +13,16 @@ from biogate.opcua.ports import PkiAdmin
 from biogate.opcua.push.facts import refused_fact
 from biogate.opcua.push.transaction import Transactions
 from biogate.opcua.push.watch import CertificateWatch
+from biogate.opcua.roles.security_admin import check_administrator
 from biogate.opcua.space.methods import MethodCall, MethodHandler, Outputs
 from biogate.opcua.stack import ObjectIds, StatusCodes, node_id, ua
 from biogate_security.pki_update import PkiUpdateError
 from biogate_security.trust_content import Group
 
 if TYPE_CHECKING:
-    from biogate.opcua.services.context import RequestContext, ServerContext
+    from biogate.opcua.services.context import ServerContext
 
 _log = logging.getLogger(__name__)
-_ROLE = "SecurityAdmin"
 _T = TypeVar("_T")
 
 Handler = Callable[[MethodCall], Awaitable[Outputs]]
@@ -50,7 +50,7 @@ class Desk:
         """`handler` for administrators only, its failures as StatusCodes and as records."""
 
         async def run(call: MethodCall) -> Outputs:
-            require_administrator(call.context)
+            check_administrator(call)
             async with self.turn:
                 if call.context.session.closed:
                     raise StatusError(StatusCodes.BadSessionClosed)
@@ -82,14 +82,6 @@ class Desk:
     async def in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
         """Files and keys take time that the event loop does not have."""
         return await asyncio.to_thread(function, *arguments)
-
-
-def require_administrator(ctx: RequestContext) -> None:
-    """Raises StatusError Bad_SecurityModeInsufficient or Bad_UserAccessDenied (7.2)."""
-    if ctx.channel.security_mode != ua.MessageSecurityMode.SignAndEncrypt:
-        raise StatusError(StatusCodes.BadSecurityModeInsufficient)
-    if _ROLE not in ctx.subject.roles:
-        raise StatusError(StatusCodes.BadUserAccessDenied)
 
 
 def group_of(argument: ua.Variant) -> Group:
