@@ -36,7 +36,7 @@ _NETWORK_ABI, _SCOPE_ABI = 4, 6
 _SYSTEM = (
     *("/usr", "/lib", "/lib64", "/opt", "/dev/null", "/dev/urandom", "/proc/self"),
     *("/etc/localtime", "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf"),
-    *("/etc/ssl", "/etc/pki", "/etc/ld.so.cache"),
+    *("/etc/ssl", "/etc/pki", "/etc/ld.so.cache", "/run/systemd/resolve"),
 )
 
 

@@ -15,8 +15,10 @@ from biogate.opcua.config import FrontEndConfig
 from biogate.opcua.events import Event
 from biogate.opcua.events.journal import Emitted
 from biogate.opcua.space.places import Place
+from biogate.opcua.transport.reverse import client_address
 from biogate.site import Site
 from biogate.zones import plain
+from biogate.zones.confinement import Allowed
 from biogate.zones.core_side import CoreZone, ZoneError
 from biogate.zones.events import CoreEvents
 from biogate.zones.extract import extract
@@ -25,6 +27,7 @@ from biogate.zones.messages import VERSION, Setup, SpaceOf
 from biogate.zones.pruned import pruned
 from biogate.zones.requests import Services
 from biogate.zones.supervisor import Supervisor
+from biogate_security.private_file import make_private_folder
 from biogate_security.roles import AccountChange
 from biogate_security.zones import Admission, ZonePolicy
 
@@ -137,7 +140,25 @@ class ZoneFrontEnds:
         _log.info("zone ready", extra={"zone": name, "url": self._zones[name].url})
 
     def _runner(self, zone: CoreZone) -> Runner:
-        return InProcess(zone) if self._settings.in_process else Supervisor(zone)
+        if self._settings.in_process:
+            return InProcess(zone)
+        return Supervisor(zone, partial(self._allowed, zone))
+
+    def _allowed(self, zone: CoreZone) -> Allowed:
+        """What the zone's process may touch: its keys, the nodesets, its ports."""
+        settings, pki = self._settings, self._pki_folder(zone.name)
+        config = settings.endpoint(zone.name)
+        make_private_folder(pki)
+        read = [nodeset_cache(settings.data), settings.nodesets]
+        return Allowed(
+            read=[str(each.absolute()) for each in read if each is not None],
+            change=[str(pki.absolute())],
+            listen=[port for port in (config.port, zone.port) if port is not None],
+            reach=[client_address(url)[1] for url in config.reverse_connect],
+        )
+
+    def _pki_folder(self, zone: str) -> Path:
+        return self._settings.data / "zones" / zone / "pki"
 
     def _zone(self, name: str) -> CoreZone:
         zone = self._policy.table.zone(name)
@@ -160,7 +181,7 @@ class ZoneFrontEnds:
             zone=name,
             config=plain.encode(config),
             table=plain.encode(pruned(self._policy, name)),
-            pki_folder=str(settings.data / "zones" / name / "pki"),
+            pki_folder=str(self._pki_folder(name)),
             host_names=settings.host_names(name),
             trusts_any_client=settings.trusts_any_client(name),
             manages_accounts=self._services.accounts is not None,

@@ -7,6 +7,7 @@ and killed by its id.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -14,9 +15,11 @@ import socket
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from biogate.site.site_checks import password_variable
+from biogate.zones.confinement import Allowed
 from biogate.zones.core_side import Connection, CoreZone, ZoneError
 from biogate.zones.link import SocketLink
 from biogate.zones.messages import MAX_FROM_ZONE_BYTES, Stop, decode_from_zone
@@ -33,10 +36,21 @@ _STEADY_S = 60.0
 
 
 class Supervisor:
-    """One zone's process, from its start to its stop. Times are in seconds."""
+    """One zone's process, from its start to its stop. Times are in seconds.
 
-    def __init__(self, zone: CoreZone, *, ping_s: float = PING_S, hang_s: float = HANG_S) -> None:
+    `allowed` says what the process may touch besides its end of the link.
+    """
+
+    def __init__(
+        self,
+        zone: CoreZone,
+        allowed: Callable[[], Allowed],
+        *,
+        ping_s: float = PING_S,
+        hang_s: float = HANG_S,
+    ) -> None:
         self._zone = zone
+        self._allowed = allowed
         self._ping_s, self._hang_s = ping_s, hang_s
         self._process: Process | None = None
         self._connection: Connection | None = None
@@ -77,7 +91,7 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         try:
             ours.setblocking(False)  # noqa: FBT003
-            self._process = await _spawn(theirs)
+            self._process = await _spawn(theirs, self._allowed())
             self._connection = self._zone.connected()
             link = await SocketLink.over(
                 ours, self._connection, decode_from_zone, MAX_FROM_ZONE_BYTES
@@ -188,13 +202,14 @@ def _kill(process: Process) -> None:
             return
 
 
-async def _spawn(end: socket.socket) -> Process:
+async def _spawn(end: socket.socket, allowed: Allowed) -> Process:
     """The process with its end of the link. A session of its own: Ctrl-C is for the core."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "biogate.zones",
         str(end.fileno()),
+        json.dumps(asdict(allowed)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         env=scrubbed(os.environ),

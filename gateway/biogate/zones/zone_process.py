@@ -9,11 +9,12 @@ import asyncio
 import logging
 import signal
 import socket
-import sys
+from dataclasses import asdict
 from typing import Any
 
 from biogate import event_loop, memory
 from biogate.opcua.transport.listener import ListenError
+from biogate.zones.confinement import Confinement
 from biogate.zones.link import SocketLink
 from biogate.zones.log_link import LogHandler
 from biogate.zones.messages import (
@@ -61,11 +62,16 @@ class ZoneProcess:
         self.stop.set()
         self.over.set()
 
-    async def run(self, end: socket.socket) -> None:
+    async def run(self, end: socket.socket, confinement: Confinement) -> None:
         """Serve clients until the core says stop, or is gone."""
         link = await SocketLink.over(end, self, decode_from_core, MAX_FROM_CORE_BYTES)
         LogHandler.install(link)
         setup = await self._setup
+        if not (confinement.files and confinement.network and confinement.signals):
+            _log.warning(
+                "this kernel does not confine a zone's process to what is its own",
+                extra={"zone": setup.zone, **asdict(confinement)},
+            )
         try:
             self._front = ZoneFront(setup, link)
             for message in self._early:
@@ -90,17 +96,17 @@ class ZoneProcess:
             return
 
 
-async def _run(descriptor: int) -> None:
+async def _run(descriptor: int, confinement: Confinement) -> None:
     process = ZoneProcess()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, process.stop.set)
     with socket.socket(fileno=descriptor) as end:
         end.setblocking(False)  # noqa: FBT003
-        await process.run(end)
+        await process.run(end, confinement)
 
 
-def main() -> None:
-    """Run until the core ends."""
+def main(descriptor: int, confinement: Confinement) -> None:
+    """Run until the core ends; `descriptor` is this end of the link."""
     memory.give_back_what_is_freed()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the core, which says stop
-    event_loop.run(_run(int(sys.argv[1])))
+    event_loop.run(_run(descriptor, confinement))
