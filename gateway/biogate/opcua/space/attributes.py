@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from biogate.opcua.space.address_space import AddressSpace
-from biogate.opcua.space.permissions import READ_ROLE_PERMISSIONS, held
+from biogate.opcua.space.derived_permissions import REVIEWERS, derived, derives
+from biogate.opcua.space.permissions import READ_ROLE_PERMISSIONS, ROLE_IDS, held
 from biogate.opcua.space.rights import RightsView
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import AttributeIds, ua
@@ -110,6 +111,10 @@ def _user_executable(node: Node, space: AddressSpace, rights: RightsView) -> obj
 
 def _role_permissions(node: Node, _space: AddressSpace, rights: RightsView) -> object:
     """Only for who may read them (Part 3, 5.2.9); to others they do not exist."""
+    if derives(node):
+        if rights.subject.roles.isdisjoint(REVIEWERS):
+            return None
+        return _wire_permissions(derived(node, rights, ROLE_IDS))
     mine = held(node, rights.subject.roles)
     if not any(permission.permissions & READ_ROLE_PERMISSIONS for permission in mine):
         return None
@@ -117,6 +122,8 @@ def _role_permissions(node: Node, _space: AddressSpace, rights: RightsView) -> o
 
 
 def _user_role_permissions(node: Node, _space: AddressSpace, rights: RightsView) -> object:
+    if derives(node):
+        return _wire_permissions(derived(node, rights, rights.subject.roles))
     if node.role_permissions is None:
         return None
     return _wire_permissions(held(node, rights.subject.roles))

@@ -17,6 +17,7 @@ from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import StatusCodes, ua
 from biogate_nodesets.model import Node
 from biogate_security.policy import AUDIT_EVENT, Action, Policy, Resource, Subject
+from biogate_security.roles import Role
 
 _numbers = count(1)
 _ENCRYPTED = ua.MessageSecurityMode.SignAndEncrypt.name
@@ -79,6 +80,13 @@ class RightsView:
         self._until = None
         for decisions in self._decided.values():
             decisions.clear()
+
+    def would(self, role: str, action: Action, node: Node) -> bool:
+        """Whether the policy lets whoever has just this role, from here; see `may` for what is."""
+        anonymous = role == Role.ANONYMOUS
+        kind = "Anonymous" if anonymous else "UserName"
+        subject = replace(self.subject, user=None, roles=frozenset({role}), authentication=kind)
+        return self._policy.decide(subject, action, self._resource(node.node_id), self._now()).allow
 
     def refusal(self, action: Action, node: Node) -> int:
         """The status that says why `may` is False."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from biogate.opcua.space.attributes import read_attribute
 from biogate.opcua.space.rights import Rights
 from biogate_nodesets.model import RolePermission
 from biogate_security.policy import Action, Decision, Subject
+from biogate_security.role_policy import RolePolicy
+from biogate_security.roles import Role
 
 ANYONE = Subject(None, frozenset({"Anonymous"}))
 ADMIN = Subject("root", frozenset({"AuthenticatedUser", "SecurityAdmin"}))
@@ -119,5 +122,57 @@ def test_the_attributes_show_what_is_enforced(space: Any) -> None:
 
 def test_role_permissions_are_for_who_may_read_them(space: Any) -> None:
     assert attribute(space, ANYONE, "shown", A.RolePermissions) is None
-    assert attribute(space, ANYONE, "open", A.UserRolePermissions) is None
+    assert attribute(space, ANYONE, "open", A.RolePermissions) is None
     assert attribute(space, ANYONE, "open", A.AccessRestrictions) is None
+
+
+def by_role(permissions: list[Any]) -> dict[int, int]:
+    return {entry.RoleId.Identifier: int(entry.Permissions) for entry in permissions}
+
+
+def test_a_node_that_states_none_shows_what_the_policy_lets_each_role_do(space: Any) -> None:
+    view = Rights(RolePolicy("read"), space, lambda: 0).view(ADMIN)
+    node = space.get(ua.NodeId("open", 1))
+    variant = read_attribute(node, A.RolePermissions, space, view)
+    assert variant is not None
+    shown = by_role(variant.Value)
+    look, write, review = 0x01 | 0x20 | 0x80, 0x40, 0x02
+    assert shown[15644] == look
+    assert shown[15668] == look
+    assert shown[16036] == look | write
+    assert shown[15704] == look | review
+    assert 18625 not in shown
+
+
+def test_a_user_sees_the_permissions_of_their_own_roles(space: Any) -> None:
+    operator = Subject("op", frozenset({"AuthenticatedUser", "Operator"}))
+    view = Rights(RolePolicy("none"), space, lambda: 0).view(operator)
+    node = space.get(ua.NodeId("open", 1))
+    variant = read_attribute(node, A.UserRolePermissions, space, view)
+    assert variant is not None
+    assert by_role(variant.Value) == {15656: 0xA1, 15680: 0xA1}
+
+
+@pytest.mark.parametrize("anonymous", ["none", "read", "operate"])
+def test_what_is_shown_to_a_user_is_what_they_may(space: Any, anonymous: Any) -> None:
+    """Neither more nor less than what is enforced, whatever roles they have."""
+    for number in range(8):
+        for roles in combinations(Role, number):
+            check_shown(space, RolePolicy(anonymous), frozenset(roles))
+
+
+def check_shown(space: Any, policy: RolePolicy, roles: frozenset[str]) -> None:
+    view = Rights(policy, space, lambda: 0).view(Subject("someone", roles))
+    node = space.get(ua.NodeId("open", 1))
+    variant = read_attribute(node, A.UserRolePermissions, space, view)
+    assert variant is not None
+    shown = 0
+    for mask in by_role(variant.Value).values():
+        shown |= mask
+    for bit, action in (
+        (0x01, Action.BROWSE),
+        (0x20, Action.READ),
+        (0x40, Action.WRITE),
+        (0x80, Action.READ_HISTORY),
+    ):
+        assert bool(shown & bit) == view.may(action, node)
