@@ -19,6 +19,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("biogate.cli.check:check", "Check a site file and list every mistake."),
     "schema": ("biogate.cli.schema:schema", "Print the JSON Schema of site files or profiles."),
     "security": ("biogate.cli.security:app", "Explain rights, prove zones, write documents."),
+    "audit": ("biogate.cli.audit:app", "Verify, show and export the audit trail."),
+    "backup": ("biogate.cli.backup:backup", "Back up a data folder, also while it is in use."),
+    "restore": ("biogate.cli.backup:restore", "Restore a data folder from a backup."),
+    "pki": ("biogate.cli.pki:app", "List, trust and renew certificates; find what is wrong."),
     "nodesets": ("biogate.cli.nodesets:app", "Fetch, list and verify the official nodesets."),
 }
 
