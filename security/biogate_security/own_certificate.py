@@ -132,7 +132,7 @@ def warnings_of(
             f"it is for {', '.join(application_uris(certificate)) or 'no ApplicationUri'}, "
             f"not for {identity.application_uri}"
         )
-    missing = sorted({_normal_host(host) for host in identity.hostnames} - host_names(certificate))
+    missing = sorted({normal_host(host) for host in identity.hostnames} - host_names(certificate))
     if missing:
         found.append(f"it does not name {', '.join(missing)}")
     return tuple(found)
@@ -235,7 +235,8 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _normal_host(host: str) -> str:
+def normal_host(host: str) -> str:
+    """A host name, or an IP address as certificates have it."""
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:

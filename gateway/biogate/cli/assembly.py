@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sim": ("biogate.cli.sim:app", "Simulate the devices of a site, without the gateway."),
     "check": ("biogate.cli.check:check", "Check a site file and list every mistake."),
     "schema": ("biogate.cli.schema:schema", "Print the JSON Schema of site files or profiles."),
+    "users": ("biogate.cli.users:app", "List and change the accounts of a data folder."),
     "security": ("biogate.cli.security:app", "Explain rights, prove zones, write documents."),
     "audit": ("biogate.cli.audit:app", "Verify, show and export the audit trail."),
     "backup": ("biogate.cli.backup:backup", "Back up a data folder, also while it is in use."),
