@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from biogate.prove.attempt import LIMITS, REFUSALS, Attempt, Expected, Result, Verdict, judge
+from biogate.prove.attempt import REFUSALS, Attempt, Expected, Result, Verdict, judge
 from biogate.prove.client import Connection, RefusedError, as_double
-from biogate.prove.parts import Kind, Part
+from biogate.prove.parts import Part
 from biogate.prove.plan import Planned
 
 NOT_FOR_A_PLANT = "it would change the plant: only with --allow-writes"
@@ -68,12 +68,14 @@ class Asking:
         namespaces: Sequence[str],
         sent: Sent,
         effects: bool,
+        may_move: bool,
     ) -> None:
-        """`effects`: whether writes that should be let are made."""
+        """`effects`: whether writes that should be let are made; `may_move`: other values, too."""
         self.connection = connection
         self.protocol = protocol
         self.sent = sent
         self.effects = effects
+        self.may_move = may_move
         self._values = values
         self._namespaces = namespaces
         self._nothing: Mapping[str, str] = {}
@@ -92,7 +94,7 @@ class Asking:
             status = error.status
         if self._is_exhausted(planned, status):
             return self.protocol.left_out(attempt, "the conduit's rate was used up by the attempts")
-        return self._judge(planned, status)
+        return await self._judge(planned, status)
 
     def value_of(self, part: Part) -> Any:
         """The present value as a Variant; None where nobody could read it."""
@@ -108,14 +110,21 @@ class Asking:
         except RefusedError as error:
             return error.status
 
-    def _judge(self, planned: Planned, status: str) -> Result:
+    async def _judge(self, planned: Planned, status: str) -> Result:
         attempt = planned.attempt
         if attempt.expected is Expected.REFUSED and not planned.visible and status in REFUSALS:
-            expected = self._nothing[attempt.action]
+            expected = await self._as_nothing(planned)
             if status != expected:
                 detail = f"a node that does not exist gives {expected}: this tells that it does"
                 return self.protocol.add(attempt, status, Verdict.LEAKS, detail)
         return self.protocol.judged(attempt, status)
+
+    async def _as_nothing(self, planned: Planned) -> str:
+        """What the same action gives on a node that does not exist."""
+        if planned.attempt.action == "call":
+            owner = self.connection.node(planned.part.owner, self._namespaces)
+            return await self.connection.call_nothing(owner)
+        return self._nothing[planned.attempt.action]
 
     def _unwise(self, planned: Planned) -> str:
         """Why an attempt is not made; "" where it may be."""
@@ -153,82 +162,3 @@ class Asking:
                 return await connection.history(node)
             case _:
                 return await connection.subscribe(node, events=True)
-
-
-async def try_limits(asking: Asking, planned: Planned) -> None:
-    """Write just outside of each bound of a permitted write: refused; and a small step: let."""
-    reading = planned.reading
-    present = asking.value_of(planned.part)
-    number = present.Value if present is not None else None
-    now = float(number) if isinstance(number, int | float) else None
-    for name, value, expected in _around(reading.low, reading.high, reading.max_step, now):
-        attempt = replace(
-            planned.attempt,
-            kind="bounds",
-            expected=expected,
-            because=f"{planned.attempt.because}: {name}",
-        )
-        if not asking.effects:
-            asking.protocol.left_out(attempt, NOT_FOR_A_PLANT)
-        elif value is None:
-            asking.protocol.left_out(attempt, "the present value leaves no room for it")
-        else:
-            asking.sent.count(reading.conduit)
-            status = await asking.write(planned.part, value)
-            asking.protocol.judged(attempt, status, REFUSALS | LIMITS, f"wrote {value:g}")
-
-
-def _around(
-    low: float | None, high: float | None, step: float | None, now: float | None
-) -> list[tuple[str, float | None, Expected]]:
-    """What is tried: a name, the value (None: there is no such value), what should come of it."""
-    margin = max(0.01 * (high - low), 1e-3) if low is not None and high is not None else 1.0
-    tried: list[tuple[str, float | None, Expected]] = []
-    if low is not None:
-        tried.append((f"less than {low:g}", low - margin, Expected.REFUSED))
-    if high is not None:
-        tried.append((f"more than {high:g}", high + margin, Expected.REFUSED))
-    if step is not None:
-        far = _inside(low, high, now, 1.5 * step)
-        tried.append((f"a step of more than {step:g}", far, Expected.REFUSED))
-        near = _inside(low, high, now, 0.5 * step)
-        tried.append((f"a step of less than {step:g}", near, Expected.LET))
-    return tried
-
-
-def _inside(low: float | None, high: float | None, now: float | None, step: float) -> float | None:
-    """A value `step` from `now` that lies within the bounds, as far as there is one."""
-    if now is None or (low is not None and now < low) or (high is not None and now > high):
-        return None
-    for value in (now + step, now - step):
-        if (low is None or value >= low) and (high is None or value <= high):
-            return value
-    return None
-
-
-async def try_rate(asking: Asking, planned: Planned) -> None:
-    """Write the present value more often than a minute allows: the last ones are refused."""
-    reading = planned.reading
-    assert reading.per_minute is not None
-    most = int(reading.per_minute)
-    attempt = replace(
-        planned.attempt,
-        kind="rate",
-        expected=Expected.REFUSED,
-        because=f"{planned.attempt.because}: no more than {most} in a minute",
-    )
-    if not asking.effects:
-        asking.protocol.left_out(attempt, NOT_FOR_A_PLANT)
-        return
-    if asking.value_of(planned.part) is None or planned.part.kind is Kind.METHOD:
-        asking.protocol.left_out(attempt, "there is no value that can be written so often")
-        return
-    let, status = 0, ""
-    for _ in range(most + 1):
-        asking.sent.count(reading.conduit)
-        status = await asking.write(planned.part)
-        let += status == "Good"
-        if status != "Good":
-            break
-    verdict = Verdict.AS_STATED if status != "Good" else Verdict.LEAKS
-    asking.protocol.add(attempt, status, verdict, f"{let} were let before it")

@@ -72,6 +72,8 @@ REFUSALS = frozenset(
 BROKEN = frozenset({"connection closed", "BadInternalError", "BadUnexpectedError", "BadTimeout"})
 # What a server answers to a write that it lets cross, but whose value it refuses.
 LIMITS = frozenset({"BadOutOfRange"})
+# ... and to one that comes too soon after the others.
+TOO_OFTEN = frozenset({"BadRequestNotAllowed"})
 
 
 def judge(expected: Expected, status: str, refusals: frozenset[str] = REFUSALS) -> Verdict:

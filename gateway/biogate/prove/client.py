@@ -227,10 +227,13 @@ class Connection:
             "read": (await self.read(nothing))[0],
             "subscribe": await self.subscribe(nothing),
             "write": await self.write(nothing, ua.Variant(0.0)),
-            "call": await self.call(nothing, nothing),
             "history": await self.history(nothing),
             "events": await self.subscribe(nothing, events=True),
         }
+
+    async def call_nothing(self, owner: ua.NodeId) -> str:
+        """What calling a Method that does not exist gives, on an Object that may be there."""
+        return await self.call(owner, _NO_NODE)
 
     async def walk(self, most: int) -> set[str]:
         """All nodes below Objects but those of OPC UA itself, as `NamespaceUri;identifier`.

@@ -22,7 +22,7 @@ def client_identity(
     Where the zone lists ApplicationUris, it is the first of them. Raises PkiError, or OSError.
     """
     uri = applications[0] if applications else f"{URI}:{zone}"
-    identity = ApplicationIdentity(uri, ["localhost", "127.0.0.1"])
+    identity = ApplicationIdentity(uri, ["localhost", "127.0.0.1"], "biogate security prove")
     own_certificate.load_or_create(folder, identity, datetime.now(UTC))
     certificate = own_certificate.certificate_path(folder)
     digest = hashlib.sha256(certificate.read_bytes()).hexdigest()

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from biogate.prove.access import ClientIdentity, Login, ZoneAccess
-from biogate.prove.asking import Asking, Protocol, Sent, try_limits, try_rate
+from biogate.prove.asking import Asking, Protocol, Sent
 from biogate.prove.attempt import Attempt, Expected, Result, Verdict
 from biogate.prove.borders import Borders
 from biogate.prove.client import Connection, RefusedError
+from biogate.prove.limits import Limits
 from biogate.prove.parts import Kind, Part
 from biogate.prove.plan import Planned, Planner
 from biogate.prove.reading import Asker, SiteRules
@@ -24,11 +25,16 @@ _LESS = ("Sign",)
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the prover tries with. `stranger` is a certificate that no zone trusts."""
+    """What the prover tries with.
+
+    `stranger` is a certificate that no zone trusts. `effects`: writes that should be let are made;
+    `may_move`: set-points may be moved, since no plant is there.
+    """
 
     access: Mapping[str, ZoneAccess]
     stranger: ClientIdentity
     effects: bool
+    may_move: bool
 
 
 @dataclass(slots=True)
@@ -127,11 +133,14 @@ class Prover:
             await asking.ask(planned)
             if planned.attempt.action == "write" and planned.attempt.expected is Expected.LET:
                 bounded.append(planned)
+        rated: dict[str, Limits] = {}
         for planned in bounded:
-            await try_limits(asking, planned)
-        rated = {p.reading.because: p for p in bounded if p.reading.per_minute is not None}
-        for planned in rated.values():
-            await try_rate(asking, planned)
+            limits = Limits(asking, planned)
+            await limits.try_all()
+            if planned.reading.per_minute is not None:
+                rated[planned.reading.because] = limits
+        for limits in rated.values():
+            await limits.try_rate()
 
     async def _walk(self, asking: Asking, asker: Asker) -> None:
         """Browse all that can be reached: none of it may be what the zone may not see."""
@@ -197,6 +206,7 @@ class Prover:
             namespaces=self._namespaces,
             sent=self._sent,
             effects=self.tools.effects,
+            may_move=self.tools.may_move,
         )
 
     async def _step(self, name: str, work: Any) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import signal
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -64,12 +63,7 @@ async def prove(site_file: Path, options: Options, tell: Tell) -> int:
     site, data = read_site(site_file)
     trial = _Trial(site_file, site, data, options, tell)
     started = datetime.now(UTC)
-    running = asyncio.create_task(trial.run())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, running.cancel)
-    complete = False
-    with suppress(asyncio.CancelledError):
-        await running
-        complete = True
+    complete = await _until_stopped(trial.run())
     run = Run(
         str(site_file),
         await asyncio.to_thread(_digest, site_file),
@@ -81,6 +75,21 @@ async def prove(site_file: Path, options: Options, tell: Tell) -> int:
         trial.could_not,
     )
     return _conclude(run, trial.protocol.results, options, tell)
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work until it is done or Ctrl-C ends it; True when it was done."""
+    loop = asyncio.get_running_loop()
+    running = asyncio.create_task(work)
+    loop.add_signal_handler(signal.SIGINT, running.cancel)
+    try:
+        await asyncio.wait((running,))
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+    if running.cancelled():
+        return False
+    running.result()
+    return True
 
 
 def _digest(file: Path) -> str:
@@ -138,7 +147,9 @@ class _Trial:
             }
             stranger = client_identity(rehearsal.folder.parent / "stranger", "stranger")
             access = _access(rehearsal.data, rehearsal.folder, rehearsal.identities, logins)
-            await self._try(rehearsal.data, Tools(access, stranger, effects=True), only)
+            await self._try(
+                rehearsal.data, Tools(access, stranger, effects=True, may_move=True), only
+            )
 
     async def _try_plant(self) -> None:
         folder, zones = self.options.data / "prove", self.data["zones"]
@@ -148,7 +159,9 @@ class _Trial:
         }
         stranger = client_identity(folder / "stranger", "stranger")
         access = _access(self.data, self.options.data, identities, self.options.logins)
-        await self._try(self.data, Tools(access, stranger, effects=self.options.allow_writes))
+        await self._try(
+            self.data, Tools(access, stranger, self.options.allow_writes, may_move=False)
+        )
         for zone in self.could_not:
             self.tell(f"what zone {zone} has to trust: {identities[zone].certificate}")
 

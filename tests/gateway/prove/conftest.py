@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,3 +40,17 @@ def result() -> MakeResult:
         return Result(f"A{number:04}", attempt, "BadNodeIdUnknown", verdict, **changes)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def unused_ports() -> Callable[[int], list[int]]:
+    """Ports of loopback that nobody listens on now."""
+
+    def find(number: int) -> list[int]:
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+        ports = [int(each.getsockname()[1]) for each in sockets]
+        for each in sockets:
+            each.close()
+        return ports
+
+    return find
