@@ -378,12 +378,15 @@ class Gateway:
 
         Or set a variable without a device; its value is written as in the site file.
 
-        Takes the same way as a client's write: policy, limits, audit record, device. Raises
+        Takes the same way as a client's write: policy, limits, audit record, device. On a site with
+        zones a subject without one counts as one of the tag's own zone. Raises
         WriteRefusedError with the StatusCode, KeyError for an unknown tag.
         """
         if self._commands is None or self._space is None:
             raise RuntimeError("the gateway is not running: use `async with`, or await start()")
         index = self._table.index(tag)
+        if self.site.zones and not subject.zone:
+            subject = self._inside(subject, tag)
         if tag in self._declared:
             namespaces = self._space.namespaces
             stored = self._declared.converted(tag, value, namespaces, now_ticks())
@@ -421,6 +424,13 @@ class Gateway:
         if self._conduits is None:
             raise RuntimeError("there are no conduits: the gateway is not running, or has no zones")
         return self._conduits
+
+    def _inside(self, subject: Subject, tag: str) -> Subject:
+        """The subject as one of the tag's own zone: the program that embeds the core is in all."""
+        assert self._space is not None
+        node = ua.NodeId.from_string(self._variables[tag][0])
+        zone = self._space.place(node).zone
+        return replace(subject, zone=zone, security_mode="SignAndEncrypt")
 
     def add_computed_tag(
         self,

@@ -6,6 +6,7 @@ The front end imports none of their implementations: it may run in a process of 
 
 from __future__ import annotations
 
+from asyncio import Future
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -85,9 +86,8 @@ class StoredWrites:
 class Receipt:
     """What the audit trail holds of a write or call, for the audit event that tells of it.
 
-    `number` and `hash` are those of its record; 0 and empty where it could not be stored. `hash`
-    is the record's leaf hash (RFC 6962, 2.1), which `biogate audit show` prints too. `reason` is
-    the one that the user gave, `second_user` who approved.
+    `number` and `hash` are those of its record in the chain. `reason` is the one that the user
+    gave, `second_user` who approved.
     """
 
     number: int = 0
@@ -144,10 +144,11 @@ class CommandPort(Protocol):
         """Write a stored Variable, by the same rules; the StatusCode that the client gets."""
         ...
 
-    def write_unaudited(self, writes: StoredWrites) -> None:
+    def write_unaudited(self, writes: StoredWrites) -> Future[Any] | None:
         """Write stored Variables that are declared unaudited, all in one go.
 
-        The front end has asked the policy and checked the values.
+        The front end has asked the policy and checked the values. None: it is done. Otherwise it
+        is once the Future is, whose exception is a StatusError.
         """
         ...
 

@@ -101,7 +101,7 @@ class Connection:
         )
         self.requests = Requests(
             zone.name, zone.services, zone.extract, zone.admission, zone.counters,
-            link.send, self.feed.forward, self.feed.correct, self._break,
+            link.send, self.feed.forward, self._break,
         )  # fmt: skip
         link.send(zone.setup(zone.port))
         self.show_accounts()

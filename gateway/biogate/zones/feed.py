@@ -83,10 +83,6 @@ class Feed:
         )
         self.link.send(self.extract.tags.snapshot(self.table, lost_rows))
 
-    def correct(self, tags: list[int]) -> None:
-        """Send the present values of some tags (the zone's indices), as it has other ones."""
-        self.link.send(self.extract.tags.snapshot(self.table, 0, tags))
-
     def event(self, emitted: Emitted, zone: str, part: str) -> None:
         """Send an event of a place that the zone may hear of."""
         if not self.reaches(Action.RECEIVE_EVENTS, zone, part):

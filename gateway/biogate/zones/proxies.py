@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from asyncio import Future
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ from biogate.opcua.ports import (
 )
 from biogate.opcua.space.methods import InvalidArgumentsError, MethodCall, Outputs
 from biogate.opcua.stack import StatusCodes, ua
-from biogate.tags import TagTable
 from biogate.zones.columns import from_rows, to_stored
 from biogate.zones.messages import (
     Authenticate,
@@ -48,12 +47,10 @@ _RESULT = codec_of(ua.CallMethodResult)
 
 
 class CommandProxy:
-    """`CommandPort` over the link. `table` is the zone's own, `now` wall time in ticks."""
+    """`CommandPort` over the link."""
 
-    def __init__(self, requester: Requester, table: TagTable, now: Callable[[], int]) -> None:
+    def __init__(self, requester: Requester) -> None:
         self._requester = requester
-        self._table = table
-        self._now = now
 
     async def write(
         self,
@@ -101,22 +98,15 @@ class CommandProxy:
             client_audit_entry_id,
         )
 
-    def write_unaudited(self, writes: StoredWrites) -> None:
-        """Write unaudited Variables here at once, and in the core.
-
-        Who reads them next finds what was written; where the core does not take a value it sends
-        what holds instead. Raises StatusError where too much waits for the core.
-        """
-        self._requester.tell(
+    def write_unaudited(self, writes: StoredWrites) -> Future[Any]:
+        """Write unaudited Variables in the core; the values come back before its answer."""
+        return self._requester.send(
             WriteUnaudited,
             writes.tag.astype(np.int32).tobytes(),
             writes.value.astype(np.float64).tobytes(),
             writes.status.astype(np.uint32).tobytes(),
             writes.source_time.astype(np.int64).tobytes(),
             {row: bytes(encode_variant(held)) for row, held in writes.objects.items()},
-        )
-        self._table.apply(
-            writes.tag, writes.value, writes.status, writes.source_time, self._now(), writes.objects
         )
 
     async def _command(self, on_record: OnRecord | None, make: type[Message], *fields: Any) -> int:

@@ -18,19 +18,19 @@ MAX_QUEUED = 20_000
 class _Request(NamedTuple):
     make: type[Message]
     fields: tuple[Any, ...]
-    answer: asyncio.Future[Any] | None
+    answer: asyncio.Future[Any]
 
 
 class Requester:
     """Numbers requests, keeps to the number that the core takes, and hands answers out.
 
-    They go out in their order, whether anybody waits for the answer or not.
+    They go out in their order.
     """
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._number = 0
-        self._under_way: dict[int, asyncio.Future[Any] | None] = {}
+        self._under_way: dict[int, asyncio.Future[Any]] = {}
         self._queued: deque[_Request] = deque()
         self._over = False
 
@@ -40,22 +40,27 @@ class Requester:
         Raises StatusError for one that says no; Bad_Shutdown where the link is over,
         Bad_ResourceUnavailable where too many wait.
         """
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue(_Request(make, fields, answer))
-        reply = await answer
-        if isinstance(reply, Denied):
-            raise StatusError(reply.status, reply.reason)
-        return reply
+        return await self.send(make, *fields)
 
-    def tell(self, make: type[Message], *fields: Any) -> None:
-        """Send `make(id, *fields)`; nobody waits for the answer. Raises StatusError as `ask`."""
-        self._queue(_Request(make, fields, None))
+    def send(self, make: type[Message], *fields: Any) -> asyncio.Future[Any]:
+        """As `ask`, without waiting: a Future of the answer."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._over or len(self._queued) >= MAX_QUEUED:
+            status = StatusCodes.BadShutdown if self._over else StatusCodes.BadResourceUnavailable
+            answer.set_exception(StatusError(status))
+            return answer
+        self._queued.append(_Request(make, fields, answer))
+        self._send()
+        return answer
 
     def answered(self, reply: Any) -> None:
         """An answer of the core; the next request has its turn."""
         answer = self._under_way.pop(reply.id, None)
         if answer is not None and not answer.done():
-            answer.set_result(reply)
+            if isinstance(reply, Denied):
+                answer.set_exception(StatusError(reply.status, reply.reason))
+            else:
+                answer.set_result(reply)
         self._send()
 
     def over(self) -> None:
@@ -65,21 +70,13 @@ class Requester:
         self._under_way.clear()
         self._queued.clear()
         for answer in waiting:
-            if answer is not None and not answer.done():
+            if not answer.done():
                 answer.set_exception(StatusError(StatusCodes.BadShutdown))
-
-    def _queue(self, request: _Request) -> None:
-        if self._over:
-            raise StatusError(StatusCodes.BadShutdown)
-        if len(self._queued) >= MAX_QUEUED:
-            raise StatusError(StatusCodes.BadResourceUnavailable)
-        self._queued.append(request)
-        self._send()
 
     def _send(self) -> None:
         while self._queued and len(self._under_way) < MAX_UNDER_WAY:
             request = self._queued.popleft()
-            if request.answer is not None and request.answer.done():
+            if request.answer.done():
                 continue  # nobody waits for it any more
             self._number += 1
             self._under_way[self._number] = request.answer

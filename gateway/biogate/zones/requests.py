@@ -78,8 +78,7 @@ class Services:
 
 @dataclass(slots=True)
 class Requests:
-    """The requests of one link. `before_reply` runs before each answer; `correct` sends the
-    present values of tags again; `broken` ends the link."""
+    """The requests of one link. `before_reply` runs before each answer; `broken` ends the link."""
 
     zone: str
     services: Services
@@ -88,7 +87,6 @@ class Requests:
     counters: Counter[str]
     send: Callable[[Message], None]
     before_reply: Callable[[], None]
-    correct: Callable[[list[int]], None]
     broken: Callable[[str], None]
     identities: Identities = field(init=False)
     _writes: Writes = field(init=False)
@@ -103,7 +101,6 @@ class Requests:
             self.services.commands,
             self.identities,
             self.counters,
-            self.correct,
         )
 
     def take(self, request: Any) -> None:

@@ -79,12 +79,10 @@ class TagMap:
         inside = index < len(self._zone)
         return np.where(inside, self._zone[np.where(inside, index, 0)], _ABSENT).astype(np.int32)
 
-    def snapshot(self, table: TagTable, lost_rows: int, tags: Sequence[int] = ()) -> Snapshot:
-        """The present values of the zone's tags, or of some of them (its own indices)."""
-        wanted = np.array(tags, np.int32) if len(tags) else np.arange(len(self), dtype=np.int32)
+    def snapshot(self, table: TagTable, lost_rows: int) -> Snapshot:
+        """The present values of the zone's tags."""
+        wanted = np.flatnonzero(self._zone[self._core] >= 0).astype(np.int32)
         core = self._core[wanted]
-        keep = self._zone[core] >= 0
-        wanted, core = wanted[keep], core[keep]
         value, status, source_time, server_time = table.snapshot(core)
         held = ((row, table.object_at(tag)) for row, tag in enumerate(core.tolist()))
         objects = {row: value for row, value in held if value is not None}

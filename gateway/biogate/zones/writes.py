@@ -11,10 +11,12 @@ import numpy as np
 
 from biogate.opcua.ports import CommandPort, Receipt, StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.space.address_space import AddressSpace
+from biogate.opcua.stack import StatusCodes
 from biogate.zones.columns import column, from_stored, variant_of
 from biogate.zones.extract import Extract, Variable
 from biogate.zones.identities import Identities
 from biogate.zones.messages import (
+    Denied,
     Done,
     MalformedError,
     ReceiptOf,
@@ -32,14 +34,13 @@ class ForeignError(Exception):
 
 @dataclass(slots=True)
 class Writes:
-    """The writes of one link. `correct` sends the present values of tags (the zone's) again."""
+    """The writes of one link."""
 
     space: AddressSpace
     extract: Extract
     commands: CommandPort
     identities: Identities
     counters: Counter[str]
-    correct: Callable[[list[int]], None]
 
     async def write(self, request: WriteSetPoint) -> StatusReply:
         """Write a set-point. Raises ForeignError, NotLoggedInError, MalformedError."""
@@ -63,10 +64,11 @@ class Writes:
             raise MalformedError("a write without a value")
         return await self._command(self.commands.write_stored, request, tag, value)
 
-    async def write_unaudited(self, request: WriteUnaudited) -> Done:
+    async def write_unaudited(self, request: WriteUnaudited) -> Done | Denied:
         """Write unaudited Variables: nobody's name is on that, so nobody is asked for.
 
-        Raises ForeignError where one is not the zone's, or not unaudited; then none is written.
+        None is written where one does not fit. Raises ForeignError where one is not the zone's,
+        or not unaudited.
         """
         size = len(request.index) // 4
         index = column(request.index, np.int32, size)
@@ -81,11 +83,11 @@ class Writes:
             {row: variant_of(value) for row, value in request.variants.items()},
         )
         if writes.objects or not self.extract.plain[index].all():
-            unfit = [row for row in range(size) if not self._fits(writes, row)]
-            self.counters["unfit"] += len(unfit)
-            self.correct([int(index[row]) for row in unfit])
-            writes = _without(writes, unfit)
-        if len(writes.tag):
+            unfit = sum(not self._fits(writes, row) for row in range(size))
+            self.counters["unfit"] += unfit
+            if unfit:
+                return Denied(request.id, StatusCodes.BadTypeMismatch, f"{unfit} values do not fit")
+        if size:
             self.commands.write_unaudited(writes)
         return Done(request.id)
 
@@ -132,14 +134,3 @@ def _receipt(receipt: Receipt) -> ReceiptOf:
         receipt.number, receipt.hash, receipt.conduit, receipt.batch_id, receipt.reason,
         receipt.meaning, receipt.second_user,
     )  # fmt: skip
-
-
-def _without(writes: StoredWrites, rows: list[int]) -> StoredWrites:
-    """The writes but for some rows."""
-    kept = np.setdiff1d(np.arange(len(writes.tag)), rows)
-    objects = {
-        new: writes.objects[old] for new, old in enumerate(kept.tolist()) if old in writes.objects
-    }
-    return StoredWrites(
-        writes.tag[kept], writes.value[kept], writes.status[kept], writes.source_time[kept], objects
-    )

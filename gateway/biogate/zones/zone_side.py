@@ -51,7 +51,6 @@ from biogate.zones.proxies import (
 )  # fmt: skip
 from biogate.zones.rebuild import load, space_of, table_of
 from biogate.zones.requester import Requester
-from biogate_adapters.filetime import now_ticks
 from biogate_adapters.status import BAD_WAITING_FOR_INITIAL_DATA
 from biogate_security.pki import Pki
 from biogate_security.pki_admin import PkiAdministrator
@@ -96,7 +95,7 @@ class ZoneFront:
             config,
             space,
             self._table,
-            CommandProxy(self.requester, self._table, now_ticks),
+            CommandProxy(self.requester),
             self._policy,
             AuthenticatorProxy(self.requester),
             pki,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from biogate.opcua.audit.commands import CommandWatch, present_value, tell_write
-from biogate.opcua.errors import StatusError
+from biogate.opcua.errors import ServiceError, StatusError
 from biogate.opcua.lanes.write_plan import plan_write
 from biogate.opcua.ports import OnRecord, StoredValue, UnfitValue
 from biogate.opcua.services.context import RequestContext, Service
@@ -47,7 +47,7 @@ async def write(ctx: RequestContext, request: ua.WriteRequest) -> ua.WriteRespon
     key, ends_s = ctx.rights.key, perf_counter() + SLICE_S
     for position, item in enumerate(items):
         if perf_counter() >= ends_s:
-            _apply(ctx, unaudited)
+            await _apply(ctx, unaudited)
             await asyncio.sleep(0)
             ends_s = perf_counter() + SLICE_S
         try:
@@ -59,7 +59,7 @@ async def write(ctx: RequestContext, request: ua.WriteRequest) -> ua.WriteRespon
                 ways.setdefault(way, []).append(_Audited(position, item, node, source))
         except StatusError as error:
             results[position] = error.status
-    _apply(ctx, unaudited)
+    await _apply(ctx, unaudited)
     if len(unaudited.plain) == len(items):
         _learn(ctx, key, unaudited.plain)
     await asyncio.gather(*(_write_in_order(ctx, w, results) for w in ways.values()))
@@ -75,10 +75,19 @@ def _add_unaudited(
     batch.add(ctx.server.space, node, source, item)
 
 
-def _apply(ctx: RequestContext, batch: StoredBatch) -> None:
-    """Before others have their turn: what they read and write must not come in between."""
-    if batch:
-        ctx.server.commands.write_unaudited(batch.take())
+async def _apply(ctx: RequestContext, batch: StoredBatch) -> None:
+    """Before others have their turn: what they read and write must not come in between.
+
+    Raises ServiceError where the values are kept elsewhere, and were not taken there.
+    """
+    if not batch:
+        return
+    pending = ctx.server.commands.write_unaudited(batch.take())
+    try:
+        if pending is not None:
+            await pending
+    except StatusError as error:
+        raise ServiceError(error.status) from error
 
 
 def _learn(ctx: RequestContext, key: tuple[int, int, int], sources: Sequence[TagSource]) -> None:
