@@ -119,7 +119,7 @@ def one_of(entries: list[Entry], prefix: str, where: str) -> Entry:
         fail(f"no certificate {where} whose thumbprint begins with {prefix}: see biogate pki list")
     if len(found) == 1:
         return found[0]
-    typer.echo(f"{len(found)} certificates {where} begin with {prefix}:")
+    typer.echo(f"{len(found)} certificates begin with {prefix}:")
     for number, entry in enumerate(found, 1):
         typer.echo(f"  {number}  {entry.thumbprint}  {entry.subject}")
     answer: int = typer.prompt("Which one (number; 0 for none)", type=int, default=0)
