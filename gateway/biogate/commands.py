@@ -20,7 +20,7 @@ from biogate.declared.routes import StoredRoute, numbers_of, one_write, stored_t
 from biogate.opcua.ports import OnRecord, StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.space.places import Place
 from biogate.opcua.stack import StatusCodes, status_name
-from biogate.records import LeafHash, Records
+from biogate.records import Records
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_adapters.filetime import TICKS_PER_SECOND, now_ticks
 from biogate_adapters.status import is_bad
@@ -66,19 +66,18 @@ class CommandService:
         read_text: Callable[[int], str],
         store: Callable[[StoredWrites], None],
         clock: Callable[[], int] = now_ticks,
-        leaf_hash: LeafHash | None = None,
         batch_id_of: Callable[[str], str] = lambda _tag: "",
         crossings: Crossings | None = None,
         places: CommandPlaces | None = None,
     ) -> None:
         """`read_text` gives a tag's present value for records, `store` sets stored values.
 
-        `leaf_hash` and `batch_id_of` are those of `Records`. `crossings` and `places` are for a
-        site with zones: what crosses from one to another has limits of its own.
+        `batch_id_of` is that of `Records`. `crossings` and `places` are for a site with zones:
+        what crosses from one to another has limits of its own.
         """
         self._crossings = crossings or Crossings(policy, clock)
         self._places = places
-        self._records = Records(audit, clock, leaf_hash=leaf_hash, batch_id_of=batch_id_of)
+        self._records = Records(audit, clock, batch_id_of=batch_id_of)
         self._read_text = read_text
         self._store = store
         self._clock = clock

@@ -10,22 +10,19 @@ from dataclasses import replace
 from biogate.opcua.ports import OnRecord, Receipt
 from biogate.opcua.stack import status_name
 from biogate_adapters.filetime import TICKS_PER_SECOND
-from biogate_security.audit import AuditRecord, AuditSink, AuditUnavailableError
+from biogate_security.audit import AuditRecord, AuditSink, AuditUnavailableError, HashingSink
 from biogate_security.policy import Decision, Resource, Subject
 from biogate_security.record_budget import RecordBudget
 
 _log = logging.getLogger(__name__)
-
-LeafHash = Callable[[int, AuditRecord], bytes]
-"""The leaf hash (RFC 6962, 2.1) of a record that was stored under a number."""
 
 
 class Records:
     """Writes the records of commands. `clock` is wall time in FILETIME ticks.
 
     Refusals are stored whole up to `RecordBudget`'s number for one kind, source and minute, and
-    counted in one record from there on. `leaf_hash` is for receipts, `batch_id_of` names the
-    batch that runs on what has a tag or NodeId.
+    counted in one record from there on. `batch_id_of` names the batch that runs on what has a tag
+    or NodeId.
     """
 
     def __init__(
@@ -33,12 +30,10 @@ class Records:
         audit: AuditSink,
         clock: Callable[[], int],
         *,
-        leaf_hash: LeafHash | None = None,
         batch_id_of: Callable[[str], str] = lambda _tag: "",
     ) -> None:
         self._audit = audit
         self._clock = clock
-        self._leaf_hash = leaf_hash
         self._batch_id_of = batch_id_of
         self._budget = RecordBudget()
         self._flush: asyncio.TimerHandle | None = None
@@ -70,8 +65,7 @@ class Records:
 
     async def intention(self, entry: AuditRecord, on_record: OnRecord | None = None) -> None:
         """Store what is about to happen. Raises AuditUnavailableError: then it must not."""
-        number = await self._audit.record(entry)
-        self._tell(number, entry, on_record)
+        await self._store(entry, on_record)
 
     async def refusal(
         self, entry: AuditRecord, code: int, on_record: OnRecord | None = None
@@ -82,11 +76,9 @@ class Records:
             self._flush_later()
             return
         try:
-            number = await self._audit.record(refused)
+            await self._store(refused, on_record)
         except AuditUnavailableError:
             _log.exception("a refused %s could not be recorded", entry.event, extra=_what(entry))
-        else:
-            self._tell(number, refused, on_record)
 
     async def outcome(self, entry: AuditRecord, code: int) -> None:
         """Store what came of it, by its StatusCode."""
@@ -107,10 +99,15 @@ class Records:
         await self._store_left_out(float("inf"))
         await asyncio.gather(*self._flushing)
 
-    def _tell(self, number: int, entry: AuditRecord, on_record: OnRecord | None) -> None:
+    async def _store(self, entry: AuditRecord, on_record: OnRecord | None) -> None:
+        """Raises AuditUnavailableError."""
+        if isinstance(self._audit, HashingSink):
+            stored = await self._audit.store(entry)
+            number, hashed = stored.seq, stored.hash
+        else:
+            number, hashed = await self._audit.record(entry), b""
         if on_record is None:
             return
-        hashed = b"" if self._leaf_hash is None else self._leaf_hash(number, entry)
         given = entry.reason if entry.meaning else ""
         on_record(
             Receipt(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class AuditUnavailableError(Exception):
@@ -49,4 +49,28 @@ class AuditSink(Protocol):
 
     async def record(self, record: AuditRecord) -> int:
         """Store and return the gap-free sequence number. Raises AuditUnavailableError."""
+        ...
+
+
+class StoredAs(Protocol):
+    """Number and chain hash of a stored record."""
+
+    @property
+    def seq(self) -> int: ...
+
+    @property
+    def hash(self) -> bytes: ...
+
+
+@runtime_checkable
+class HashingSink(AuditSink, Protocol):
+    """A sink that tells the hash, too, by which a record can be named elsewhere."""
+
+    @property
+    def head(self) -> StoredAs | None:
+        """The newest record; None while unknown."""
+        ...
+
+    async def store(self, record: AuditRecord) -> StoredAs:
+        """As `record`."""
         ...
