@@ -336,6 +336,11 @@ class Gateway:
         return self._serving.urls
 
     @property
+    def zone_processes(self) -> Mapping[str, int]:
+        """The process id of each zone's front end, of those that run in one of their own now."""
+        return {} if self._serving is None else self._serving.pids
+
+    @property
     def endpoint_url(self) -> str:
         """The URL that OPC UA clients connect to.
 

@@ -39,6 +39,11 @@ class Serving(Protocol):
         """The endpoint's URL by zone; that of a site without zones is of ""."""
         ...
 
+    @property
+    def pids(self) -> Mapping[str, int]:
+        """The process id of each zone's front end that runs in one of its own now."""
+        ...
+
     def emit(self, event: Event, place: Place) -> None:
         """Tell those who may hear of a place."""
         ...
@@ -92,6 +97,10 @@ class SiteEndpoint:
     @property
     def urls(self) -> Mapping[str, str]:
         return {"": self.front_end.endpoint_url}
+
+    @property
+    def pids(self) -> Mapping[str, int]:
+        return {}
 
     def emit(self, event: Event, place: Place) -> None:
         self.front_end.events.emit(event)

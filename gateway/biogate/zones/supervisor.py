@@ -41,21 +41,12 @@ class Supervisor:
     `allowed` says what the process may touch besides its end of the link.
     """
 
-    def __init__(
-        self,
-        zone: CoreZone,
-        allowed: Callable[[], Allowed],
-        *,
-        ping_s: float = PING_S,
-        hang_s: float = HANG_S,
-    ) -> None:
+    def __init__(self, zone: CoreZone, allowed: Callable[[], Allowed]) -> None:
         self._zone = zone
         self._allowed = allowed
-        self._ping_s, self._hang_s = ping_s, hang_s
         self._process: Process | None = None
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
-        self._stopping = False
 
     @property
     def pid(self) -> int | None:
@@ -81,7 +72,6 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Let it close its sessions and end, within 1.5 s; then it is killed."""
-        self._stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -152,13 +142,13 @@ class Supervisor:
                 if connection.over.is_set():
                     return connection.reason
                 self._zone.counters["hung"] += 1
-                return f"it did not answer for {self._hang_s:g} s"
-            await _first(connection.over.wait(), self._ping_s)
+                return f"it did not answer for {HANG_S:g} s"
+            await _first(connection.over.wait(), PING_S)
             if connection.over.is_set():
                 return connection.reason
 
     async def _answers(self, connection: Connection) -> bool:
-        deadline = time.monotonic() + self._hang_s
+        deadline = time.monotonic() + HANG_S
         while connection.waits_for_pong:
             left = deadline - time.monotonic()
             if left <= 0 or connection.over.is_set():
