@@ -84,11 +84,13 @@ def running(
     """Runs the gateway of the site: `async with running("processes") as gateway`."""
 
     @asynccontextmanager
-    async def run(front_ends: Any = "processes", **more: Any) -> AsyncIterator[Gateway]:
+    async def run(
+        front_ends: Any = "processes", site: Path = zones_site, **more: Any
+    ) -> AsyncIterator[Gateway]:
         data = tmp_path_factory.mktemp("data")
         (data / "nodesets").symlink_to(nodeset_cache)
         async with Gateway.from_file(
-            zones_site, data=data, front_ends=front_ends, **more
+            site, data=data, front_ends=front_ends, **more
         ) as gateway:
             yield gateway
 
