@@ -91,7 +91,7 @@ def _component(found: metadata.Distribution) -> Any:
 
 def _licenses(about: Any) -> Iterable[Any]:
     """The licence expression, the licence's name, or the classifiers: the first that is there."""
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.contrib.license.factories import LicenseFactory
 
     named = about.get("License-Expression") or about.get("License") or ""
     classified = [
