@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from asyncua import Client, ua
-from asyncua.crypto import security_policies
+from asyncua.crypto import security_policies, uacrypto
 from asyncua.ua.ua_binary import struct_from_binary
 from interop.wire import Message, Security, ServiceFaultError
 
@@ -63,6 +63,15 @@ class AsyncuaWire:
             self.client.set_user(user)
         try:
             await self.client.activate_session(username=user, password=password)
+        except ua.UaStatusCodeError as error:
+            return int(error.code)
+        return 0
+
+    async def show_certificate(self, certificate: Path, key: Path) -> int:
+        self.client.user_private_key = await uacrypto.load_private_key(key)
+        loaded = await uacrypto.load_certificate(certificate)
+        try:
+            await self.client.activate_session(certificate=loaded)
         except ua.UaStatusCodeError as error:
             return int(error.code)
         return 0

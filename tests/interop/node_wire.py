@@ -119,7 +119,21 @@ class NodeWire:
             return fault.status
         return status
 
+    async def show_certificate(self, certificate: Path, key: Path) -> int:
+        try:
+            status: int = await self._process.do(
+                "changeUser", session=self._session, **_shown(certificate, key)
+            )
+        except ServiceFaultError as fault:
+            return fault.status
+        return status
+
     async def close(self, *, keep_subscriptions: bool = False) -> None:
         await self._process.do(
             "disconnect", session=self._session, keepSubscriptions=keep_subscriptions
         )
+
+
+def _shown(certificate: Path, key: Path) -> dict[str, str]:
+    """A certificate and its key, as the client's process takes them."""
+    return {"certificate": certificate.read_bytes().hex(), "privateKey": key.read_text()}

@@ -11,6 +11,7 @@ is its type.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from asyncua import ua
@@ -34,6 +35,9 @@ class Wire(Protocol):
 
     async def change_user(self, user: str | None, password: str | None) -> int:
         """Activate the session again for another user; gives the status."""
+
+    async def show_certificate(self, certificate: Path, key: Path) -> int:
+        """Activate the session again for the owner of a certificate (DER) and its key (PEM)."""
 
     async def close(self, *, keep_subscriptions: bool = False) -> None:
         """Close session and connection."""

@@ -166,9 +166,11 @@ const operations = {
       one._performMessageTransaction(request, (error, answer) => (error ? reject(error) : resolve(answer))));
     return shown(response);
   },
-  async changeUser({ session, user, password }) {
+  async changeUser({ session, user, password, certificate, privateKey }) {
     const status = await sessions.get(session).session.changeUser(
-      user ? { type: UserTokenType.UserName, userName: user, password } : undefined);
+      certificate
+        ? { type: UserTokenType.Certificate, certificateData: Buffer.from(certificate, "hex"), privateKey }
+        : user ? { type: UserTokenType.UserName, userName: user, password } : undefined);
     return status?.value ?? 0;
   },
   async disconnect({ session, keepSubscriptions }) {
