@@ -57,6 +57,14 @@ def connect(client_of: Callable[..., Client], tmp_path: Path) -> Callable[..., A
     return connect
 
 
+@pytest.fixture
+def site(zones_site: Path, tmp_path: Path) -> Path:
+    """The same site without zones."""
+    path = tmp_path / "site.yaml"
+    path.write_text(zones_site.read_text("utf-8").partition("zones:")[0], "utf-8")
+    return path
+
+
 def lost(client: Client) -> asyncio.Event:
     """Set when the client's connection is closed."""
     event, told = asyncio.Event(), client.uaclient.protocol.on_connection_lost
@@ -69,12 +77,9 @@ def lost(client: Client) -> asyncio.Event:
     return event
 
 
-@pytest.mark.parametrize("front_ends", ["processes", "in_process"])
-async def test_zones_share_no_key_and_renew_alone(
-    running: Any, connect: Any, front_ends: str
-) -> None:
+async def test_zones_share_no_key_and_renew_alone(running: Any, connect: Any) -> None:
     party = made("administrator", 1, uri=CLIENT_URI)
-    async with running(front_ends) as gateway:
+    async with running("processes") as gateway:
         cell, dmz = own(gateway, "cell"), own(gateway, "dmz")
         assert cell.private_key.private_numbers() != dmz.private_key.private_numbers()
         base = gateway.site.application_uri
@@ -101,7 +106,7 @@ async def test_a_zones_administrator_changes_that_zones_trust_list_and_the_core_
     running: Any, connect: Any
 ) -> None:
     party, guest = made("administrator", 1, uri=CLIENT_URI), made("guest", 2, uri="urn:test:guest")
-    async with running("processes") as gateway:
+    async with running("in_process") as gateway:
         boss = await connect(gateway, "cell", "boss", party)
         trust_list = boss.get_node("i=12642")
         arguments = (V(guest.der, T.ByteString), V(True, T.Boolean))
@@ -121,3 +126,25 @@ async def test_a_zones_administrator_changes_that_zones_trust_list_and_the_core_
     (change,) = [one for one in records if one.event == "trust-list-update"]
     assert (change.user, change.zone) == ("boss", "cell")
     assert guest.thumbprint in change.new
+
+
+async def test_a_site_without_zones_takes_notice_of_the_command_line(
+    running: Any, connect: Any, site: Path
+) -> None:
+    party = made("administrator", 1, uri=CLIENT_URI)
+    async with running(site=site, port=0) as gateway:
+        boss = await connect(gateway, "", "boss", party)
+        assert await boss.get_node("i=12640").read_value() == 1 << 20
+        gone = lost(boss)
+        arguments = ("pki", "renew", "--data", str(gateway._data))
+        assert await asyncio.to_thread(biogate, *arguments) == 0
+        async with asyncio.timeout(15):
+            await gone.wait()
+        again = await connect(gateway, "", "boss", party)
+        offered = again.security_policy.peer_certificate
+        await again.disconnect()
+        data = gateway._data
+    assert offered == load(data / "pki" / "own").certificate.public_bytes(Encoding.DER)
+    records = [each.record for each in query_log(data / "audit")]
+    (change,) = [one for one in records if one.event == "certificate-changed"]
+    assert change.old != change.new
