@@ -28,6 +28,7 @@ from biogate.opcua.subscriptions.retransmission import Retransmissions
 from biogate.opcua.subscriptions.sampling import SLICE_S, SampledTags
 from biogate.opcua.subscriptions.states import State
 from biogate.opcua.subscriptions.subscription import Publishing, Subscription
+from biogate_security.log_budget import LogBudget
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class SubscriptionManager:
         self.items = ItemPool(
             limits, tags, journal, self._drop_abandoned, clock, wall_clock, work_clock
         )
+        self._lines = LogBudget()
         self._retransmission_bytes = ByteBudget(limits.max_retransmission_bytes_together)
         self._clients: dict[Any, _Client] = {}
         self._subscriptions: dict[int, Subscription] = {}
@@ -238,7 +240,10 @@ class SubscriptionManager:
         return True
 
     def _give_way(self, subscription: Subscription) -> None:
-        _log.info("subscription gives way", extra={"subscription": subscription.id})
+        left_out = self._lines.spend(self._clock())
+        if left_out is not None:
+            context = {"subscription": subscription.id, "lines_left_out": left_out}
+            _log.info("subscription gives way", extra=context)
         self._remove(subscription)
 
     def _remove(self, subscription: Subscription) -> None:

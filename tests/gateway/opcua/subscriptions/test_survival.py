@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from asyncua import ua
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -286,3 +288,21 @@ def test_a_client_that_comes_and_goes_leaves_a_bounded_number_of_sessions_behind
         server.manager.owner_closed(visitor, delete_subscriptions=False)
     alive = {subscription for _, subscription in server.manager.subscriptions()}
     assert alive == {kept} | {one for both in visits[3:] for one in both}
+
+
+# IEC 62443-4-2 CR 3.9: what a client does again and again must not hide what else is in the log.
+def test_a_flood_of_subscriptions_that_give_way_fills_no_log(
+    new_server: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    server = new_server(max_subscriptions=1)
+
+    for _ in range(200):
+        client = server.client()
+        server.subscribe(client)
+        server.manager.owner_closed(client, delete_subscriptions=False)
+
+    assert 1 <= len(caplog.records) < 50
+    server.clock.now_s += 60
+    server.subscribe(server.client())
+    assert caplog.records[-1].lines_left_out > 100
