@@ -301,6 +301,16 @@ class Channel(Wire):
             if chunk == b"F":
                 return request_id, wire.decoded(b"".join(parts))
 
+    def hear_outcome(self, timeout_s: float | None = None) -> str:
+        """The next response by its header alone: "Good", or "fault ..."."""
+        first = b""
+        while True:
+            chunk, _, body = self.opened_chunk(self.frame(timeout_s))
+            first = first or body
+            if chunk == b"F":
+                (status,) = struct.unpack_from("<I", first, 4 + 12)
+                return f"fault {wire.status_name(status)}" if status else "Good"
+
     def ask(self, body: bytes, timeout_s: float | None = None) -> Any:
         """The response to a request. Raises Refused, for a fault too."""
         wanted = self.say(body)

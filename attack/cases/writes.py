@@ -16,6 +16,7 @@ from attack.wire import (
     DATE_TIME,
     DOUBLE,
     EXTENSION,
+    FLOAT,
     INT32,
     NODE_ID,
     NOW,
@@ -40,6 +41,7 @@ from attack.wire import (
 
 SET_POINT = "Signals.RC101.temperature_setpoint"
 MEASURED = "Signals.RC101.temperature"
+THIRTY = struct.pack("<f", 30.0)
 
 DENIED = ("result BadUserAccessDenied",)
 TYPE = ("result BadTypeMismatch",)
@@ -80,12 +82,12 @@ def of_data_values(key: str, *values: bytes, where: str = "") -> Callable[[Bench
     return in_session(attempt)
 
 
+def floats(values: Iterable[float]) -> list[bytes]:
+    return [scalar(FLOAT, struct.pack("<f", value)) for value in values]
+
+
 def doubles(values: Iterable[float]) -> list[bytes]:
     return [scalar(DOUBLE, f64(value)) for value in values]
-
-
-def _floats(values: Iterable[float]) -> list[bytes]:
-    return [scalar(10, struct.pack("<f", value)) for value in values]
 
 
 def _attributes(session: Session, bench: Bench) -> list[str]:
@@ -126,7 +128,7 @@ def _denied_flood(bench: Bench) -> Outcomes:
     """Refused writes without end: each is recorded and answered, none fills the log."""
     session = bench.target.session("observer")
     with session.channel:
-        item = write_value(bench.target.node(SET_POINT, "plant"), data_value(scalar(DOUBLE, f64(30.0))))
+        item = write_value(bench.target.node(SET_POINT, "plant"), data_value(scalar(FLOAT, THIRTY)))
         body = array([item] * 100)
         found: list[str] = []
         for _ in range(bench.many(20)):
@@ -153,7 +155,7 @@ def _set_point_flood(session: Session, bench: Bench) -> list[str]:
     """Set-points as fast as a client can: in order, each recorded; the server serves on."""
     target, found = bench.target.node(SET_POINT, "plant"), []
     for number in range(bench.many(200)):
-        value = data_value(scalar(DOUBLE, f64(30.0 + number % 5)))
+        value = data_value(scalar(FLOAT, struct.pack("<f", 30.0 + number % 5)))
         session.channel.say(session.body("WriteRequest", array([write_value(target, value)])))
     for _ in range(bench.many(200)):
         _, response = session.channel.hear()
@@ -171,7 +173,6 @@ def _large_string(session: Session, bench: Bench) -> list[str]:
     return [*found, *write(session, target, STRING, text(""))]
 
 
-_BEYOND = doubles([1e300, -1e300, 1e6, -1e6])
 _NOT_FINITE = doubles([math.nan, math.inf, -math.inf])
 
 CASES = (
@@ -188,25 +189,25 @@ CASES = (
     Case("write-variant-array", "an array of Variants is none of numbers",
          "Part 4, 5.11.4; CWE-843", to("Array", variants(VARIANT, [scalar(INT32, i32(1))] * 5)), TYPE),
     Case("set-point-type", "a set-point takes its own type only",
-         "Part 4, 5.11.4; CWE-843", to(SET_POINT, scalar(INT32, i32(30)), scalar(STRING, text("30")), *_floats([30.0]), variants(DOUBLE, [f64(30)]), where="plant"), TYPE),
+         "Part 4, 5.11.4; CWE-843", to(SET_POINT, scalar(INT32, i32(30)), scalar(STRING, text("30")), scalar(DOUBLE, f64(30)), variants(FLOAT, [THIRTY]), where="plant"), TYPE),
     Case("set-point-not-finite", "NaN and infinity are no set-points",
-         "IEC 62443-4-2 CR 3.5; CWE-1287", to(SET_POINT, *_NOT_FINITE, where="plant"), RANGE),
+         "IEC 62443-4-2 CR 3.5; CWE-1287", to(SET_POINT, *floats([math.nan, math.inf, -math.inf]), where="plant"), RANGE),
     Case("set-point-beyond-range", "a set-point stays within its range",
-         "IEC 62443-4-2 CR 3.5; CWE-1287", to(SET_POINT, *_BEYOND, where="plant"), RANGE),
+         "IEC 62443-4-2 CR 3.5; CWE-1287", to(SET_POINT, *floats([3e38, -3e38, 1e6, -1e6]), where="plant"), RANGE),
     Case("set-point-denormal", "a tiny number is a number; one below the range is not taken",
-         "IEC 62443-4-2 CR 3.5", to(SET_POINT, *doubles([-5e-324, -1.0]), where="plant"), RANGE),
+         "IEC 62443-4-2 CR 3.5", to(SET_POINT, *floats([-1e-45, -1.0]), where="plant"), RANGE),
     Case("limited-not-finite", "a variable with a range takes finite numbers only",
          "IEC 62443-4-2 CR 3.5; CWE-1287", to("Limited", *_NOT_FINITE), RANGE),
     Case("limited-beyond-range", "and those of its write range",
          "IEC 62443-4-2 CR 3.5; CWE-1287", to("Limited", *doubles([9.999, 90.001, 1e308])), RANGE),
     Case("set-point-index-range", "a single number has no parts",
-         "Part 4, 7.27", to(SET_POINT, scalar(DOUBLE, f64(30)), where="plant", index_range="0"), ("result BadWriteNotSupported", "result BadIndexRange*")),
+         "Part 4, 7.27", to(SET_POINT, scalar(FLOAT, THIRTY), where="plant", index_range="0"), ("result BadWriteNotSupported", "result BadIndexRange*")),
     Case("set-point-status", "a client sets no status of a set-point",
-         "Part 4, 5.11.4; CWE-345", of_data_values(SET_POINT, data_value(scalar(DOUBLE, f64(30)), 0x80000000), data_value(scalar(DOUBLE, f64(30)), 0x40000000), where="plant"), ("result BadWriteNotSupported",)),
+         "Part 4, 5.11.4; CWE-345", of_data_values(SET_POINT, data_value(scalar(FLOAT, THIRTY), 0x80000000), data_value(scalar(FLOAT, THIRTY), 0x40000000), where="plant"), ("result BadWriteNotSupported",)),
     Case("set-point-status-alone", "nor a status without a value",
          "Part 4, 5.11.4; CWE-345", of_data_values(SET_POINT, b"\x02" + u32(0x80000000), b"\x00", where="plant"), ("result BadWriteNotSupported", *TYPE)),
     Case("set-point-server-time", "nor its server time",
-         "Part 4, 5.11.4; CWE-345", of_data_values(SET_POINT, b"\x09" + scalar(DOUBLE, f64(30)) + i64(NOW), where="plant"), ("result BadWriteNotSupported",)),
+         "Part 4, 5.11.4; CWE-345", of_data_values(SET_POINT, b"\x09" + scalar(FLOAT, THIRTY) + i64(NOW), where="plant"), ("result BadWriteNotSupported",)),
     Case("write-picoseconds", "a client sets no picoseconds",
          "Part 4, 5.11.4", of_data_values("Double", b"\x35" + scalar(DOUBLE, f64(1)) + i64(NOW) + b"\x0f\x27" + b"\x0f\x27"), ("result BadWriteNotSupported",)),
     Case("measured-value", "what a device measures is not written",
@@ -232,7 +233,7 @@ CASES = (
     Case("write-without-right", "who may read may not write",
          "IEC 62443-3-3 SR 2.1; CWE-284", to("Int32", scalar(INT32, i32(1)), user="observer"), DENIED),
     Case("set-point-without-right", "a set-point is written by its operators",
-         "IEC 62443-3-3 SR 2.1; CWE-284", to(SET_POINT, scalar(DOUBLE, f64(30)), where="plant", user="observer"), DENIED),
+         "IEC 62443-3-3 SR 2.1; CWE-284", to(SET_POINT, scalar(FLOAT, THIRTY), where="plant", user="observer"), DENIED),
     Case("denied-flood", "refused writes without end are answered, and fill no log",
          "CWE-779", _denied_flood, DENIED),
     Case("set-point-flood", "set-points as fast as they come are done in order, or refused as too many",
