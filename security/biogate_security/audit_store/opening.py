@@ -71,7 +71,8 @@ def prepare(folder: Path, options: AuditOptions, clock: Callable[[], int]) -> Op
         header = next_header(header, position, options)
         _begin(folder, header, frontier, key, clock)
     begun = _begun(segment_path(folder, header.segment))
-    return Opened(header, position, begun, report, keys, key, made and old is not None)
+    lost = made and old is not None and old.layout > 1
+    return Opened(header, position, begun, report, keys, key, lost)
 
 
 def _newest_header(files: dict[int, Path]) -> Header:

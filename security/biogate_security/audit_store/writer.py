@@ -7,6 +7,7 @@ the disk what was stored.
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
@@ -43,6 +44,7 @@ from biogate_security.private_file import sync_folder
 BUSY_TIMEOUT_S = 1.0
 _PAGE_BYTES = 4096
 _OVERHEAD_BYTES = 160  # of a record: two hashes, its number, its places in table and index
+_EMPTY_SEGMENT_BYTES = 128 << 10  # of tables and indices, and of the log of its first commit
 _DAY_TICKS = 86_400 * TICKS_PER_SECOND
 _Row = tuple[int, str, bytes, bytes]
 
@@ -60,6 +62,7 @@ class SegmentWriter:
         self.checkpoint: Checkpoint | None = None
         self._begun = opened.begun
         self._bytes = 0
+        self._room = math.inf
         self._key = opened.key
         self._options = options
         self._clock = clock
@@ -84,8 +87,11 @@ class SegmentWriter:
 
     @property
     def is_full(self) -> bool:
-        """Whether it is time for the next segment; one without records is never full."""
-        if self.position.head.seq < self.header.first_seq:
+        """Whether it is time for the next segment, and there is room for it.
+
+        One without records is never full.
+        """
+        if self.position.head.seq < self.header.first_seq or self._room < _EMPTY_SEGMENT_BYTES:
             return False
         age_days = (self._clock() - self._begun) / _DAY_TICKS
         return self._bytes >= self._options.segment_bytes or age_days >= self._options.segment_days
@@ -99,11 +105,12 @@ class SegmentWriter:
         self._file_id = _file_id(self.path)
         for pragma in ("journal_mode = WAL", "synchronous = FULL"):
             await database.execute(f"PRAGMA {pragma}")
-        self._bytes = self.path.stat().st_size
+        size = self.path.stat().st_size
+        self._bytes = size if self.position.head.seq >= self.header.first_seq else 0
         if (room := self._options.max_bytes) is not None:
-            closed = measure(self.folder).used_bytes - self._bytes
-            pages = max(1, (room - closed) // _PAGE_BYTES)
-            await database.execute(f"PRAGMA max_page_count = {pages}")
+            own = room - measure(self.folder).used_bytes + size
+            self._room = own - size
+            await database.execute(f"PRAGMA max_page_count = {max(1, own // _PAGE_BYTES)}")
 
     async def repair(self) -> None:
         """Make triggers and indices anew that somebody took away."""
@@ -123,7 +130,9 @@ class SegmentWriter:
         signed = before.head.seq if self.checkpoint is None else self.checkpoint.size
         due = after.head.seq - signed >= self._options.checkpoint_every
         await self._commit(rows, after, self._sign(after) if due else None)
-        self._bytes += sum(len(body) + _OVERHEAD_BYTES for _, body, _, _ in rows)
+        grown = sum(len(body) + _OVERHEAD_BYTES for _, body, _, _ in rows)
+        self._bytes += grown
+        self._room -= grown
         return [Head(seq, chained) for seq, _, _, chained in rows]
 
     async def sign(self) -> Checkpoint:
