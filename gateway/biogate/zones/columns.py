@@ -10,13 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biogate.opcua.codec import DecodeError, DecodeLimits, decode_variant, encode_variant
+from biogate.opcua.config import Limits
 from biogate.opcua.ports import StoredValue
 from biogate.opcua.stack import ua
 from biogate.zones.messages import MalformedError, Rows, StoredOf
 
 _GENEROUS = DecodeLimits(max_array_length=1 << 24, max_elements=1 << 24)
 """What the core sends was within the limits when it came to the core."""
-_STRICT = DecodeLimits()
+_LIMITS = Limits()
+_STRICT = DecodeLimits(
+    max_string_length=_LIMITS.max_string_length,
+    max_byte_string_length=_LIMITS.max_byte_string_length,
+    max_array_length=_LIMITS.max_array_length,
+    max_elements=_LIMITS.max_elements_per_message,
+)
+"""What a zone sends has been within the limits of its front end."""
 
 
 @dataclass(frozen=True, slots=True)

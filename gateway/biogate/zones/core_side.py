@@ -16,6 +16,7 @@ from biogate.zones.extract import Extract, Reaches
 from biogate.zones.feed import Feed
 from biogate.zones.link import Link
 from biogate.zones.messages import (
+    MAX_UNREAD_BYTES,
     VERSION,
     Conduits,
     Failed,
@@ -160,6 +161,8 @@ class Connection:
             handler(self, message)
         elif self.requests is None or not self.started.done():
             raise MalformedError("a request before the zone was ready")
+        elif self.link.unsent > MAX_UNREAD_BYTES:
+            raise MalformedError("it asks on and does not read the answers")
         else:
             self.requests.take(message)
 

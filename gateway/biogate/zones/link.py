@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any, Protocol, cast
 
 from biogate.zones.framing import Frames, frame
@@ -19,6 +21,8 @@ _log = logging.getLogger(__name__)
 HIGH_WATER_BYTES = 4 << 20
 """So much may wait to be sent before the link counts as congested."""
 _LOW_WATER_BYTES = 1 << 20
+SLICE_S = 0.005
+"""So long what comes is worked on at a time; then everything else has as long."""
 
 
 class Receiver(Protocol):
@@ -60,13 +64,18 @@ class Link(Protocol):
 
 
 class SocketLink(asyncio.Protocol):
-    """One end of a socket pair. `decode` reads what the other side may send."""
+    """One end of a socket pair. `decode` reads what the other side may send.
+
+    However much comes, no more than half of the loop's time goes into it.
+    """
 
     def __init__(self, receiver: Receiver, decode: Callable[[bytes], Any], longest: int) -> None:
         self._receiver = receiver
         self._decode = decode
         self._frames = Frames(longest)
         self._transport: asyncio.Transport | None = None
+        self._waiting: deque[bytes] = deque()
+        self._resting = False
         self._ended = False
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -105,6 +114,7 @@ class SocketLink(asyncio.Protocol):
 
     def _end(self, reason: str) -> None:
         self._ended = True
+        self._waiting.clear()
         self._flowing.set()
         self._receiver.ended(reason)
 
@@ -116,15 +126,35 @@ class SocketLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            for payload in self._frames.feed(data):
-                if self._ended:
-                    return
-                self._receiver.received(self._decode(payload))
+            self._waiting.extend(self._frames.feed(data))
+            if not self._resting:
+                self._work()
+        except MalformedError as error:
+            self.close(f"a message cannot be understood: {error}")
+
+    def _work(self) -> None:
+        ends_s = perf_counter() + SLICE_S
+        try:
+            while self._waiting and perf_counter() < ends_s:
+                self._receiver.received(self._decode(self._waiting.popleft()))
         except MalformedError as error:
             self.close(f"a message cannot be understood: {error}")
         except Exception as error:  # noqa: BLE001  the link ends, nothing else does
             _log.exception("a message could not be handled: the link ends")
             self.close(f"a message could not be handled: {error!r}")
+        self._rest() if self._waiting else self._go_on()
+
+    def _rest(self) -> None:
+        """Others have their turn; meanwhile nothing more is read."""
+        if not self._resting and self._transport is not None:
+            self._transport.pause_reading()
+        self._resting = True
+        asyncio.get_running_loop().call_later(SLICE_S, self._work)
+
+    def _go_on(self) -> None:
+        if self._resting and self._transport is not None and not self._ended:
+            self._transport.resume_reading()
+        self._resting = False
 
     def pause_writing(self) -> None:
         self._flowing.clear()

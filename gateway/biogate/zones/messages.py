@@ -17,6 +17,8 @@ MAX_FROM_ZONE_BYTES = 20 << 20
 """The longest message of a zone: a value of the longest request, and what belongs to it."""
 MAX_UNDER_WAY = 256
 """Requests of one zone that may be unanswered at a time; one more ends the link."""
+MAX_UNREAD_BYTES = 64 << 20
+"""A zone that asks on while so much waits for it to be read ends its link."""
 MAX_FROM_CORE_BYTES = 1 << 30
 """The longest message of the core: an address space of some million nodes."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from biogate_security.policy import Action
 from biogate_security.zones import Zone, ZonePolicy, ZoneTable
 from biogate_security.zones.model import Conduit
 
@@ -22,6 +23,9 @@ def pruned(policy: ZonePolicy, name: str) -> ZoneTable:
     conduits = conduits_of(table, name)
     ends = {each.destination for each in conduits}
     others = (Zone(each.name, target=each.target) for each in table.zones if each.name in ends)
-    seen = {name, *ends}
-    faces = {key: parts for key, parts in table.faces.items() if key[0] in seen}
+    faces = {
+        place: parts
+        for place, parts in table.faces.items()
+        if policy.reaches(name, Action.BROWSE, *place)
+    }
     return ZoneTable((own, *others), conduits, faces)

@@ -89,6 +89,7 @@ class ZoneFront:
             config.application_uri,
             setup.host_names,
             auto_trust=setup.trusts_any_client,
+            suppress=config.suppressed,
         )
         self._accounts = AccountsProxy(self.requester)
         self.front_end = FrontEnd(

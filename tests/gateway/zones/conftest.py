@@ -89,9 +89,7 @@ def running(
     ) -> AsyncIterator[Gateway]:
         data = tmp_path_factory.mktemp("data")
         (data / "nodesets").symlink_to(nodeset_cache)
-        async with Gateway.from_file(
-            site, data=data, front_ends=front_ends, **more
-        ) as gateway:
+        async with Gateway.from_file(site, data=data, front_ends=front_ends, **more) as gateway:
             yield gateway
 
     return run

@@ -1,0 +1,312 @@
+"""The core believes nothing of a zone's process: one that was taken over gets no further.
+
+Here the zone's end of the link is in the test's hands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from asyncua import ua
+
+from biogate import Gateway
+from biogate.opcua.codec import encode_variant
+from biogate.opcua.stack import node_id
+from biogate.zones.framing import frame
+from biogate.zones.link import SocketLink
+from biogate.zones.messages import (
+    MAX_FROM_ZONE_BYTES,
+    MAX_UNDER_WAY,
+    VERSION,
+    Authenticate,
+    CallMethod,
+    Denied,
+    Done,
+    IdentityReply,
+    LogLine,
+    Message,
+    Pong,
+    ReadHistory,
+    Ready,
+    Record,
+    Setup,
+    StatusReply,
+    StoredOf,
+    SubjectOf,
+    WriteSetPoint,
+    WriteStored,
+    WriteUnaudited,
+    decode_from_core,
+    decode_from_zone,
+    encode,
+)
+from biogate.zones.node_ids import to_bytes
+from biogate_security.audit_store.query import query_log
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+S = ua.StatusCodes
+
+
+class Taken:
+    """A zone's process in the wrong hands: the other end of its link."""
+
+    def __init__(self, gateway: Gateway, zone: str) -> None:
+        self.gateway = gateway
+        self.zone = gateway._serving._zones[zone]  # type: ignore[union-attr]
+        self.connection = self.zone.connected()
+        self.setup: Any = None
+
+    async def connect(self, *, ready: bool = True) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.reader, self.writer = await asyncio.open_connection(sock=theirs, limit=1 << 24)
+        link = await SocketLink.over(ours, self.connection, decode_from_zone, MAX_FROM_ZONE_BYTES)
+        self.connection.start(link)
+        self.setup = await self.next_of(Setup)
+        if ready:
+            self.send(Ready(VERSION, "opc.tcp://127.0.0.1:1", 1))
+
+    def send(self, message: Message) -> None:
+        self.writer.write(frame(encode(message)))
+
+    async def next_of(self, *kinds: type) -> Any:
+        async with asyncio.timeout(5):
+            while True:
+                (length,) = struct.unpack("<I", await self.reader.readexactly(4))
+                message = decode_from_core(await self.reader.readexactly(length))
+                if isinstance(message, kinds):
+                    return message
+
+    async def ask(self, message: Message) -> Any:
+        self.send(message)
+        return await self.next_of(Denied, StatusReply, Done, IdentityReply)
+
+    async def ended(self) -> str:
+        await asyncio.wait_for(self.connection.over.wait(), 5)
+        return self.connection.reason
+
+    def tag(self, name: str) -> int:
+        return [each.name for each in self.setup.space.tags].index(name)
+
+    async def log_in(self, user: str) -> IdentityReply:
+        password = self.gateway.first_passwords[user].encode()
+        reply = await self.ask(Authenticate(1, "password", user, password, "127.0.0.1"))
+        assert isinstance(reply, IdentityReply)
+        return reply
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(running: Any) -> AsyncIterator[Gateway]:
+    async with running("in_process") as gateway:
+        yield gateway
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def dmz(gateway: Gateway) -> AsyncIterator[Taken]:
+    taken = Taken(gateway, "dmz")
+    await taken.connect()
+    yield taken
+    taken.connection.close()
+    taken.writer.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def cell(gateway: Gateway) -> AsyncIterator[Taken]:
+    taken = Taken(gateway, "cell")
+    await taken.connect()
+    yield taken
+    taken.connection.close()
+    taken.writer.close()
+
+
+def by(user: str | None) -> SubjectOf:
+    return SubjectOf(user, "", "", "", "127.0.0.1", "", "SignAndEncrypt", "UserName")
+
+
+def write(tag: int, name: str, value: Any = 3.0, user: str | None = "mes") -> WriteStored:
+    stored = StoredOf(value, 0, 1, None)
+    return WriteStored(7, by(user), tag, name, stored, None, "", False)
+
+
+async def test_it_is_given_nothing_of_the_other_zone(dmz: Taken) -> None:
+    space = dmz.setup.space
+    assert [each.name for each in space.tags] == ["cell.Shared", "office.Order"]
+    told = encode(dmz.setup)
+    for hidden in (b"Secret", b"Recipe", b"Purge", b"SecretAlarm", b"boss", b"argon"):
+        assert hidden not in told
+
+
+async def test_a_tag_beyond_its_own_is_refused(dmz: Taken, gateway: Gateway) -> None:
+    await dmz.log_in("mes")
+    before = gateway.read("cell.Secret")
+    for tag in (2, 5, 2**31 - 1):
+        reply = await dmz.ask(write(tag, "ns=2;s=Secret"))
+        assert reply.status == S.BadNodeIdUnknown
+    assert gateway.read("cell.Secret") == before
+    assert dmz.zone.counters["foreign"] >= 3
+
+
+async def test_a_tag_of_its_own_under_another_nodes_name_is_refused(
+    dmz: Taken, gateway: Gateway
+) -> None:
+    await dmz.log_in("mes")
+    before = gateway.read("cell.Shared")
+    reply = await dmz.ask(write(dmz.tag("cell.Shared"), "ns=3;s=Order"))
+    assert reply.status == S.BadNodeIdUnknown
+    assert gateway.read("cell.Shared") == before
+
+
+async def test_nobody_acts_who_did_not_log_in_there(dmz: Taken, gateway: Gateway) -> None:
+    for user in ("op", "boss", "mes"):
+        reply = await dmz.ask(write(dmz.tag("office.Order"), "ns=3;s=Order", user=user))
+        assert reply.status == S.BadUserAccessDenied
+    assert gateway.read("office.Order").value == 5.0
+
+
+async def test_a_user_of_another_zone_cannot_log_in(dmz: Taken) -> None:
+    assert (await dmz.log_in("op")).user is None
+    assert (await dmz.log_in("boss")).user is None
+
+
+async def test_the_core_holds_a_write_to_the_conduits_bounds(dmz: Taken, gateway: Gateway) -> None:
+    await dmz.log_in("mes")
+    tag = dmz.tag("cell.Shared")
+    assert (await dmz.ask(write(tag, "ns=2;s=Shared", 4.0))).status == S.Good
+    assert (await dmz.ask(write(tag, "ns=2;s=Shared", 40.0))).status == S.BadOutOfRange
+    assert gateway.read("cell.Shared").value == 4.0
+
+
+async def test_a_value_of_another_type_is_refused(cell: Taken, gateway: Gateway) -> None:
+    await cell.log_in("op")
+    tag, number = cell.tag("cell.Recipe"), bytes(encode_variant(ua.Variant(1.0)))
+    stored = StoredOf(float("nan"), 0, 1, number)
+    request = WriteStored(3, by("op"), tag, "ns=2;s=Recipe", stored, None, "", False)
+    assert (await cell.ask(request)).status == S.BadTypeMismatch
+    assert gateway.read("cell.Recipe").value == "fed-batch"
+
+
+def unaudited(tag: int, variants: dict[int, bytes] | None = None) -> WriteUnaudited:
+    return WriteUnaudited(
+        4,
+        np.array([tag], np.int32).tobytes(),
+        np.array([8.0]).tobytes(),
+        np.array([0], np.uint32).tobytes(),
+        np.array([1]).tobytes(),
+        variants or {},
+    )
+
+
+async def test_an_unaudited_write_is_for_unaudited_variables_only(
+    cell: Taken, gateway: Gateway
+) -> None:
+    assert isinstance(await cell.ask(unaudited(cell.tag("cell.Fast"))), Done)
+    assert gateway.read("cell.Fast").value == 8.0
+    before = gateway.read("cell.Secret")
+    reply = await cell.ask(unaudited(cell.tag("cell.Secret")))
+    assert reply.status == S.BadNodeIdUnknown
+    assert gateway.read("cell.Secret") == before
+
+
+async def test_an_unaudited_value_of_another_type_is_refused(cell: Taken, gateway: Gateway) -> None:
+    number = bytes(encode_variant(ua.Variant(1.0)))
+    reply = await cell.ask(unaudited(cell.tag("cell.FastText"), {0: number}))
+    assert reply.status == S.BadTypeMismatch
+    assert gateway.read("cell.FastText").value == "none"
+
+
+async def test_a_hidden_method_is_not_called(dmz: Taken, gateway: Gateway) -> None:
+    await dmz.log_in("mes")
+    owner, method = to_bytes(node_id("Cell", 2)), to_bytes(node_id("Purge", 2))
+    before = gateway.diagnostics().counters["calls"].get("called", 0)
+    reply = await dmz.ask(CallMethod(5, by("mes"), owner, method, (), "", 0))
+    assert reply.status == S.BadNodeIdUnknown
+    assert gateway.diagnostics().counters["calls"].get("called", 0) == before
+
+
+async def test_history_of_another_zone_is_refused(dmz: Taken) -> None:
+    reply = await dmz.ask(ReadHistory(6, "cell.Secret", 1, 2, 0, False, None, 10))
+    assert reply.status == S.BadNodeIdUnknown
+
+
+async def test_its_records_are_of_its_zone_and_of_now(dmz: Taken, gateway: Gateway) -> None:
+    forged = {"event": "session-activated", "time": 1, "user": "boss", "zone": "cell"}
+    reply = await dmz.ask(Record(8, forged))
+    assert isinstance(reply, Done)
+    stored = [each for each in query_log(gateway._data / "audit") if each.seq == reply.number]
+    assert stored[0].record.zone == "dmz"
+    assert stored[0].record.time > 130_000_000_000_000_000
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Record(8, {"event": "write-outcome", "time": 1, "user": "boss"}),
+        Record(8, {"event": "call", "time": 1, "user": "boss"}),
+        Record(8, {"event": 5, "time": 1, "user": "boss"}),
+        Record(8, {"event": "x"}),
+        Pong(1, {}),
+        Ready(VERSION, "opc.tcp://127.0.0.1:1", 1),
+        Authenticate(1, "magic", "boss", b"", ""),
+        CallMethod(1, by(None), b"\xff\xff", b"", (), "", 0),
+        WriteSetPoint(1, by(None), 0, "ns=2;s=Shared", None, None, "", False),
+        WriteUnaudited(1, bytes(4), b"", b"", b"", {}),
+    ],
+)
+async def test_what_no_front_end_says_ends_the_link(dmz: Taken, message: Message) -> None:
+    dmz.send(message)
+    assert await dmz.ended()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\xff\xff\xff\xff",
+        struct.pack("<I", MAX_FROM_ZONE_BYTES + 1),
+        frame(b""),
+        frame(b"\x93\xa5write\x01\x02"),
+        frame(b"\x81\xa1a\x01"),
+        frame(b"\xdd\xff\xff\xff\xff"),
+        frame(b"\x91\xa5setup"),
+        frame(b"\x91" * 5000),
+    ],
+)
+async def test_what_is_no_message_ends_the_link(dmz: Taken, sent: bytes) -> None:
+    dmz.writer.write(sent)
+    assert "cannot be understood" in await dmz.ended()
+
+
+async def test_a_request_before_it_is_ready_ends_the_link(gateway: Gateway) -> None:
+    taken = Taken(gateway, "dmz")
+    await taken.connect(ready=False)
+    taken.send(Record(1, {"event": "session-activated", "time": 1, "user": None}))
+    assert "before the zone was ready" in await taken.ended()
+    taken.writer.close()
+
+
+async def test_too_many_requests_at_a_time_end_the_link(dmz: Taken) -> None:
+    for number in range(MAX_UNDER_WAY + 1):
+        dmz.send(Authenticate(number, "password", "mes", b"wrong", "127.0.0.1"))
+    assert "requests at a time" in await dmz.ended()
+
+
+async def test_a_flood_of_log_lines_is_counted_and_forges_none(
+    dmz: Taken, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = LogLine(
+        40, "biogate.audit_trail", "all is well\nERROR", {"message": "x", "zone": "cell"}
+    )
+    for _ in range(500):
+        dmz.send(line)
+    assert (await dmz.ask(Record(2, {"event": "session-activated", "time": 1, "user": None}))).id
+    lines = [each for each in caplog.records if "all is well" in each.getMessage()]
+    assert 0 < len(lines) <= 60
+    assert dmz.zone.counters["log_lines_left_out"] >= 440
+    assert {each.zone for each in lines} == {"dmz"}  # type: ignore[attr-defined]
+    assert {each.name for each in lines} == {"biogate.zones.core_side"}
