@@ -186,7 +186,7 @@ def read_header(reader: sqlite3.Connection) -> Header:
             frontier=bytes.fromhex(meta["frontier"]),
             checkpoint_every=int(meta["checkpoint_every"]),
             format=int(meta["format"]),
-            dropped=meta["dropped"] == "1",
+            dropped={"0": False, "1": True}[meta["dropped"]],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"the segment's header is spoilt: {error!r}") from error

@@ -138,7 +138,10 @@ class Walk:
         if header.previous_hash != self.head.hash and not told:
             what = "the records before are not those that the segment was begun after"
             yield self._problem(self.head.seq, what)
-        elif header.previous_root != self.frontier.root() and not told:
+        elif not told and (
+            header.previous_root != self.frontier.root()
+            or header.frontier != self.frontier.to_bytes()
+        ):
             what = f"of records 1 to {self.head.seq} some are not those of the segment's header"
             yield self._problem(self.signed + 1, what)
 
@@ -149,16 +152,16 @@ class Walk:
         if (lost := seq - self.head.seq - 1) > 0:
             yield self._problem(seq - lost, f"missing: record {seq} follows {self.head.seq}")
             self.frontier.skip(lost)
-        leaf = leaf_of(body, stored)
-        if wrong := self._wrong(header, seq, body, leaf, chained):
+        if wrong := self._wrong(header, seq, body, stored, chained):
             yield self._problem(seq, wrong)
-        self.frontier.append(leaf)
+        self.frontier.append(leaf_of(body, stored))
         self.head = Head(seq, chained)
 
     def _wrong(
-        self, header: Header, seq: int, body: bytes | None, leaf: bytes, chained: bytes
+        self, header: Header, seq: int, body: bytes | None, stored: bytes | None, chained: bytes
     ) -> str:
         """What is wrong with a record, "" if nothing."""
+        leaf = leaf_of(body, stored)
         if body is None:
             self.dropped += 1
             self._dropped_to = seq
@@ -166,6 +169,8 @@ class Walk:
                 return "the payload is missing, and the segment does not say that it was dropped"
         elif leaf != leaf_hash(body):
             return "the payload is not the one that was hashed"
+        if header.layout > 1 and stored != leaf:
+            return "the hash of the payload is spoilt"
         if header.format == 1:
             # What earlier versions chained cannot be computed without the body.
             fits = body is None or chained == link_of_format_1(self.head.hash, body)
