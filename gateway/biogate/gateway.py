@@ -18,10 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from biogate.alarms import Alarms
 from biogate.bioreactor import build_address_space
 from biogate.commands import CommandService, WriteRoute
 from biogate.computed import ComputedTags, Function
 from biogate.conduit_control import ConduitControl
+from biogate.configuration import record_start, record_stop
 from biogate.crossings import CommandPlaces, Crossings, Present
 from biogate.data_folder import DEFAULT_DATA
 from biogate.declared.counters import Counters
@@ -31,6 +33,7 @@ from biogate.declared.variables import DeclaredVariables
 from biogate.device_events import DeviceEvents
 from biogate.devices import Devices
 from biogate.diagnostics import Diagnostics, count
+from biogate.opcua.audit.types import add_security_types
 from biogate.opcua.events import Event
 from biogate.opcua.ports import StoredWrites
 from biogate.opcua.space.address_space import AddressSpace
@@ -52,6 +55,7 @@ from biogate.tags import Cursor, TagInfo, TagTable, TagValue
 from biogate.updates import TagUpdates
 from biogate_adapters import status
 from biogate_adapters.filetime import now_ticks
+from biogate_security.audit_store.state import AuditState
 from biogate_security.policy import Policy, Subject
 from biogate_security.role_policy import RolePolicy
 from biogate_security.zones import ZonePolicy
@@ -186,10 +190,13 @@ class Gateway:
     async def _start(self) -> None:
         storage = await Storage.open(self._data, self.site, auto_trust=self._trusts_any_client)
         self._stack.push_async_callback(storage.close)
+        await record_start(storage.audit, self.site, self._data)
+        self._stack.push_async_callback(record_stop, storage.audit)
         model = await asyncio.to_thread(model_of, self._data, self.site, self._nodesets)
         nodesets = Nodesets.of(model) if self.site.zones else None
         built = build_address_space(model, self._plan, self._table, self._declared)
         self._variables, self._space = built.variables, built.space
+        namespace = add_security_types(built.space)
         cursor = self._table.journal.cursor()
         self._store(self._declared.initial(built.space.namespaces, now_ticks()))
         policy = self._policy()
@@ -208,6 +215,7 @@ class Gateway:
         core = Core(self.site, self._table, built.space, commands, policy, storage)
         serving = self._serving_of(core, nodesets)
         self._conduits = self._conduit_control(policy, storage, serving)
+        self._raise_alarms(serving, storage, crossings, namespace)
         for tag, route in self._declared.routes(partial(self._raise_event, serving)):
             commands.add_stored(tag, route)
         self._stack.push_async_callback(commands.drain)
@@ -227,6 +235,18 @@ class Gateway:
         # A full collection over the address space would stop the world for 150-300 ms. The
         # little garbage of the start (some 4,000 small objects) stays, rather than stop it now.
         gc.freeze()
+
+    def _raise_alarms(
+        self, serving: Serving, storage: Storage, crossings: Crossings, namespace: int
+    ) -> None:
+        alarms = Alarms(serving.emit, namespace, now_ticks)
+        self._stack.callback(alarms.close)
+        crossings.on_refused = alarms.crossing_refused
+        storage.audit.on_record = alarms.recorded
+        storage.audit.on_state = alarms.audit_state
+        if storage.audit.state is not AuditState.OK:
+            alarms.audit_state(storage.audit.state, storage.audit.state_reason)
+        alarms.watch_certificate(lambda: storage.pki.warnings)
 
     def _policy(self) -> RolePolicy | ZonePolicy:
         roles = RolePolicy(self.site.opcua.anonymous, unaudited=self._unaudited())

@@ -72,7 +72,10 @@ class _Job:
 
 
 class AuditLog:
-    """An append-only log in one folder, for one process; satisfies `AuditSink`. Made by `open`."""
+    """An append-only log in one folder, for one process; satisfies `AuditSink`. Made by `open`.
+
+    `on_record` hears of each record that is stored, in the event loop; it must not raise.
+    """
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class AuditLog:
         self.clock = clock
         self.counters = AuditCounters()
         self.on_state: StateListener | None = None
+        self.on_record: Callable[[AuditRecord], None] | None = None
         self.keys = opened.keys
         self._segment = SegmentWriter(folder, opened, options, clock)
         self._waiting: deque[_Waiting] = deque()
@@ -161,7 +165,10 @@ class AuditLog:
         stored: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(content, stored))
         self._wake.set()
-        return await stored
+        head = await stored
+        if self.on_record is not None:
+            self.on_record(record)
+        return head
 
     @property
     def head(self) -> Head | None:

@@ -64,7 +64,7 @@ async def test_the_namespace_is_the_first_of_its_own_where_there_is_no_plant(
 ) -> None:
     uris = await client.get_namespace_array()
     assert uris[2:] == ["urn:acme:skid", "urn:biogate:security"]
-    assert len(uris) == 3
+    assert len(uris) == 4
 
 
 async def test_variables_begin_with_their_initial_values_and_say_what_they_are(
