@@ -52,5 +52,6 @@ def _endpoint(
         diagnostics=opcua.diagnostics,
         listen=opcua.listen,
         reverse_connect=opcua.reverse_connect,
+        suppressed=opcua.suppress_certificate_errors,
         **tokens,
     )

@@ -91,6 +91,7 @@ class Storage:
                 site.application_uri,
                 host_names(site.opcua.host),
                 auto_trust=auto_trust,
+                suppress=site.opcua.suppress_certificate_errors,
             )
             if auto_trust and pki.is_for_another_application:
                 pki.renew()

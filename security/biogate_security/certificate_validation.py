@@ -38,6 +38,13 @@ SUPPRESSIBLE = frozenset(
         status.BAD_CERTIFICATE_ISSUER_REVOCATION_UNKNOWN,
     }
 )
+# What a site may let pass, by the names of TrustListValidationOptions (Part 12, 7.8.2.10).
+SUPPRESSIBLE_BY_SITE: Mapping[str, int] = {
+    "expired": status.BAD_CERTIFICATE_TIME_INVALID,
+    "issuer_expired": status.BAD_CERTIFICATE_ISSUER_TIME_INVALID,
+    "revocation_unknown": status.BAD_CERTIFICATE_REVOCATION_UNKNOWN,
+    "issuer_revocation_unknown": status.BAD_CERTIFICATE_ISSUER_REVOCATION_UNKNOWN,
+}
 Purpose = Literal["client", "server", "user", "any"]
 _APPLICATION_USES = (
     "digital_signature",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from biogate_security.certificate import (
     thumbprint,
 )
 from biogate_security.certificate_validation import (
+    SUPPRESSIBLE_BY_SITE,
     Finding,
     Requirements,
     Validation,
@@ -32,7 +33,12 @@ from biogate_security.filetime import TICKS_PER_SECOND, now_ticks, to_datetime
 from biogate_security.log_budget import LogBudget
 from biogate_security.log_text import safe_text
 from biogate_security.own_certificate import ApplicationIdentity, OwnCertificate, PkiError
-from biogate_security.pki_update import OwnUpdate, PkiChange, PkiUpdate
+from biogate_security.pki_update import (
+    AcceptedCertificate,
+    OwnUpdate,
+    PkiChange,
+    PkiUpdate,
+)
 from biogate_security.private_file import make_private_folder, write_private
 from biogate_security.trust_content import Group
 from biogate_security.trust_list import TrustFolders, TrustList, entries_of
@@ -102,6 +108,7 @@ class Pki:
         self._own = own_certificate.load_or_create(self._own_folder, identity, self.now)
         self._own_files = own_certificate.FilePair(self._own_folder)
         self._log_budget = LogBudget()
+        self._accepted: dict[tuple[str, int], AcceptedCertificate] = {}
         self.counters: Counter[str] = Counter()
         for warning in self.warnings:
             _log.warning(
@@ -119,15 +126,16 @@ class Pki:
         hostnames: Sequence[str],
         *,
         auto_trust: bool = False,
-        suppress: frozenset[int] = frozenset(),
+        suppress: Collection[str] = (),
         clock: Callable[[], int] = now_ticks,
     ) -> Self:
         """A Pki with the usual requirements; own certificate made on first start.
 
-        `suppress`: findings that do not refuse, by StatusCode (`Requirements`).
+        `suppress`: what does not refuse a peer's certificate (names of SUPPRESSIBLE_BY_SITE).
         """
         identity = ApplicationIdentity(application_uri, hostnames)
-        requirements = Requirements(suppress=suppress)
+        codes = frozenset(SUPPRESSIBLE_BY_SITE[name] for name in suppress)
+        requirements = Requirements(suppress=codes)
         return cls(folder, identity, requirements=requirements, auto_trust=auto_trust, clock=clock)
 
     @property
@@ -236,26 +244,13 @@ class Pki:
         self.counters[status.name(verdict.status)] += 1
         if result.leaf is not None and result.failure is not None:
             self._reject(result.leaf, verdict)
-        elif verdict.suppressed:
-            self._tell_suppressed(verdict)
+        elif result.leaf is not None:
+            self._accept(result.leaf, verdict)
         return verdict
 
     def rejected(self) -> list[Path]:
         """The files of rejected/certs, oldest first."""
         return sorted(self._rejected.glob("*.der"), key=lambda path: path.stat().st_mtime_ns)
-
-    def trust(self, thumb: str) -> Path:
-        """Move the rejected certificate with this thumbprint to trusted/certs; its new place.
-
-        Raises PkiError when there is none.
-        """
-        for path in self.rejected():
-            if path.stem.endswith(f"[{thumb.upper()}]"):
-                place = self.trust_lists[Group.APPLICATION].paths.trusted / path.name
-                path.replace(place)
-                _log.info("certificate trusted", extra={"thumbprint": thumb, "file": str(place)})
-                return place
-        raise PkiError(f"no certificate with thumbprint {thumb} in {self._rejected}")
 
     @property
     def _own_folder(self) -> Path:
@@ -292,12 +287,24 @@ class Pki:
         )
         return result
 
-    def _tell_suppressed(self, verdict: CertificateVerdict) -> None:
+    def take_accepted(self) -> list[AcceptedCertificate]:
+        """What was accepted in spite of something since the last time, the newest of it."""
+        taken, self._accepted = list(self._accepted.values()), {}
+        return taken
+
+    def _accept(self, leaf: x509.Certificate, verdict: CertificateVerdict) -> None:
+        """Said and kept once for each certificate and fault, until it is taken."""
         for finding in verdict.suppressed:
-            self.counters[f"suppressed {status.name(finding.status)}"] += 1
+            name = status.name(finding.status)
+            self.counters[f"suppressed {name}"] += 1
+            key = (verdict.thumbprint, finding.status)
+            if key in self._accepted or len(self._accepted) >= MAX_REJECTED:
+                continue
+            der = leaf.public_bytes(serialization.Encoding.DER)
+            reason = safe_text(finding.reason, _MAX_REASON)
+            self._accepted[key] = AcceptedCertificate(der, finding.status, reason)
             self._warn(
-                f"certificate accepted in spite of {status.name(finding.status)}: "
-                f"{safe_text(finding.reason, _MAX_REASON)}",
+                f"certificate accepted in spite of {name}: {reason}",
                 certificate=verdict.common_name,
                 thumbprint=verdict.thumbprint,
             )

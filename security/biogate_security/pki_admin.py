@@ -24,7 +24,13 @@ from biogate_security.certificate_validation import Requirements, validate
 from biogate_security.filetime import from_unix_ns
 from biogate_security.own_certificate import KEY_SIZES_BITS, PkiError, belong_together, pem_of
 from biogate_security.pki import Pki, certificate_change, list_change
-from biogate_security.pki_update import OwnUpdate, PkiChange, PkiUpdate, PkiUpdateError
+from biogate_security.pki_update import (
+    AcceptedCertificate,
+    OwnUpdate,
+    PkiChange,
+    PkiUpdate,
+    PkiUpdateError,
+)
 from biogate_security.private_file import write_private
 from biogate_security.signing_request import parse_subject, signing_request
 from biogate_security.trust_content import Group, TrustContent
@@ -193,6 +199,10 @@ class PkiAdministrator:
     def poll(self) -> Sequence[PkiChange]:
         """What changed since the last time."""
         return self._pki.poll()
+
+    def take_accepted(self) -> Sequence[AcceptedCertificate]:
+        """What was accepted in spite of a fault that the site suppresses, since the last time."""
+        return self._pki.take_accepted()
 
     def _with_issuers(self, update: PkiUpdate) -> PkiUpdate:
         """The authorities of the own certificate are kept, so that it stays complete."""

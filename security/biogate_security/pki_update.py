@@ -59,3 +59,12 @@ class PkiChange:
     def new(self) -> str:
         """What came in, as an audit record's new value."""
         return "; ".join(self.added)
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedCertificate:
+    """A peer's certificate (DER) that was accepted though a suppressible step failed."""
+
+    certificate: bytes
+    status: int
+    reason: str

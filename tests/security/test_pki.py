@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from biogate_security import log_budget, status
 from biogate_security.certificate import thumbprint
-from biogate_security.own_certificate import ApplicationIdentity, PkiError
+from biogate_security.own_certificate import ApplicationIdentity
 from biogate_security.pki import Pki
 
 OWN_URI = "urn:example:gateway"
@@ -79,16 +79,6 @@ def test_moving_the_file_to_trusted_makes_it_good_without_a_restart(pki, folder,
     assert pki.validate(client.der, CLIENT_URI) == status.GOOD
     trusted.unlink()
     assert pki.validate(client.der) == status.BAD_CERTIFICATE_UNTRUSTED
-
-
-def test_trust_moves_a_rejected_certificate_by_its_thumbprint(pki, folder, party):
-    client = party()
-    thumb = pki.inspect(client.der).thumbprint
-    with pytest.raises(PkiError, match="no certificate with thumbprint"):
-        pki.trust("00" * 20)
-    assert pki.trust(thumb.lower()).parent == folder / "trusted" / "certs"
-    assert pki.validate(client.der) == status.GOOD
-    assert pki.rejected() == []
 
 
 def test_a_trusted_file_replaced_in_place_is_read_again(pki, folder, party):

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from cryptography import x509
 
-from biogate_security import own_certificate, pki_commit
+from biogate_security import own_certificate, pki_commit, status
 from biogate_security.folder_lock import FileLock
 from biogate_security.own_certificate import ApplicationIdentity, new_pair, pem_of
 from biogate_security.pki import Pki
@@ -187,3 +187,21 @@ def test_two_changes_at_a_time_are_one_too_many(pki, root):
 def test_validity_begins_an_hour_before_for_clocks_that_are_late(pki):
     begin = pki.own.certificate.not_valid_before_utc
     assert pki.now - begin == timedelta(hours=1)
+
+
+def test_what_was_accepted_in_spite_of_a_fault_is_told_once_and_counted(
+    root, clock, party, now, caplog
+):
+    """Part 4, 6.1.3: suppressed errors are recorded."""
+    pki = Pki.open(root, "urn:example:gateway", ["h"], suppress=["expired"], clock=clock.ticks)
+    client = party(end=now - timedelta(days=1))
+    (root / "trusted" / "certs" / "client.der").write_bytes(client.der)
+    assert pki.validate(client.der) == pki.validate(client.der) == 0
+    (accepted,) = pki.take_accepted()
+    assert accepted.certificate == client.der
+    assert status.name(accepted.status) == "Bad_CertificateTimeInvalid"
+    assert pki.take_accepted() == []
+    assert pki.counters["suppressed Bad_CertificateTimeInvalid"] == 2
+    assert caplog.text.count("in spite of Bad_CertificateTimeInvalid") == 1
+    assert pki.validate(client.der) == 0
+    assert len(pki.take_accepted()) == 1

@@ -72,7 +72,8 @@ class FrontEndConfig:
     `tick_interval_ms` is how soon timers notice what was set up while they slept.
     `user_certificates`: users may log in with a certificate on secured channels. `issued_tokens`:
     the IssuerEndpointUrl (Part 6, 6.5) of the JWTs that are accepted; None: none are. `zone` is
-    the security zone of all sessions, "" on a site without zones.
+    the security zone of all sessions, "" on a site without zones. `suppressed` names what does
+    not refuse a client's certificate (`SUPPRESSIBLE_BY_SITE` of biogate_security).
     """
 
     application_uri: str
@@ -92,5 +93,6 @@ class FrontEndConfig:
     listen: bool = True
     reverse_connect: tuple[str, ...] = ()
     zone: str = ""
+    suppressed: tuple[str, ...] = ()
     tick_interval_ms: float = 50.0
     limits: Limits = field(default_factory=Limits)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from biogate_security.audit import AuditRecord
-from biogate_security.pki_update import OwnUpdate, PkiChange, PkiUpdate
+from biogate_security.pki_update import AcceptedCertificate, OwnUpdate, PkiChange, PkiUpdate
 from biogate_security.policy import Subject
 from biogate_security.trust_content import Group, TrustContent
 
@@ -379,4 +379,8 @@ class PkiAdmin(Protocol):
     def poll(self) -> Sequence[PkiChange]:
         """What changed since the last time, by whatever hand; a new own certificate is now in
         use. Never raises: what cannot be read is logged, and what was known stays."""
+        ...
+
+    def take_accepted(self) -> Sequence[AcceptedCertificate]:
+        """What was accepted in spite of a fault that the site suppresses, since the last time."""
         ...

@@ -105,6 +105,15 @@ class OpcUaConfig(Strict):
     """What a client without a user name may do; `operate` is for test rigs only."""
     trust_any_client: bool = False
     """True: trust each new client certificate at first sight. For test rigs only."""
+    suppress_certificate_errors: Annotated[
+        tuple[
+            Literal["expired", "issuer_expired", "revocation_unknown", "issuer_revocation_unknown"],
+            ...,
+        ],
+        Field(strict=False),
+        AfterValidator(distinct),
+    ] = ()
+    """What does not refuse a client's certificate, and is recorded each time all the same."""
     user_certificates: Literal["thumbprint", "common_name"] = "thumbprint"
     """Whose a user certificate is: the user's that names its thumbprint, or, for one that nobody
     names, the user's that is called like its CommonName (for certificates of one's own authority).

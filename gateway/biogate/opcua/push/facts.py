@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from biogate.opcua.audit.certificates import certificate_event
 from biogate.opcua.audit.fact import AuditEvent, Fact, plain_fields
 from biogate.opcua.space.ids import SERVER
 from biogate.opcua.space.methods import MethodCall
 from biogate.opcua.stack import ObjectIds, StatusCodes, node_id, status_name, ua
 from biogate_security.audit import AuditRecord
 from biogate_security.log_text import safe_text
-from biogate_security.pki_update import PkiChange
+from biogate_security.pki_update import AcceptedCertificate, PkiChange
 from biogate_security.trust_content import Group
 
 _T = ua.VariantType
@@ -83,6 +85,23 @@ def noticed(change: PkiChange, time: int) -> Fact:
         return [_event(change, StatusCodes.Good, SERVER, ua.NodeId(), "Server/PkiFolder")]
 
     return Fact(_with_values(record, change), describe)
+
+
+def accepted_fact(accepted: AcceptedCertificate, time: int) -> Fact:
+    """A certificate that was accepted though a step failed, as the site has it (Part 4, 6.1.3)."""
+    record = AuditRecord(
+        "certificate-accepted",
+        time,
+        None,
+        certificate_sha256=hashlib.sha256(accepted.certificate).hexdigest(),
+        reason=f"in spite of {status_name(accepted.status)}: {accepted.reason}",
+    )
+
+    def describe() -> Sequence[AuditEvent]:
+        told = certificate_event(accepted.certificate, accepted.status)
+        return [replace(told, message=f"Certificate accepted {record.reason}")]
+
+    return Fact(record, describe)
 
 
 def _about(change: PkiChange) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from biogate.opcua.ports import PkiAdmin
-from biogate.opcua.push.facts import noticed
+from biogate.opcua.push.facts import accepted_fact, noticed
 from biogate.opcua.stack import StatusCodes, status_name
 from biogate.opcua.transport.interfaces import ConnectionHandle
 from biogate_security.pki_update import PkiChange
@@ -57,6 +57,9 @@ class CertificateWatch:
         if now_s >= self._look_at_s and not self.busy:
             self._look_at_s = now_s + POLL_S
             self.look()
+            for accepted in self._admin.take_accepted():
+                fact = accepted_fact(accepted, self._server.wall_clock())
+                self._server.auditor.note(fact)
         due = self._sweep_at_s is not None and now_s >= self._sweep_at_s
         if due and (self._sweeping is None or self._sweeping.done()):
             self._sweep_at_s = None

@@ -139,9 +139,17 @@ def sign() -> Callable[[bytes, Party], bytes]:
 
 
 @pytest.fixture
-async def plant(tmp_path: Path, nodeset_cache: Path) -> AsyncIterator[Plant]:
+def suppressed() -> tuple[str, ...]:
+    """What does not refuse a client's certificate."""
+    return ()
+
+
+@pytest.fixture
+async def plant(
+    tmp_path: Path, nodeset_cache: Path, suppressed: tuple[str, ...]
+) -> AsyncIterator[Plant]:
     client_party = made("administrator", 1, uri=CLIENT_URI)
-    pki = Pki.open(tmp_path / "pki", SERVER_URI, ["127.0.0.1"])
+    pki = Pki.open(tmp_path / "pki", SERVER_URI, ["127.0.0.1"], suppress=suppressed)
     trusted = tmp_path / "pki" / "trusted" / "certs" / "administrator.der"
     trusted.write_bytes(client_party.der)
     pki.poll()

@@ -529,3 +529,17 @@ async def test_a_certificate_renewed_by_another_process_is_offered_at_once(
     await plant.audit.until("certificate-changed")
     again = await plant.connect()
     assert again.security_policy.peer_certificate == other.certificate_der != before
+
+
+@pytest.mark.parametrize("suppressed", [("expired",)])
+async def test_what_is_accepted_in_spite_of_a_fault_is_recorded(
+    plant: Any, make_party: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Part 4, 6.1.3: a suppressed error is audited all the same."""
+    monkeypatch.setattr(watch, "POLL_S", 0.1)
+    old = make_party("old", 6, uri="urn:test:old", days=-1)
+    (plant.pki.folder / "trusted" / "certs" / "old.der").write_bytes(old.der)
+    await plant.connect(party=old, uri="urn:test:old")
+    record = await plant.audit.until("certificate-accepted")
+    assert "Bad_CertificateTimeInvalid" in record.reason.replace("BadC", "Bad_C")
+    assert record.certificate_sha256
