@@ -541,5 +541,5 @@ async def test_what_is_accepted_in_spite_of_a_fault_is_recorded(
     (plant.pki.folder / "trusted" / "certs" / "old.der").write_bytes(old.der)
     await plant.connect(party=old, uri="urn:test:old")
     record = await plant.audit.until("certificate-accepted")
-    assert "Bad_CertificateTimeInvalid" in record.reason.replace("BadC", "Bad_C")
+    assert "CertificateTimeInvalid" in record.reason
     assert record.certificate_sha256
