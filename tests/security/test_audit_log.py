@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import shutil
 import sqlite3
 import stat
@@ -14,7 +15,7 @@ from biogate_security.audit import AuditSink, AuditUnavailableError
 from biogate_security.audit_chain import encode, link
 from biogate_security.audit_log import AuditLog
 from biogate_security.audit_store.merkle import leaf_hash
-from biogate_security.audit_store.segment import segment_path
+from biogate_security.audit_store.segment import MAX_BATCH, segment_path
 from biogate_security.audit_store.verify import read_kept, verify_log
 from biogate_security.folder_lock import LockHeldError
 
@@ -61,8 +62,8 @@ async def test_records_that_wait_together_share_a_commit(log, entry):
     numbers = await asyncio.gather(*(log.record(entry(new=str(n))) for n in range(1000)))
     assert numbers == list(range(1, 1001))
     assert log.counters.records == 1000
-    # The first takes what is there (512), the second the rest: 500 records to a commit.
-    assert log.counters.commits == 2
+    # The first takes as many as one may (MAX_BATCH), the others the rest.
+    assert log.counters.commits == math.ceil(1000 / MAX_BATCH)
 
 
 async def test_records_that_come_one_by_one_have_a_commit_each(log, entry):

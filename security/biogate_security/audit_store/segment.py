@@ -22,7 +22,7 @@ from biogate_security.audit_store.state import AuditOptions
 from biogate_security.private_file import PRIVATE_FILE_MODE, sync_folder
 
 FORMAT = 2
-MAX_BATCH = 512
+MAX_BATCH = 128
 _OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
