@@ -67,6 +67,7 @@ def test_the_front_end_knows_neither_devices_nor_secrets() -> None:
         "biogate_adapters.status",
         "biogate_security.log_budget",
         "biogate_security.policy",
+        "biogate_security.roles",
         "biogate_security.status",
     }
     foreign = {

@@ -44,6 +44,12 @@ MANDATORY = {
         "Security Invalid user token, Security User Name Password 2"
     ),
     BASE + "Security/UserToken/Server/Anonymous": "Security User Anonymous Server",
+    BASE + "Security/UserToken/Server/X509Certificate": (
+        "Security User X509, Security Invalid user token"
+    ),
+    BASE + "Security/UserToken/Server/JsonWebToken": (
+        "Security Invalid user token, Security User JWT IssuedToken, Security User JWT Token Policy"
+    ),
 }
 """Mandatory units of what is claimed, as the OPC Foundation's profile database has them."""
 
@@ -60,7 +66,8 @@ def proven(project: Path) -> dict[str, list[str]]:
 
 def test_every_mandatory_unit_of_a_claimed_profile_has_a_test(project: Path) -> None:
     units = proven(project)
-    for profile in claimed_profiles(FrontEndConfig("urn:test")):
+    everything = FrontEndConfig("urn:test", user_certificates=True, issued_tokens="{}")
+    for profile in claimed_profiles(everything):
         if profile.startswith(BASE):
             wanted = {" ".join(unit.split()) for unit in MANDATORY[profile].split(",")}
             assert wanted <= {unit for unit, tests in units.items() if tests}, profile
@@ -75,6 +82,10 @@ def test_every_test_that_proves_a_unit_exists(project: Path) -> None:
 
 
 def test_without_a_secured_policy_less_is_claimed() -> None:
-    bare = claimed_profiles(FrontEndConfig("urn:test", security=("None",), anonymous=False))
+    tokens = {"user_certificates": True, "issued_tokens": "{}"}
+    config = FrontEndConfig("urn:test", security=("None",), anonymous=False, **tokens)
+    bare = claimed_profiles(config)
+    assert BASE + "Security/UserToken/Server/X509Certificate" not in bare
+    assert BASE + "Security/UserToken/Server/JsonWebToken" not in bare
     assert BASE + "Server/EmbeddedUA2017" not in bare
     assert BASE + "Security/UserToken/Server/Anonymous" not in bare

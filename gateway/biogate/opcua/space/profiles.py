@@ -13,6 +13,8 @@ from biogate.opcua.transport.policies import NONE_URI, POLICY_URIS
 _BASE = "http://opcfoundation.org/UA-Profile/"
 _EMBEDDED = _BASE + "Server/EmbeddedUA2017"
 _ANONYMOUS = _BASE + "Security/UserToken/Server/Anonymous"
+_CERTIFICATE = _BASE + "Security/UserToken/Server/X509Certificate"
+_JWT = _BASE + "Security/UserToken/Server/JsonWebToken"
 _ALWAYS = (
     _BASE + "Server/DataAccess",
     _BASE + "Server/Methods2022",
@@ -32,5 +34,7 @@ def claimed_profiles(config: FrontEndConfig) -> list[str]:
         *([_EMBEDDED] if secured else []),
         *_ALWAYS,
         *([_ANONYMOUS] if config.anonymous else []),
+        *([_CERTIFICATE] if secured and config.user_certificates else []),
+        *([_JWT] if secured and config.issued_tokens is not None else []),
         *policies,
     ]
