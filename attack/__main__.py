@@ -77,11 +77,15 @@ def _wanted(case: Case, patterns: Sequence[str]) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m attack", description=__doc__)
     parser.add_argument("--list", action="store_true", help="show the cases and stop")
-    parser.add_argument("--only", nargs="+", default=(), metavar="CASE", help="ids, * stands for all")
+    parser.add_argument(
+        "--only", nargs="+", default=(), metavar="CASE", help="ids, * stands for all"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
     parser.add_argument("--brief", action="store_true", help="no table at the end")
     parser.add_argument("--no-latency", action="store_true", help="judge no times (a busy machine)")
-    parser.add_argument("--scale", type=float, default=1.0, help="size of floods, 1 is what is meant")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="size of floods, 1 is what is meant"
+    )
     parser.add_argument("--nodesets", type=Path, default=_NODESETS, help="the fetched nodesets")
     return parser
 

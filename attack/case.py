@@ -36,8 +36,8 @@ class Case:
     """One attack.
 
     `rule` is what holds, `source` the clause or the class of weakness (CWE) that it comes from.
-    `expect` are the outcomes that are right, with wildcards. `waits_s`: a deadline of the server
-    that it waits for, in seconds; the short form leaves such cases out.
+    `expect` are the outcomes that are right, with wildcards. `waits_s`: it waits so long, in seconds,
+    for a deadline or a lock of the server; the short form leaves such cases out.
     """
 
     id: str

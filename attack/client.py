@@ -118,7 +118,9 @@ class Wire:
         except Refused as refused:
             return refused.outcome
 
-    def hello(self, url: str | bytes = "opc.tcp://127.0.0.1", sizes: tuple[int, ...] = HELLO) -> None:
+    def hello(
+        self, url: str | bytes = "opc.tcp://127.0.0.1", sizes: tuple[int, ...] = HELLO
+    ) -> None:
         self.send(hello(url, sizes))
         self.frame()
 
@@ -151,9 +153,13 @@ class Channel(Wire):
     # -- opening ---------------------------------------------------------------------------------
 
     def connect(self) -> Self:
-        """Hello and OpenSecureChannel."""
-        self.hello()
-        self.open()
+        """Hello and OpenSecureChannel; without success the socket is closed."""
+        try:
+            self.hello()
+            self.open()
+        except Refused:
+            self.close()
+            raise
         return self
 
     def open(self, **wrong: Any) -> None:
@@ -355,7 +361,9 @@ def create_session_body(
     **fields: Any,
 ) -> bytes:
     """A CreateSessionRequest (Part 4, 5.7.2)."""
-    client = text(uri) + text(product) + b"\x02" + text("attack") + u32(1) + text(None) * 2 + i32(-1)
+    client = (
+        text(uri) + text(product) + b"\x02" + text("attack") + u32(1) + text(None) * 2 + i32(-1)
+    )
     own = channel.identity.der if channel.policy and channel.identity else None
     nonce = secrets.token_bytes(32) if nonce is None else nonce
     parameters = client + text(None) + text("opc.tcp://127.0.0.1") + text(name) + text(nonce)
@@ -399,7 +407,9 @@ class Session:
         response = self.channel.ask(self.activate_body(token, **wrong))
         self.nonce = response.Parameters.ServerNonce
 
-    def activate_body(self, token: bytes, *, signature: bytes | None = None, **fields: Any) -> bytes:
+    def activate_body(
+        self, token: bytes, *, signature: bytes | None = None, **fields: Any
+    ) -> bytes:
         if signature is None:
             signature = self.signature()
         user_signature = fields.pop("user_signature", text(None) * 2)

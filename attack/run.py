@@ -93,7 +93,7 @@ def run_cases(
     verdicts: list[Verdict] = []
     with Probe(target) as probe:
         for case in cases:
-            verdict = _judge(case, bench, probe, bounds)
+            verdict = judge(case, bench, probe, bounds)
             verdicts.append(verdict)
             told(verdict)
             if not target.alive:
@@ -101,7 +101,8 @@ def run_cases(
     return verdicts
 
 
-def _judge(case: Case, bench: Bench, probe: Probe, bounds: Bounds) -> Verdict:
+def judge(case: Case, bench: Bench, probe: Probe, bounds: Bounds) -> Verdict:
+    """Run one case and look what it has done."""
     verdict, target = Verdict(case), bench.target
     before_mib, first_line = target.resident_mib(), len(target.errors)
     probe.mark()

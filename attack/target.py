@@ -45,6 +45,7 @@ class Target:
     identity: Identity = field(default_factory=lambda: make_identity("trusted"))
     namespaces: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    _readers: list[threading.Thread] = field(default_factory=list)
 
     @classmethod
     def start(cls, data: Path) -> Self:
@@ -70,9 +71,13 @@ class Target:
         return target
 
     def _wait_until_ready(self) -> None:
-        threading.Thread(target=self._collect_errors, daemon=True).start()
         ready = threading.Event()
-        threading.Thread(target=self._read_output, args=(ready,), daemon=True).start()
+        self._readers = [
+            threading.Thread(target=self._collect_errors, daemon=True),
+            threading.Thread(target=self._read_output, args=(ready,), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
         if not ready.wait(_READY_S) or not self.port:
             raise StartError("\n".join(self.errors[-5:]) or f"no endpoint after {_READY_S:.0f} s")
 
@@ -158,7 +163,13 @@ class Target:
                 self.process.wait(15)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-        return self.process.wait()
+        status = self.process.wait()
+        for reader in self._readers:
+            reader.join(5)
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
+        return status
 
 
 def read(session: Session, node_id: bytes, attribute: int = 13) -> Any:

@@ -80,7 +80,9 @@ def scalar(type_id: int, body: bytes) -> bytes:
     return u8(type_id) + body
 
 
-def variants(type_id: int, items: Iterable[bytes], dimensions: Iterable[int] | None = None) -> bytes:
+def variants(
+    type_id: int, items: Iterable[bytes], dimensions: Iterable[int] | None = None
+) -> bytes:
     """A Variant of an array, a matrix if it has dimensions."""
     flags = 0x80 if dimensions is None else 0xC0
     shape = b"" if dimensions is None else array(i32(size) for size in dimensions)

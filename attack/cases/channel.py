@@ -23,7 +23,9 @@ _SEQUENCE = ("ERR BadSequenceNumberInvalid",)
 _DISCOVER = request("FindServersRequest", text(None) + u32(0) * 2)
 
 
-def opening(policy: str | None = "Basic256Sha256", mode: int = 3, **wrong: object) -> Callable[[Bench], Outcomes]:
+def opening(
+    policy: str | None = "Basic256Sha256", mode: int = 3, **wrong: object
+) -> Callable[[Bench], Outcomes]:
     """OpenSecureChannel, wrong in some way."""
 
     def attack(bench: Bench) -> Outcomes:
@@ -63,7 +65,9 @@ def opening_with(*chains: Callable[[Bench], bytes]) -> Callable[[Bench], Outcome
     return attack
 
 
-def renewing(prepare: Callable[[Channel], object] = lambda _: None, **wrong: object) -> Callable[[Bench], Outcomes]:
+def renewing(
+    prepare: Callable[[Channel], object] = lambda _: None, **wrong: object
+) -> Callable[[Bench], Outcomes]:
     """A renewal that is wrong in some way, on an open channel."""
 
     def attack(bench: Bench) -> Outcomes:
@@ -101,7 +105,9 @@ def _long_chain(_: Bench) -> Identity:
     issuer = make_identity("root", authority=True, uri=None, key=new_key(2048, 1))
     chain = issuer.der
     for number in range(20):
-        issuer = make_identity(f"ca {number}", authority=True, uri=None, issuer=issuer, key=new_key(2048, 1))
+        issuer = make_identity(
+            f"ca {number}", authority=True, uri=None, issuer=issuer, key=new_key(2048, 1)
+        )
         chain = issuer.der + chain
     leaf = make_identity("leaf", issuer=issuer)
     return _Chained(leaf.key, leaf.certificate, leaf.der + chain)
@@ -211,12 +217,22 @@ def _error_is_short(bench: Bench) -> Outcomes:
     with bench.target.channel() as channel:
         channel.send(channel.chunk(b"\xff" * 500, kind=b"CLO", chunk=b"F", sequence=9))
         ended = channel.end()
-        return ended if len(channel.reason) <= 64 else f"a reason of {len(channel.reason)} characters"
+        return (
+            ended if len(channel.reason) <= 64 else f"a reason of {len(channel.reason)} characters"
+        )
 
 
 def _certificate_noise(bench: Bench) -> list[bytes]:
     der = bench.target.identity.der
-    return [b"", b"x", der[:100], der[:-1], b"\x30\x82\xff\xff" + der, b"\x30\x84\xff\xff\xff\xff", b"\x30" * 60_000]
+    return [
+        b"",
+        b"x",
+        der[:100],
+        der[:-1],
+        b"\x30\x82\xff\xff" + der,
+        b"\x30\x84\xff\xff\xff\xff",
+        b"\x30" * 60_000,
+    ]
 
 
 def _noise(bench: Bench) -> Outcomes:
@@ -243,114 +259,406 @@ def _untrusted_flood(bench: Bench) -> Outcomes:
 
 
 CASES = (
-    Case("policy-not-offered", "a policy that no endpoint offers opens no channel",
-         "Part 4, 5.6.2", opening(policy_uri=f"{URI}Basic256"), _POLICY),
-    Case("policy-rsa-15", "Basic128Rsa15 is not spoken",
-         "Part 7, 6.6; CWE-327", opening(policy_uri=f"{URI}Basic128Rsa15"), _POLICY),
-    Case("policy-unknown", "a policy that nobody knows opens no channel",
-         "Part 4, 5.6.2", opening(policy_uri="x" * 200), _POLICY),
-    Case("policy-uri-long", "a policy's URI is 255 bytes at most",
-         "Part 6, 6.7.2.3", opening(policy_uri="x" * 300), ("ERR BadEncodingLimitsExceeded", "ERR BadDecodingError")),
-    Case("mode-none-on-secure-policy", "a secure policy has no mode None",
-         "Part 4, 5.6.2; CWE-757", opening(mode=1), _MODE),
-    Case("mode-invalid", "a mode is one of those that there are",
-         "Part 4, 5.6.2", opening(mode=0), _MODE),
-    Case("mode-secure-on-none", "the policy None has no other mode",
-         "Part 4, 5.6.2", opening(policy=None, body=request("OpenSecureChannelRequest", u32(0) * 2 + u32(3) + text(b"") + u32(60_000))), _MODE),
-    Case("mode-out-of-range", "an enumeration has its own values only",
-         "Part 6, 5.2.4", opening(policy=None, body=request("OpenSecureChannelRequest", u32(0) * 2 + u32(77) + text(b"") + u32(60_000))), ("ERR BadDecodingError", *_MODE)),
-    Case("none-create-session", "without security there is discovery only: no session",
-         "Part 4, 5.5.4; CWE-306", _create_on_none, ("fault BadSecurityPolicyRejected",)),
-    Case("none-read", "without security nothing is read",
-         "Part 4, 5.5.4; CWE-306", _beyond_discovery("ReadRequest", f64(0) + u32(2) + array([read_id(node(2258))])), ("fault BadSecurityPolicyRejected", "fault BadSessionIdInvalid")),
-    Case("none-browse", "without security nothing is browsed",
-         "Part 4, 5.5.4; CWE-306", _beyond_discovery("BrowseRequest", node(0) + b"\0" * 12 + u32(0) + u32(0)), ("fault BadSecurityPolicyRejected", "fault BadSessionIdInvalid")),
-    Case("none-register-server", "nobody registers servers here",
-         "Part 4, 5.5.5; CWE-306", _beyond_discovery("RegisterServerRequest", text("urn:x") * 2 + u32(0) * 6), ("fault BadServiceUnsupported",)),
-    Case("certificate-self-signed", "a certificate that nobody trusts opens no channel",
-         "Part 4, 6.1.3; CWE-295", opening_as(lambda _: make_identity("stranger", key=new_key(2048, 3))), CHECKS),
-    Case("certificate-expired", "one that has expired does not, nor one of tomorrow",
-         "Part 4, 6.1.3; CWE-298", opening_as(lambda _: make_identity(valid=(-30, -1)), lambda _: make_identity(valid=(5, 30))), (*CHECKS, "ERR BadCertificateTimeInvalid")),
-    Case("certificate-copied-key", "a certificate made anew for a trusted key is a stranger's",
-         "Part 4, 6.1.3; CWE-295", opening_as(lambda b: make_identity("trusted", key=b.target.identity.key)), CHECKS),
-    Case("certificate-of-another", "who sends a trusted certificate must hold its key",
-         "Part 6, 6.7.4; CWE-295", opening(signer=new_key(2048, 3)), CHECKS),
-    Case("certificate-weak-key", "a key of 1,024 bits is refused",
-         "Part 7, 6.6; CWE-326", opening_as(lambda _: make_identity(key=new_key(1024))), CHECKS),
-    Case("certificate-elliptic", "a key of another kind than the policy's is refused",
-         "Part 7, 6.6", opening_with(_ec_certificate), CHECKS),
-    Case("certificate-chain-loop", "authorities that vouch for each other are no way to trust",
-         "Part 4, 6.1.3; CWE-835", opening_as(_loop), CHECKS),
-    Case("certificate-chain-long", "a chain has a bounded number of links",
-         "Part 4, 6.1.3; CWE-674", opening_as(_long_chain), CHECKS),
-    Case("certificate-of-authority", "a certificate of an authority is none of an application",
-         "Part 4, 6.1.3", opening_as(lambda _: make_identity("ca", authority=True)), (*CHECKS, "ERR BadCertificateUseNotAllowed")),
-    Case("certificate-of-server", "the server's own certificate names no client",
-         "Part 4, 6.1.3; CWE-295", opening_with(lambda b: b.target.certificate.public_bytes(Encoding.DER)), CHECKS),
-    Case("certificate-noise", "bytes that are no certificate are refused",
-         "Part 4, 6.1.3; CWE-20", _noise, (*CHECKS, "ERR BadDecodingError", "ERR BadTcpMessageTooLarge", "ERR BadEncodingLimitsExceeded")),
-    Case("certificate-flood", "certificates of strangers are kept in a bounded number",
-         "Part 12, F.1; CWE-400", _untrusted_flood, ("Good",)),
-    Case("receiver-wrong", "an OPN for another server is refused",
-         "Part 6, 6.7.2.3", opening(receiver=b"\0" * 20), CHECKS),
-    Case("receiver-missing", "so is one for nobody",
-         "Part 6, 6.7.2.3", opening(receiver=b""), CHECKS),
-    Case("open-other-request", "an OPN holds an OpenSecureChannelRequest",
-         "Part 6, 6.7.4", opening(policy=None, body=_DISCOVER), ("ERR BadTcpMessageTypeInvalid",)),
-    Case("open-nonce-short", "a nonce has the length of its policy",
-         "Part 6, 6.7.5; CWE-331", opening(nonce=b"x" * 31), ("ERR BadNonceInvalid",)),
-    Case("open-nonce-long", "a longer one is refused, too",
-         "Part 6, 6.7.5", opening(nonce=b"x" * 64), ("ERR BadNonceInvalid",)),
-    Case("open-nonce-empty", "a nonce must be there",
-         "Part 6, 6.7.5; CWE-331", opening(nonce=b""), ("ERR BadNonceInvalid",)),
-    Case("renew-same-nonce", "a nonce is used once",
-         "Part 4, 5.6.2; CWE-323", _same_nonce, ("ERR BadNonceInvalid",)),
-    Case("renew-before-issue", "what was never issued cannot be renewed",
-         "Part 4, 5.6.2", opening(kind=1), ("ERR BadRequestTypeInvalid", *_UNKNOWN)),
-    Case("issue-twice", "an open channel is renewed, not issued again",
-         "Part 4, 5.6.2", renewing(kind=0), ("ERR BadRequestTypeInvalid",)),
-    Case("renew-other-certificate", "a channel is renewed with the certificate that opened it",
-         "Part 6, 6.7.4; CWE-295", renewing(lambda c: setattr(c, "identity", make_identity("other", key=new_key(2048, 3)))), CHECKS),
-    Case("renew-other-mode", "a channel keeps its mode",
-         "Part 4, 5.6.2; CWE-757", renewing(mode=2), _MODE),
-    Case("renew-without-security", "a channel keeps its policy",
-         "Part 4, 5.6.2; CWE-757", renewing(lambda c: setattr(c, "policy", None), policy_uri=NONE), _POLICY),
-    Case("message-bad-mac", "a chunk whose signature is wrong ends the channel",
-         "Part 6, 6.7.2; CWE-345", on_channel(lambda c: c.chunk(_DISCOVER, broken="mac")), CHECKS),
-    Case("message-bad-mac-signed", "so it does where chunks are signed only",
-         "Part 6, 6.7.2; CWE-345", on_channel(lambda c: c.chunk(_DISCOVER, broken="mac"), mode=2), CHECKS),
-    Case("message-in-clear", "a chunk without its security is refused",
-         "Part 6, 6.7.2; CWE-319", on_channel(lambda c: frame(b"MSG", u32(c.channel_id) + u32(c.token_id) + u32(c.sequence + 1) + u32(9) + _DISCOVER)), CHECKS),
-    Case("message-block-cut", "ciphertext fills its blocks",
-         "Part 6, 6.7.2", on_channel(lambda c: frame(b"MSG", u32(c.channel_id) + u32(c.token_id) + b"x" * 33)), CHECKS),
-    Case("message-empty", "a chunk of headers alone is refused",
-         "Part 6, 6.7.2", on_channel(lambda c: frame(b"MSG", u32(c.channel_id) + u32(c.token_id) + b"x" * 16)), (*CHECKS, "ERR BadTcpMessageTypeInvalid")),
-    Case("errors-alike", "a wrong signature and a wrong padding are answered alike",
-         "Part 6, 6.7.2; CWE-203", _errors_alike, CHECKS),
-    Case("error-is-short", "an ERR says little",
-         "Part 6, 7.1.2.5; CWE-209", _error_is_short, ("ERR Bad*",)),
-    Case("sequence-replayed", "a chunk sent once more is refused",
-         "Part 6, 6.7.2.4; CWE-294", _replayed, _SEQUENCE),
-    Case("sequence-skipped", "a sequence number has no gaps",
-         "Part 6, 6.7.2.4", on_channel(lambda c: c.chunk(_DISCOVER, sequence=c.sequence + 2)), _SEQUENCE),
-    Case("sequence-early-wrap", "numbers start over at the end of their range only",
-         "Part 6, 6.7.2.4", on_channel(lambda c: c.chunk(_DISCOVER, sequence=0)), _SEQUENCE),
-    Case("sequence-wrap", "at the end of their range they start over, and go on without gaps",
-         "Part 6, 6.7.2.4", _wrap, ("Good", *_SEQUENCE)),
-    Case("channel-unknown", "a chunk of a channel that is not there is refused",
-         "Part 6, 6.7.2.2", on_channel(lambda c: c.chunk(_DISCOVER, channel_id=c.channel_id + 1)), _UNKNOWN),
-    Case("channel-zero", "the channel 0 is no channel",
-         "Part 6, 6.7.2.2; CWE-306", on_channel(lambda c: c.chunk(_DISCOVER, channel_id=0, token_id=0)), _UNKNOWN),
-    Case("channel-foreign-message", "a chunk of another connection's channel is refused, and that channel goes on",
-         "Part 6, 6.7.2.2; CWE-639", _foreign("MSG"), ("Good", *_UNKNOWN)),
-    Case("channel-foreign-close", "nobody closes another connection's channel",
-         "Part 6, 6.7.2.2; CWE-639", _foreign("CLO"), ("Good", *_UNKNOWN)),
-    Case("channel-foreign-renew", "nobody renews another connection's channel",
-         "Part 6, 6.7.2.2; CWE-639", _foreign("open"), ("Good", *_UNKNOWN)),
-    Case("token-unknown", "a token that was not issued is refused",
-         "Part 6, 6.7.2.2", on_channel(lambda c: c.chunk(_DISCOVER, token_id=c.token_id + 1)), ("ERR BadSecureChannelTokenUnknown",)),
-    Case("token-lifetime-huge", "a token lives an hour at most",
-         "Part 4, 5.6.2; CWE-613", _lifetime_huge, ("Good",)),
-    Case("token-lifetime", "a channel whose token has expired ends, a quarter of its lifetime later",
-         "Part 4, 5.6.2; CWE-613", _token_life, ("ERR BadSecureChannelTokenUnknown",), waits_s=13),
+    Case(
+        "policy-not-offered",
+        "a policy that no endpoint offers opens no channel",
+        "Part 4, 5.6.2",
+        opening(policy_uri=f"{URI}Basic256"),
+        _POLICY,
+    ),
+    Case(
+        "policy-rsa-15",
+        "Basic128Rsa15 is not spoken",
+        "Part 7, 6.6; CWE-327",
+        opening(policy_uri=f"{URI}Basic128Rsa15"),
+        _POLICY,
+    ),
+    Case(
+        "policy-unknown",
+        "a policy that nobody knows opens no channel",
+        "Part 4, 5.6.2",
+        opening(policy_uri="x" * 200),
+        _POLICY,
+    ),
+    Case(
+        "policy-uri-long",
+        "a policy's URI is 255 bytes at most",
+        "Part 6, 6.7.2.3",
+        opening(policy_uri="x" * 300),
+        ("ERR BadEncodingLimitsExceeded", "ERR BadDecodingError"),
+    ),
+    Case(
+        "mode-none-on-secure-policy",
+        "a secure policy has no mode None",
+        "Part 4, 5.6.2; CWE-757",
+        opening(mode=1),
+        _MODE,
+    ),
+    Case(
+        "mode-invalid",
+        "a mode is one of those that there are",
+        "Part 4, 5.6.2",
+        opening(mode=0),
+        _MODE,
+    ),
+    Case(
+        "mode-secure-on-none",
+        "the policy None has no other mode",
+        "Part 4, 5.6.2",
+        opening(
+            policy=None,
+            body=request("OpenSecureChannelRequest", u32(0) * 2 + u32(3) + text(b"") + u32(60_000)),
+        ),
+        _MODE,
+    ),
+    Case(
+        "mode-out-of-range",
+        "an enumeration has its own values only",
+        "Part 6, 5.2.4",
+        opening(
+            policy=None,
+            body=request(
+                "OpenSecureChannelRequest", u32(0) * 2 + u32(77) + text(b"") + u32(60_000)
+            ),
+        ),
+        ("ERR BadDecodingError", *_MODE),
+    ),
+    Case(
+        "none-create-session",
+        "without security there is discovery only: no session",
+        "Part 4, 5.5.4; CWE-306",
+        _create_on_none,
+        ("fault BadSecurityPolicyRejected",),
+    ),
+    Case(
+        "none-read",
+        "without security nothing is read",
+        "Part 4, 5.5.4; CWE-306",
+        _beyond_discovery("ReadRequest", f64(0) + u32(2) + array([read_id(node(2258))])),
+        ("fault BadSecurityPolicyRejected", "fault BadSessionIdInvalid"),
+    ),
+    Case(
+        "none-browse",
+        "without security nothing is browsed",
+        "Part 4, 5.5.4; CWE-306",
+        _beyond_discovery("BrowseRequest", node(0) + b"\0" * 12 + u32(0) + u32(0)),
+        ("fault BadSecurityPolicyRejected", "fault BadSessionIdInvalid"),
+    ),
+    Case(
+        "none-register-server",
+        "nobody registers servers here",
+        "Part 4, 5.5.5; CWE-306",
+        _beyond_discovery("RegisterServerRequest", text("urn:x") * 2 + u32(0) * 6),
+        ("fault BadServiceUnsupported",),
+    ),
+    Case(
+        "certificate-self-signed",
+        "a certificate that nobody trusts opens no channel",
+        "Part 4, 6.1.3; CWE-295",
+        opening_as(lambda _: make_identity("stranger", key=new_key(2048, 3))),
+        CHECKS,
+    ),
+    Case(
+        "certificate-expired",
+        "one that has expired does not, nor one of tomorrow",
+        "Part 4, 6.1.3; CWE-298",
+        opening_as(
+            lambda _: make_identity(valid=(-30, -1)), lambda _: make_identity(valid=(5, 30))
+        ),
+        (*CHECKS, "ERR BadCertificateTimeInvalid"),
+    ),
+    Case(
+        "certificate-copied-key",
+        "a certificate made anew for a trusted key is a stranger's",
+        "Part 4, 6.1.3; CWE-295",
+        opening_as(lambda b: make_identity("trusted", key=b.target.identity.key)),
+        CHECKS,
+    ),
+    Case(
+        "certificate-of-another",
+        "who sends a trusted certificate must hold its key",
+        "Part 6, 6.7.4; CWE-295",
+        opening(signer=new_key(2048, 3)),
+        CHECKS,
+    ),
+    Case(
+        "certificate-weak-key",
+        "a key of 1,024 bits is refused",
+        "Part 7, 6.6; CWE-326",
+        opening_as(lambda _: make_identity(key=new_key(1024))),
+        CHECKS,
+    ),
+    Case(
+        "certificate-elliptic",
+        "a key of another kind than the policy's is refused",
+        "Part 7, 6.6",
+        opening_with(_ec_certificate),
+        CHECKS,
+    ),
+    Case(
+        "certificate-chain-loop",
+        "authorities that vouch for each other are no way to trust",
+        "Part 4, 6.1.3; CWE-835",
+        opening_as(_loop),
+        CHECKS,
+    ),
+    Case(
+        "certificate-chain-long",
+        "a chain has a bounded number of links",
+        "Part 4, 6.1.3; CWE-674",
+        opening_as(_long_chain),
+        CHECKS,
+    ),
+    Case(
+        "certificate-of-authority",
+        "a certificate of an authority is none of an application",
+        "Part 4, 6.1.3",
+        opening_as(lambda _: make_identity("ca", authority=True)),
+        (*CHECKS, "ERR BadCertificateUseNotAllowed"),
+    ),
+    Case(
+        "certificate-of-server",
+        "the server's own certificate names no client",
+        "Part 4, 6.1.3; CWE-295",
+        opening_with(lambda b: b.target.certificate.public_bytes(Encoding.DER)),
+        CHECKS,
+    ),
+    Case(
+        "certificate-noise",
+        "bytes that are no certificate are refused",
+        "Part 4, 6.1.3; CWE-20",
+        _noise,
+        (
+            *CHECKS,
+            "ERR BadDecodingError",
+            "ERR BadTcpMessageTooLarge",
+            "ERR BadEncodingLimitsExceeded",
+        ),
+    ),
+    Case(
+        "certificate-flood",
+        "certificates of strangers are kept in a bounded number",
+        "Part 12, F.1; CWE-400",
+        _untrusted_flood,
+        ("Good",),
+    ),
+    Case(
+        "receiver-wrong",
+        "an OPN for another server is refused",
+        "Part 6, 6.7.2.3",
+        opening(receiver=b"\0" * 20),
+        CHECKS,
+    ),
+    Case(
+        "receiver-missing", "so is one for nobody", "Part 6, 6.7.2.3", opening(receiver=b""), CHECKS
+    ),
+    Case(
+        "open-other-request",
+        "an OPN holds an OpenSecureChannelRequest",
+        "Part 6, 6.7.4",
+        opening(policy=None, body=_DISCOVER),
+        ("ERR BadTcpMessageTypeInvalid",),
+    ),
+    Case(
+        "open-nonce-short",
+        "a nonce has the length of its policy",
+        "Part 6, 6.7.5; CWE-331",
+        opening(nonce=b"x" * 31),
+        ("ERR BadNonceInvalid",),
+    ),
+    Case(
+        "open-nonce-long",
+        "a longer one is refused, too",
+        "Part 6, 6.7.5",
+        opening(nonce=b"x" * 64),
+        ("ERR BadNonceInvalid",),
+    ),
+    Case(
+        "open-nonce-empty",
+        "a nonce must be there",
+        "Part 6, 6.7.5; CWE-331",
+        opening(nonce=b""),
+        ("ERR BadNonceInvalid",),
+    ),
+    Case(
+        "renew-same-nonce",
+        "a nonce is used once",
+        "Part 4, 5.6.2; CWE-323",
+        _same_nonce,
+        ("ERR BadNonceInvalid",),
+    ),
+    Case(
+        "renew-before-issue",
+        "what was never issued cannot be renewed",
+        "Part 4, 5.6.2",
+        opening(kind=1),
+        ("ERR BadRequestTypeInvalid", *_UNKNOWN),
+    ),
+    Case(
+        "issue-twice",
+        "an open channel is renewed, not issued again",
+        "Part 4, 5.6.2",
+        renewing(kind=0),
+        ("ERR BadRequestTypeInvalid",),
+    ),
+    Case(
+        "renew-other-certificate",
+        "a channel is renewed with the certificate that opened it",
+        "Part 6, 6.7.4; CWE-295",
+        renewing(lambda c: setattr(c, "identity", make_identity("other", key=new_key(2048, 3)))),
+        CHECKS,
+    ),
+    Case(
+        "renew-other-mode",
+        "a channel keeps its mode",
+        "Part 4, 5.6.2; CWE-757",
+        renewing(mode=2),
+        _MODE,
+    ),
+    Case(
+        "renew-without-security",
+        "a channel keeps its policy",
+        "Part 4, 5.6.2; CWE-757",
+        renewing(lambda c: setattr(c, "policy", None), policy_uri=NONE),
+        _POLICY,
+    ),
+    Case(
+        "message-bad-mac",
+        "a chunk whose signature is wrong ends the channel",
+        "Part 6, 6.7.2; CWE-345",
+        on_channel(lambda c: c.chunk(_DISCOVER, broken="mac")),
+        CHECKS,
+    ),
+    Case(
+        "message-bad-mac-signed",
+        "so it does where chunks are signed only",
+        "Part 6, 6.7.2; CWE-345",
+        on_channel(lambda c: c.chunk(_DISCOVER, broken="mac"), mode=2),
+        CHECKS,
+    ),
+    Case(
+        "message-in-clear",
+        "a chunk without its security is refused",
+        "Part 6, 6.7.2; CWE-319",
+        on_channel(
+            lambda c: frame(
+                b"MSG",
+                u32(c.channel_id) + u32(c.token_id) + u32(c.sequence + 1) + u32(9) + _DISCOVER,
+            )
+        ),
+        CHECKS,
+    ),
+    Case(
+        "message-block-cut",
+        "ciphertext fills its blocks",
+        "Part 6, 6.7.2",
+        on_channel(lambda c: frame(b"MSG", u32(c.channel_id) + u32(c.token_id) + b"x" * 33)),
+        CHECKS,
+    ),
+    Case(
+        "message-empty",
+        "a chunk of headers alone is refused",
+        "Part 6, 6.7.2",
+        on_channel(lambda c: frame(b"MSG", u32(c.channel_id) + u32(c.token_id) + b"x" * 16)),
+        (*CHECKS, "ERR BadTcpMessageTypeInvalid"),
+    ),
+    Case(
+        "errors-alike",
+        "a wrong signature and a wrong padding are answered alike",
+        "Part 6, 6.7.2; CWE-203",
+        _errors_alike,
+        CHECKS,
+    ),
+    Case(
+        "error-is-short",
+        "an ERR says little",
+        "Part 6, 7.1.2.5; CWE-209",
+        _error_is_short,
+        ("ERR Bad*",),
+    ),
+    Case(
+        "sequence-replayed",
+        "a chunk sent once more is refused",
+        "Part 6, 6.7.2.4; CWE-294",
+        _replayed,
+        _SEQUENCE,
+    ),
+    Case(
+        "sequence-skipped",
+        "a sequence number has no gaps",
+        "Part 6, 6.7.2.4",
+        on_channel(lambda c: c.chunk(_DISCOVER, sequence=c.sequence + 2)),
+        _SEQUENCE,
+    ),
+    Case(
+        "sequence-early-wrap",
+        "numbers start over at the end of their range only",
+        "Part 6, 6.7.2.4",
+        on_channel(lambda c: c.chunk(_DISCOVER, sequence=0)),
+        _SEQUENCE,
+    ),
+    Case(
+        "sequence-wrap",
+        "at the end of their range they start over, and go on without gaps",
+        "Part 6, 6.7.2.4",
+        _wrap,
+        ("Good", *_SEQUENCE),
+    ),
+    Case(
+        "channel-unknown",
+        "a chunk of a channel that is not there is refused",
+        "Part 6, 6.7.2.2",
+        on_channel(lambda c: c.chunk(_DISCOVER, channel_id=c.channel_id + 1)),
+        _UNKNOWN,
+    ),
+    Case(
+        "channel-zero",
+        "the channel 0 is no channel",
+        "Part 6, 6.7.2.2; CWE-306",
+        on_channel(lambda c: c.chunk(_DISCOVER, channel_id=0, token_id=0)),
+        _UNKNOWN,
+    ),
+    Case(
+        "channel-foreign-message",
+        "a chunk of another connection's channel is refused, and that channel goes on",
+        "Part 6, 6.7.2.2; CWE-639",
+        _foreign("MSG"),
+        ("Good", *_UNKNOWN),
+    ),
+    Case(
+        "channel-foreign-close",
+        "nobody closes another connection's channel",
+        "Part 6, 6.7.2.2; CWE-639",
+        _foreign("CLO"),
+        ("Good", *_UNKNOWN),
+    ),
+    Case(
+        "channel-foreign-renew",
+        "nobody renews another connection's channel",
+        "Part 6, 6.7.2.2; CWE-639",
+        _foreign("open"),
+        ("Good", *_UNKNOWN),
+    ),
+    Case(
+        "token-unknown",
+        "a token that was not issued is refused",
+        "Part 6, 6.7.2.2",
+        on_channel(lambda c: c.chunk(_DISCOVER, token_id=c.token_id + 1)),
+        ("ERR BadSecureChannelTokenUnknown",),
+    ),
+    Case(
+        "token-lifetime-huge",
+        "a token lives an hour at most",
+        "Part 4, 5.6.2; CWE-613",
+        _lifetime_huge,
+        ("Good",),
+    ),
+    Case(
+        "token-lifetime",
+        "a channel whose token has expired ends, a quarter of its lifetime later",
+        "Part 4, 5.6.2; CWE-613",
+        _token_life,
+        ("ERR BadSecureChannelTokenUnknown",),
+        waits_s=13,
+    ),
 )

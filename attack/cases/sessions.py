@@ -26,7 +26,11 @@ def _with_token(*tokens: bytes) -> Callable[[Bench], Outcomes]:
 
     def attack(bench: Bench) -> Outcomes:
         with bench.target.channel() as channel:
-            return [o for t in tokens for o in outcome(lambda t=t: channel.ask(request("ReadRequest", _READ, t)))]
+            return [
+                o
+                for t in tokens
+                for o in outcome(lambda t=t: channel.ask(request("ReadRequest", _READ, t)))
+            ]
 
     return attack
 
@@ -51,7 +55,9 @@ def _not_activated(message: str, parameters: bytes) -> Callable[[Bench], Outcome
     return attack
 
 
-def _stolen(use: Callable[[Session, Channel], Any], identity: Any = None) -> Callable[[Bench], Outcomes]:
+def _stolen(
+    use: Callable[[Session, Channel], Any], identity: Any = None
+) -> Callable[[Bench], Outcomes]:
     """A session's token on another channel; afterwards the session must be as it was."""
 
     def attack(bench: Bench) -> Outcomes:
@@ -197,68 +203,224 @@ def _server_uri(bench: Bench) -> Outcomes:
     with bench.target.channel() as channel:
         body = create_session_body(channel)
         url = text("opc.tcp://127.0.0.1")
-        return outcome(lambda: channel.ask(body.replace(text(None) + url, text("urn:other") + url, 1)))
+        return outcome(
+            lambda: channel.ask(body.replace(text(None) + url, text("urn:other") + url, 1))
+        )
 
 
 _STRANGER = make_identity("somebody else", key=new_key(2048, 4))
 
 CASES = (
-    Case("token-guessed", "a token that nobody was given names no session",
-         "Part 4, 5.7.2; CWE-340", _with_token(node(1), node(1001), node(secrets.token_bytes(32)), node(b""), node("x"), node(1, 1)), UNKNOWN),
-    Case("token-null", "without a token there is no session",
-         "Part 4, 7.33; CWE-306", _with_token(NULL_NODE), UNKNOWN),
-    Case("token-session-id", "the public SessionId is not the secret",
-         "Part 4, 5.7.2; CWE-522", _own_id, UNKNOWN),
-    Case("tokens-random", "secrets are random, of 32 bytes or more",
-         "Part 4, 5.7.2; CWE-330", _tokens, ("Good",)),
-    Case("not-activated-read", "before activation nothing is read, and the session ends",
-         "Part 4, 5.7.2; CWE-306", _not_activated("ReadRequest", _READ), ("fault BadSessionNotActivated", *UNKNOWN)),
-    Case("not-activated-subscribe", "before activation nothing is subscribed to",
-         "Part 4, 5.7.2; CWE-306", _not_activated("CreateSubscriptionRequest", f64(100) + u32(10) + u32(5) + u32(0) + b"\1\0"), ("fault BadSessionNotActivated", *UNKNOWN)),
-    Case("not-activated-call", "before activation nothing is called",
-         "Part 4, 5.7.2; CWE-306", _not_activated("CallRequest", array([])), ("fault BadSessionNotActivated", *UNKNOWN)),
-    Case("foreign-token-read", "a session's token is worthless on another channel",
-         "Part 4, 5.7.1; CWE-384", _stolen(_read_there), ELSEWHERE),
-    Case("foreign-token-other-client", "and on one of another client",
-         "Part 4, 5.7.1; CWE-384", _after_disconnect, ELSEWHERE),
-    Case("foreign-token-close", "nobody closes another channel's session",
-         "Part 4, 5.7.4; CWE-639", _stolen(_close_there), ELSEWHERE),
-    Case("foreign-token-no-user", "a session is not taken over without its user's secret",
-         "Part 4, 5.7.3; CWE-384", _stolen(_activate_there), ("fault BadIdentityChangeNotSupported",)),
-    Case("foreign-token-other-user", "nor by another user",
-         "Part 4, 5.7.3; CWE-384", _move("Basic256Sha256", 3, "observer"), ("fault BadIdentityChangeNotSupported",)),
-    Case("move-to-less-security", "a session moves to no channel of less security",
-         "Part 4, 5.7.3; CWE-757", _move("Basic256Sha256", 2, "operator"), ("fault BadSecureChannelIdInvalid", "fault BadSecurityModeInsufficient")),
-    Case("move-to-other-policy", "nor to one of another policy",
-         "Part 4, 5.7.3", _move("Aes128_Sha256_RsaOaep", 3, "operator"), ("fault BadSecureChannelIdInvalid",)),
-    Case("activate-elsewhere-first", "a session is activated first where it was created",
-         "Part 4, 5.7.3; CWE-384", _first_elsewhere, ("fault BadSecureChannelIdInvalid",)),
-    Case("after-close", "a closed session is gone for everything",
-         "Part 4, 5.7.4; CWE-613", _after_close, UNKNOWN),
-    Case("create-other-certificate", "the certificate of CreateSession is the channel's",
-         "Part 4, 5.7.2; CWE-295", _created(certificate=_STRANGER.der), _CHECKS),
-    Case("create-no-certificate", "it must be there",
-         "Part 4, 5.7.2; CWE-295", _created(certificate=b""), _CHECKS),
-    Case("create-certificate-noise", "and be one",
-         "Part 4, 5.7.2", _created(certificate=b"\x30\x82" + b"x" * 3000), _CHECKS),
-    Case("create-other-uri", "an application says the URI of its certificate",
-         "Part 4, 5.7.2; CWE-290", _created(uri="urn:battery:attack:server"), ("fault BadCertificateUriInvalid",)),
-    Case("create-nonce-short", "a client nonce has 32 bytes or more",
-         "Part 4, 5.7.2; CWE-331", _created(nonce=b"x" * 31), ("fault BadNonceInvalid",)),
-    Case("create-nonce-empty", "and is there",
-         "Part 4, 5.7.2; CWE-331", _created(nonce=b""), ("fault BadNonceInvalid",)),
-    Case("timeout-extreme", "session timeouts are revised into bounds",
-         "Part 4, 5.7.2; CWE-613", _timeout(0.0, -1.0, 1e300, float("inf"), float("nan"), 1e-9), ("Good",)),
-    Case("session-expires", "a session that says nothing ends",
-         "Part 4, 5.7.2; CWE-613", _expires, UNKNOWN, waits_s=12),
-    Case("session-flood", "sessions never activated make room, and hold nobody up",
-         "Part 4, 5.7.2; CWE-770", _flood(400, activate=False), ("Good", "fault BadTooManySessions")),
-    Case("session-flood-activated", "a client has a bounded number of sessions on a channel",
-         "Part 4, 5.7.2; CWE-770", _flood(200, activate=True), ("Good", "fault BadTooManySessions")),
-    Case("session-flood-over-channels", "so do many channels together, and users still get in",
-         "Part 4, 5.7.2; CWE-770", _across_channels, ("Good",)),
-    Case("cancel-nothing", "Cancel finds nothing of others",
-         "Part 4, 5.7.5", in_session(lambda s, _: "Good" if s.ask("CancelRequest", u32(1)).Parameters.CancelCount == 0 else "something was cancelled"), ("Good",)),
-    Case("server-uri-wrong", "CreateSession for another server is refused",
-         "Part 4, 5.7.2", _server_uri, ("fault BadServerUriInvalid",)),
+    Case(
+        "token-guessed",
+        "a token that nobody was given names no session",
+        "Part 4, 5.7.2; CWE-340",
+        _with_token(
+            node(1), node(1001), node(secrets.token_bytes(32)), node(b""), node("x"), node(1, 1)
+        ),
+        UNKNOWN,
+    ),
+    Case(
+        "token-null",
+        "without a token there is no session",
+        "Part 4, 7.33; CWE-306",
+        _with_token(NULL_NODE),
+        UNKNOWN,
+    ),
+    Case(
+        "token-session-id",
+        "the public SessionId is not the secret",
+        "Part 4, 5.7.2; CWE-522",
+        _own_id,
+        UNKNOWN,
+    ),
+    Case(
+        "tokens-random",
+        "secrets are random, of 32 bytes or more",
+        "Part 4, 5.7.2; CWE-330",
+        _tokens,
+        ("Good",),
+    ),
+    Case(
+        "not-activated-read",
+        "before activation nothing is read, and the session ends",
+        "Part 4, 5.7.2; CWE-306",
+        _not_activated("ReadRequest", _READ),
+        ("fault BadSessionNotActivated", *UNKNOWN),
+    ),
+    Case(
+        "not-activated-subscribe",
+        "before activation nothing is subscribed to",
+        "Part 4, 5.7.2; CWE-306",
+        _not_activated("CreateSubscriptionRequest", f64(100) + u32(10) + u32(5) + u32(0) + b"\1\0"),
+        ("fault BadSessionNotActivated", *UNKNOWN),
+    ),
+    Case(
+        "not-activated-call",
+        "before activation nothing is called",
+        "Part 4, 5.7.2; CWE-306",
+        _not_activated("CallRequest", array([])),
+        ("fault BadSessionNotActivated", *UNKNOWN),
+    ),
+    Case(
+        "foreign-token-read",
+        "a session's token is worthless on another channel",
+        "Part 4, 5.7.1; CWE-384",
+        _stolen(_read_there),
+        ELSEWHERE,
+    ),
+    Case(
+        "foreign-token-other-client",
+        "and on one of another client",
+        "Part 4, 5.7.1; CWE-384",
+        _after_disconnect,
+        ELSEWHERE,
+    ),
+    Case(
+        "foreign-token-close",
+        "nobody closes another channel's session",
+        "Part 4, 5.7.4; CWE-639",
+        _stolen(_close_there),
+        ELSEWHERE,
+    ),
+    Case(
+        "foreign-token-no-user",
+        "a session is not taken over without its user's secret",
+        "Part 4, 5.7.3; CWE-384",
+        _stolen(_activate_there),
+        ("fault BadIdentityChangeNotSupported",),
+    ),
+    Case(
+        "foreign-token-other-user",
+        "nor by another user",
+        "Part 4, 5.7.3; CWE-384",
+        _move("Basic256Sha256", 3, "observer"),
+        ("fault BadIdentityChangeNotSupported",),
+    ),
+    Case(
+        "move-to-less-security",
+        "a session moves to no channel of less security",
+        "Part 4, 5.7.3; CWE-757",
+        _move("Basic256Sha256", 2, "operator"),
+        ("fault BadSecureChannelIdInvalid", "fault BadSecurityModeInsufficient"),
+    ),
+    Case(
+        "move-to-other-policy",
+        "nor to one of another policy",
+        "Part 4, 5.7.3",
+        _move("Aes128_Sha256_RsaOaep", 3, "operator"),
+        ("fault BadSecureChannelIdInvalid",),
+    ),
+    Case(
+        "activate-elsewhere-first",
+        "a session is activated first where it was created",
+        "Part 4, 5.7.3; CWE-384",
+        _first_elsewhere,
+        ("fault BadSecureChannelIdInvalid",),
+    ),
+    Case(
+        "after-close",
+        "a closed session is gone for everything",
+        "Part 4, 5.7.4; CWE-613",
+        _after_close,
+        UNKNOWN,
+    ),
+    Case(
+        "create-other-certificate",
+        "the certificate of CreateSession is the channel's",
+        "Part 4, 5.7.2; CWE-295",
+        _created(certificate=_STRANGER.der),
+        _CHECKS,
+    ),
+    Case(
+        "create-no-certificate",
+        "it must be there",
+        "Part 4, 5.7.2; CWE-295",
+        _created(certificate=b""),
+        _CHECKS,
+    ),
+    Case(
+        "create-certificate-noise",
+        "and be one",
+        "Part 4, 5.7.2",
+        _created(certificate=b"\x30\x82" + b"x" * 3000),
+        _CHECKS,
+    ),
+    Case(
+        "create-other-uri",
+        "an application says the URI of its certificate",
+        "Part 4, 5.7.2; CWE-290",
+        _created(uri="urn:battery:attack:server"),
+        ("fault BadCertificateUriInvalid",),
+    ),
+    Case(
+        "create-nonce-short",
+        "a client nonce has 32 bytes or more",
+        "Part 4, 5.7.2; CWE-331",
+        _created(nonce=b"x" * 31),
+        ("fault BadNonceInvalid",),
+    ),
+    Case(
+        "create-nonce-empty",
+        "and is there",
+        "Part 4, 5.7.2; CWE-331",
+        _created(nonce=b""),
+        ("fault BadNonceInvalid",),
+    ),
+    Case(
+        "timeout-extreme",
+        "session timeouts are revised into bounds",
+        "Part 4, 5.7.2; CWE-613",
+        _timeout(0.0, -1.0, 1e300, float("inf"), float("nan"), 1e-9),
+        ("Good",),
+    ),
+    Case(
+        "session-expires",
+        "a session that says nothing ends",
+        "Part 4, 5.7.2; CWE-613",
+        _expires,
+        UNKNOWN,
+        waits_s=12,
+    ),
+    Case(
+        "session-flood",
+        "sessions never activated make room, and hold nobody up",
+        "Part 4, 5.7.2; CWE-770",
+        _flood(400, activate=False),
+        ("Good", "fault BadTooManySessions"),
+    ),
+    Case(
+        "session-flood-activated",
+        "a client has a bounded number of sessions on a channel",
+        "Part 4, 5.7.2; CWE-770",
+        _flood(200, activate=True),
+        ("Good", "fault BadTooManySessions"),
+    ),
+    Case(
+        "session-flood-over-channels",
+        "so do many channels together, and users still get in",
+        "Part 4, 5.7.2; CWE-770",
+        _across_channels,
+        ("Good",),
+    ),
+    Case(
+        "cancel-nothing",
+        "Cancel finds nothing of others",
+        "Part 4, 5.7.5",
+        in_session(
+            lambda s, _: (
+                "Good"
+                if s.ask("CancelRequest", u32(1)).Parameters.CancelCount == 0
+                else "something was cancelled"
+            )
+        ),
+        ("Good",),
+    ),
+    Case(
+        "server-uri-wrong",
+        "CreateSession for another server is refused",
+        "Part 4, 5.7.2",
+        _server_uri,
+        ("fault BadServerUriInvalid",),
+    ),
 )
