@@ -23,6 +23,7 @@ from biogate.opcua.ports import (
     AccountsAdmin,
     AuditPort,
     Authenticator,
+    ClientAdmission,
     CommandPort,
     HistoryReader,
     Identity,
@@ -43,13 +44,14 @@ from biogate.opcua.session import Session, SessionManager
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.rights import Rights
 from biogate.opcua.space.server_object import ServerState, bind_server_object
-from biogate.opcua.stack import ua
+from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.subscriptions.sampling import SampledTags
 from biogate.opcua.timekeeper import TimeKeeper
 from biogate.opcua.transport.config import TransportConfig
 from biogate.opcua.transport.events import ChannelOpened, Closed
-from biogate.opcua.transport.interfaces import ConnectionHandle
+from biogate.opcua.transport.interfaces import CertificateValidator, ConnectionHandle
 from biogate.opcua.transport.listener import Listener
+from biogate.opcua.transport.policies import leaf_of
 from biogate_adapters.filetime import now_ticks
 from biogate_security.policy import Policy
 from biogate_security.roles import AccountChange
@@ -90,7 +92,8 @@ class FrontEnd:
     `clock` is monotonic seconds, `wall_clock` FILETIME ticks. `events` takes in what clients that
     subscribe to events shall hear. Without `audit` the front end records nothing itself, without
     `accounts` nobody manages users and roles, without `pki_admin` nobody certificates, and changes
-    of the PKI folder wait for the next start. Raises ValueError for a policy or mode that is
+    of the PKI folder wait for the next start; without `admission` anybody may be a client whose
+    certificate is trusted. Raises ValueError for a policy or mode that is
     unknown.
     """
 
@@ -108,6 +111,7 @@ class FrontEnd:
         audit: AuditPort | None = None,
         accounts: AccountsAdmin | None = None,
         pki_admin: PkiAdmin | None = None,
+        admission: ClientAdmission | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
@@ -135,6 +139,7 @@ class FrontEnd:
             events=self.events,
             history=history_reader,
             auditor=self.auditor,
+            admission=admission,
         )
         self.dispatcher = Dispatcher(
             self.context,
@@ -150,7 +155,8 @@ class FrontEnd:
             endpoints=frozenset(offered(config)),
             certificate_chain=pki.certificate_der,
             private_key=pki.private_key,
-            validate_certificate=pki.validate,
+            validate_certificate=_validator(pki, admission),
+            admit_address=_admit_all if admission is None else admission.address,
             watch=self._channel_changed,
             max_message_size=config.limits.max_message_size,
             max_connections=config.limits.max_connections,
@@ -253,3 +259,21 @@ class FrontEnd:
     def _session_closed(self, closed: Session, delete_subscriptions: bool) -> None:
         self.dispatcher.session_closed(closed, delete_subscriptions)
         self.auditor.note(session_ended(closed, self.context.wall_clock(), closed.cause))
+
+
+def _admit_all(_address: str) -> bool:
+    return True
+
+
+def _validator(pki: Pki, admission: ClientAdmission | None) -> CertificateValidator:
+    """Judges as `pki` does; then only who is a client of the zone, where there is one, is good."""
+    if admission is None:
+        return pki.validate
+
+    def validate(chain: bytes) -> int:
+        status = pki.validate(chain)
+        if status == StatusCodes.Good and not admission.certificate(leaf_of(chain)):
+            return StatusCodes.BadCertificateUntrusted
+        return status
+
+    return validate

@@ -306,6 +306,22 @@ class AccountsAdmin(Protocol):
         ...
 
 
+class ClientAdmission(Protocol):
+    """Who may be a client of this front end at all: the members of its security zone."""
+
+    def address(self, address: str) -> bool:
+        """Whether a client may come from this IP address."""
+        ...
+
+    def certificate(self, der: bytes) -> bool:
+        """Whether it may show this certificate (DER, without its issuers); b"": it shows none."""
+        ...
+
+    def application(self, uri: str) -> bool:
+        """Whether it may be this application (ApplicationUri)."""
+        ...
+
+
 class Pki(Protocol):
     """The application's own certificate and its judgement of others'."""
 

@@ -62,7 +62,10 @@ class Prover:
             await self._look(zone, access)
         for zone, access in self.tools.access.items():
             if zone not in self.could_not:
-                await self._try_zone(access)
+                try:
+                    await self._try_zone(access)
+                except RefusedError as error:
+                    self.could_not[zone] = f"it answered no more: {error.status}"
 
     async def _look(self, zone: str, access: ZoneAccess) -> None:
         """See whether the zone lets us in, and note present values of its parts."""
@@ -75,11 +78,19 @@ class Prover:
             except RefusedError as error:
                 self.could_not[zone] = f"{login.user} is not let in at {access.url}: {error.status}"
                 return
-            self._namespaces = max(self._namespaces, connection.namespaces, key=len)
+            self._note_namespaces(connection.namespaces)
             try:
                 await self._note_values(connection)
             finally:
                 await connection.close()
+
+    def _note_namespaces(self, seen: Sequence[str]) -> None:
+        """All zones have the same indices; each is told the names of those that it may see."""
+        named = {part.node.partition(";")[0] for part in self.parts}
+        self._namespaces += [""] * (len(seen) - len(self._namespaces))
+        for index, uri in enumerate(seen):
+            if uri in named:
+                self._namespaces[index] = uri
 
     async def _note_values(self, connection: Connection) -> None:
         for part in self.parts:

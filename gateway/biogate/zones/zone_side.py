@@ -56,7 +56,7 @@ from biogate_security.pki import Pki
 from biogate_security.pki_admin import PkiAdministrator
 from biogate_security.role_policy import RolePolicy
 from biogate_security.trust_content import Group
-from biogate_security.zones import ZonePolicy
+from biogate_security.zones import Admission, ZonePolicy
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +103,15 @@ class ZoneFront:
             history_reader=_history(setup, self.requester),
             audit=AuditProxy(self.requester),
             pki_admin=PkiAdministrator(pki, (Group.APPLICATION,)),
+            admission=self._admission(setup.zone),
         )
+
+    def _admission(self, zone: str) -> Admission:
+        """Who may be a client. Raises MalformedError for a zone that the table does not have."""
+        found = self._policy.table.zone(zone)
+        if found is None:
+            raise MalformedError(f"no zone {zone} in the table")
+        return Admission(found)
 
     async def start(self) -> None:
         """Serve clients, and tell the core. Raises ListenError."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from biogate.opcua.lanes.read_plan import ReadPlan
     from biogate.opcua.ports import (
         Authenticator,
+        ClientAdmission,
         CommandPort,
         HistoryReader,
         Pki,
@@ -180,6 +181,7 @@ class ServerContext:
     auditor: Auditor
     statistics: ServerStatistics = field(default_factory=ServerStatistics)
     history: HistoryReader | None = None
+    admission: ClientAdmission | None = None
     turns: Turns = field(default_factory=Turns)
     results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))
     refusal_lines: LogBudget = field(default_factory=LogBudget)

@@ -68,6 +68,7 @@ def _create(ctx: RequestContext, parameters: Any) -> tuple[Session, bytes]:
         raise ServiceError(StatusCodes.BadServerUriInvalid)
     if _is_secure(ctx.channel):
         _check_client(ctx, parameters)
+    _check_admission(ctx, parameters.ClientDescription.ApplicationUri or "")
     session = _new_session(ctx, parameters)
     session.statistics = SessionStatistics(
         ctx.now_ticks, parameters.EndpointUrl or "", parameters.ServerUri or ""
@@ -118,6 +119,21 @@ def _check_client(ctx: RequestContext, parameters: Any) -> None:
         raise ServiceError(wire_status(status), precise=status)
     if len(parameters.ClientNonce or b"") < NONCE_BYTES:
         raise ServiceError(StatusCodes.BadNonceInvalid)
+
+
+def _check_admission(ctx: RequestContext, uri: str) -> None:
+    """The application must be a member of the zone, where the front end is one's.
+
+    On a channel without security the client has shown no certificate.
+    """
+    admission = ctx.server.admission
+    if admission is None:
+        return
+    if not (
+        admission.certificate(ctx.channel.client_certificate or b"") and admission.application(uri)
+    ):
+        ctx.warn("session refused: not a client of this zone", application=uri)
+        raise ServiceError(StatusCodes.BadSecurityChecksFailed)
 
 
 def _sign(ctx: RequestContext, client_nonce: bytes) -> ua.SignatureData:
