@@ -7,6 +7,7 @@ from pathlib import Path
 from biogate.site.conduit_checks import check_conduits
 from biogate.site.device_checks import check_devices, load_profiles
 from biogate.site.function_checks import check_functions
+from biogate.site.identity_checks import check_identities
 from biogate.site.model import Site
 from biogate.site.node_checks import check_nodes
 from biogate.site.profiles import InstalledProfiles, ProfileCatalogue
@@ -67,6 +68,7 @@ def parse_site(
 def _check_references(document: Document, site: Site, catalogue: ProfileCatalogue) -> None:
     check_parts(document, site)
     check_users(document, site)
+    check_identities(document, site)
     check_test_rig(document, site, site.opcua, ("opcua",))
     check_endpoint(document, site.opcua, ("opcua",))
     profiles = load_profiles(document, site, catalogue)

@@ -53,6 +53,7 @@ _OBJECT = ("nodes", "*", "objects", "*")
 _MODELS: dict[tuple[str | int, ...], type[BaseModel]] = {
     (): model.Site,
     ("opcua",): model.OpcUaConfig,
+    ("opcua", "*"): model.IssuedTokensConfig,
     ("devices", "*"): model.DeviceConfig,
     ("devices", "*", "signals", "*"): model.SignalConfig,
     ("units", "*"): model.UnitConfig,
@@ -61,6 +62,7 @@ _MODELS: dict[tuple[str | int, ...], type[BaseModel]] = {
     ("zones", "*"): model.ZoneConfig,
     ("zones", "*", "target"): zone_model.TargetConfig,
     ("zones", "*", "opcua"): model.ZoneOpcUaConfig,
+    ("zones", "*", "opcua", "*"): model.IssuedTokensConfig,
     ("conduits", "*"): zone_model.ConduitConfig,
     ("conduits", "*", "target"): zone_model.TargetConfig,
     ("conduits", "*", "allow", "*"): zone_model.AllowConfig,
