@@ -45,5 +45,10 @@ class PartPattern:
 
 
 def _level(level: str) -> str:
-    """`*` never crosses a level, so that each is matched in linear time (runs are joined)."""
-    return "[^/]*".join(re.escape(text) for text in re.split(r"\*+", level))
+    """`*` never crosses a level. What stands between two of them is found once, from the left, and
+    never looked for again (atomic groups), so that no pattern takes longer than its text is."""
+    first, *others = (re.escape(text) for text in re.split(r"\*+", level))
+    if not others:
+        return first
+    middle = "".join(f"(?>[^/]*?{text})" for text in others[:-1])
+    return f"{first}{middle}[^/]*{others[-1]}"
