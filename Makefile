@@ -6,7 +6,7 @@ DATA ?= biogate-data
 NODE_CLIENT := tests/e2e/node_client
 NODE_PEER := benchmarks/peers/node_opcua
 
-.PHONY: help setup run test bench lint format clean
+.PHONY: help setup run test bench attack lint format clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -37,6 +37,9 @@ $(NODE_PEER)/node_modules/.installed: $(NODE_PEER)/package-lock.json
 
 bench: setup $(if $(shell command -v npm),$(NODE_PEER)/node_modules/.installed)  ## measure biogate and its peers (ARGS=--help: how)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+attack: setup  ## attack a gateway of its own on loopback (ARGS=--help: how)
+	$(BIN)/python -m attack $(ARGS)
 
 lint: $(VENV)/.installed  ## ruff and mypy
 	$(BIN)/ruff format --check .

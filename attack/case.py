@@ -1,7 +1,8 @@
 """A case of the battery: a rule, what is sent, and what must come back.
 
-What comes back is said in outcomes: those of `client.Refused`, "Good", "result BadTypeMismatch"
-(of one operation of a request), or a sentence about what was wrong, which no case expects.
+What comes back is said in outcomes: those of `client.RefusedError`, "Good", "result
+BadTypeMismatch" (of one operation of a request), or a sentence about what was wrong, which no case
+expects.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from attack.client import Channel, Refused, Session
+from attack.client import Channel, RefusedError, Session
 from attack.target import Target
 from attack.wire import status_name
 
@@ -30,14 +31,22 @@ class Bench:
         """So many, scaled."""
         return max(least, round(number * self.scale))
 
+    def served(self, user: str | None = None) -> list[str]:
+        """What comes of a login as others do it."""
+
+        def login() -> None:
+            self.target.session(user).channel.close()
+
+        return outcome(login)
+
 
 @dataclass(frozen=True)
 class Case:
     """One attack.
 
     `rule` is what holds, `source` the clause or the class of weakness (CWE) that it comes from.
-    `expect` are the outcomes that are right, with wildcards. `waits_s`: it waits so long, in seconds,
-    for a deadline or a lock of the server; the short form leaves such cases out.
+    `expect` are the outcomes that are right, with wildcards. `waits_s`: it waits so long,
+    in seconds, for a deadline or a lock of the server; the short form leaves such cases out.
     """
 
     id: str
@@ -53,7 +62,7 @@ class Case:
             outcomes = self.send(bench)
             each = [outcomes] if isinstance(outcomes, str) else outcomes
             return tuple(dict.fromkeys(each))
-        except Refused as refused:
+        except RefusedError as refused:
             return (refused.outcome,)
 
     def wrong(self, outcomes: Iterable[str]) -> list[str]:
@@ -68,7 +77,7 @@ def outcome(attempt: Callable[[], Any]) -> list[str]:
     """What comes of an attempt: of its results if it has any."""
     try:
         response = attempt()
-    except Refused as refused:
+    except RefusedError as refused:
         return [refused.outcome]
     return results_of(response)
 

@@ -1,6 +1,6 @@
 """A client that can lie: a socket, a secure channel and sessions, every part of which can be wrong.
 
-What goes wrong on the way is `Refused`, with the outcome in words: "ERR BadTimeout" (an error
+What goes wrong on the way is `RefusedError`, with the outcome in words: "ERR BadTimeout" (an error
 message of the transport), "fault BadSessionIdInvalid" (a ServiceFault), "closed" (the end of the
 stream without a word) or "silence" (nothing within the time limit).
 """
@@ -31,7 +31,7 @@ HELLO = (0, 65_536, 65_536, 16 << 20, 4096)
 """Protocol version, buffers, largest message, most chunks."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The server did not do what was asked for; `outcome` says what it did."""
 
     def __init__(self, outcome: str) -> None:
@@ -57,7 +57,7 @@ class Wire:
                 ("127.0.0.1", port), timeout_s, source_address=(source, 0)
             )
         except OSError as error:
-            raise Refused("closed") from error
+            raise RefusedError("closed") from error
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.timeout_s = timeout_s
         self._received = bytearray()
@@ -76,35 +76,35 @@ class Wire:
         try:
             self.socket.sendall(data)
         except TimeoutError as error:
-            raise Refused("silence") from error
+            raise RefusedError("silence") from error
         except OSError:
             pass
 
     def frame(self, timeout_s: float | None = None) -> bytes:
-        """The next frame. Raises Refused for an ERR, the end of the stream, or silence."""
+        """The next frame. Raises RefusedError for an ERR, the end of the stream, or silence."""
         deadline = time.monotonic() + (self.timeout_s if timeout_s is None else timeout_s)
         head = self._exactly(8, deadline)
         (size,) = struct.unpack_from("<I", head, 4)
         whole = head + self._exactly(size - 8, deadline)
         if whole[:3] == b"ERR":
             self.reason = whole[12:].decode(errors="replace").lstrip("\0")
-            raise Refused(f"ERR {wire.status_name(struct.unpack_from('<I', whole, 8)[0])}")
+            raise RefusedError(f"ERR {wire.status_name(struct.unpack_from('<I', whole, 8)[0])}")
         return whole
 
     def _exactly(self, size: int, deadline: float) -> bytes:
         while len(self._received) < size:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise Refused("silence")
+                raise RefusedError("silence")
             self.socket.settimeout(left)
             try:
                 data = self.socket.recv(1 << 20)
             except TimeoutError as error:
-                raise Refused("silence") from error
+                raise RefusedError("silence") from error
             except OSError as error:
-                raise Refused("closed") from error
+                raise RefusedError("closed") from error
             if not data:
-                raise Refused("closed")
+                raise RefusedError("closed")
             self._received += data
         taken = bytes(self._received[:size])
         del self._received[:size]
@@ -115,7 +115,7 @@ class Wire:
         try:
             while True:
                 self.frame(timeout_s)
-        except Refused as refused:
+        except RefusedError as refused:
             return refused.outcome
 
     def hello(
@@ -157,7 +157,7 @@ class Channel(Wire):
         try:
             self.hello()
             self.open()
-        except Refused:
+        except RefusedError:
             self.close()
             raise
         return self
@@ -299,7 +299,7 @@ class Channel(Wire):
         return first
 
     def hear(self, timeout_s: float | None = None) -> tuple[int, Any]:
-        """RequestId and decoded response. Raises Refused; a fault is a response."""
+        """RequestId and decoded response. Raises RefusedError; a fault is a response."""
         parts = []
         while True:
             chunk, request_id, body = self.opened_chunk(self.frame(timeout_s))
@@ -318,7 +318,7 @@ class Channel(Wire):
                 return f"fault {wire.status_name(status)}" if status else "Good"
 
     def ask(self, body: bytes, timeout_s: float | None = None) -> Any:
-        """The response to a request. Raises Refused, for a fault too."""
+        """The response to a request. Raises RefusedError, for a fault too."""
         wanted = self.say(body)
         while True:
             request_id, response = self.hear(timeout_s)
@@ -326,7 +326,7 @@ class Channel(Wire):
                 break
         status = response.ResponseHeader.ServiceResult.value
         if status:
-            raise Refused(f"fault {wire.status_name(status)}")
+            raise RefusedError(f"fault {wire.status_name(status)}")
         return response
 
     # -- sessions --------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any, Self
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from attack.client import CURRENT_TIME, Channel, Refused, Session
+from attack.client import CURRENT_TIME, Channel, RefusedError, Session
 from attack.secure import Identity
 from attack.target import Target, read
 
@@ -104,7 +104,7 @@ class _Watch:
         channel = Channel(self._port, self._server, self._identity, timeout_s=5.0)
         try:
             return channel.connect().login()
-        except Refused:
+        except RefusedError:
             channel.close()
             raise
 
@@ -117,7 +117,7 @@ class _Watch:
                 return
             read(self._session, CURRENT_TIME)
             self.slowest_ms = max(self.slowest_ms, 1000 * (time.monotonic() - started))
-        except Refused as refused:
+        except RefusedError as refused:
             if self._session is not None:
                 self._session.channel.close()
                 self.lost.append(refused.outcome)
@@ -131,7 +131,7 @@ class _Watch:
             took_ms = 1000 * (time.monotonic() - started)
             session.ask("CloseSessionRequest", b"\x01")
             session.channel.close()
-        except Refused as refused:
+        except RefusedError as refused:
             return {"fresh_ms": None, "why": refused.outcome}
         return {"fresh_ms": took_ms, "why": ""}
 

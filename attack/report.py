@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -74,7 +74,7 @@ def as_json(verdicts: Iterable[Verdict]) -> list[dict[str, Any]]:
     ]
 
 
-def listing(groups: dict[str, Sequence[Case]]) -> None:
+def listing(groups: Mapping[str, Sequence[Case]]) -> None:
     """The table of cases, by group."""
     console = Console()
     for name, cases in groups.items():

@@ -98,9 +98,9 @@ class Policy:
     name: str
     oaep: hashes.HashAlgorithm
     key_length: int
-    pss: bool
     encryption_uri: str
     signature_uri: str
+    pss: bool = False
 
     @property
     def uri(self) -> str:
@@ -144,15 +144,15 @@ RSA_15 = "http://www.w3.org/2001/04/xmlenc#rsa-1_5"
 POLICIES = {
     policy.name: policy
     for policy in (
-        Policy("Basic256Sha256", hashes.SHA1(), 32, False, _RSA_OAEP, _RSA_SHA256),
-        Policy("Aes128_Sha256_RsaOaep", hashes.SHA1(), 16, False, _RSA_OAEP, _RSA_SHA256),
+        Policy("Basic256Sha256", hashes.SHA1(), 32, _RSA_OAEP, _RSA_SHA256),
+        Policy("Aes128_Sha256_RsaOaep", hashes.SHA1(), 16, _RSA_OAEP, _RSA_SHA256),
         Policy(
             "Aes256_Sha256_RsaPss",
             hashes.SHA256(),
             32,
-            True,
             "http://opcfoundation.org/UA/security/rsa-oaep-sha2-256",
             "http://opcfoundation.org/UA/security/rsa-pss-sha2-256",
+            pss=True,
         ),
     )
 }

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from attack.case import Case
-from attack.cases import authentication, channel, encodings, frames, services, sessions, writes
+from attack.cases import (
+    authentication,
+    channel,
+    encodings,
+    events,
+    frames,
+    methods,
+    sessions,
+    subscriptions,
+    views,
+    writes,
+)
 
 GROUPS: dict[str, tuple[Case, ...]] = {
     "before login": frames.CASES,
@@ -11,6 +22,9 @@ GROUPS: dict[str, tuple[Case, ...]] = {
     "secure channel": channel.CASES,
     "authentication": authentication.CASES,
     "sessions": sessions.CASES,
-    "services": services.CASES,
+    "views, attributes, history": views.CASES,
+    "subscriptions": subscriptions.CASES,
+    "events": events.CASES,
+    "methods": methods.CASES,
     "writes": writes.CASES,
 }

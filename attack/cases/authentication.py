@@ -108,7 +108,7 @@ def _locked(bench: Bench) -> Outcomes:
 def _others_not_locked(bench: Bench) -> Outcomes:
     """A source that is locked out locks out nobody else."""
     _guesses(lambda guess: f"nobody{guess}", 40, "127.0.0.68")(bench)
-    return outcome(lambda: bench.target.session("operator").channel.close())
+    return bench.served("operator")
 
 
 def _enumeration(bench: Bench) -> Outcomes:

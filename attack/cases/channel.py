@@ -1,4 +1,4 @@
-"""The secure channel: policies, certificates, signatures, sequence numbers, tokens (Part 6, 6.7)."""
+"""The secure channel: policies, certificates, signatures, numbers, tokens (Part 6, 6.7)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from attack.case import Bench, Case, Outcomes, before_login, on_channel, outcome
-from attack.client import Channel, Refused, frame
+from attack.client import Channel, RefusedError, frame
 from attack.secure import NONE, URI, Identity, make_identity, new_key
 from attack.wire import array, f64, node, read_id, request, text, u32
 
@@ -252,7 +252,7 @@ def _untrusted_flood(bench: Bench) -> Outcomes:
         stranger = make_identity(f"stranger {number}", key=new_key(2048, 3))
         try:
             bench.target.channel(identity=stranger, source="127.0.0.78").close()
-        except Refused:
+        except RefusedError:
             continue
     kept = len(list((bench.target.data / "pki" / "rejected" / "certs").glob("*")))
     return "Good" if kept <= 100 else f"{kept} certificates were kept"

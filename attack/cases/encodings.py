@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attack.case import Bench, Case, before_login, in_session, outcome
+from attack.case import Attack, Bench, Case, before_login, in_session, outcome
 from attack.client import Session, create_session_body
 from attack.wire import (
     BYTE,
@@ -89,7 +89,7 @@ def _write(value: bytes) -> bytes:
     return array([write_value(node(2255), data_value(value))])
 
 
-def writes(*values: bytes) -> object:
+def writes(*values: bytes) -> Attack:
     """Variants, each written to a Variable that takes no such value; what comes back."""
 
     def attempt(session: Session, bench: Bench) -> list[str]:
@@ -146,7 +146,7 @@ def _typed(type_id: bytes) -> bytes:
     return type_id + header() + _ENDPOINTS
 
 
-def _session_text(**wrong: str | bytes) -> object:
+def _session_text(**wrong: str | bytes) -> Attack:
     def attack(bench: Bench) -> list[str]:
         with bench.target.channel() as channel:
             return outcome(lambda: channel.ask(create_session_body(channel, **wrong)))  # type: ignore[arg-type]

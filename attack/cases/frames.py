@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attack.case import Bench, Case, after_hello, at_first, on_channel, outcome
-from attack.client import HELLO, Channel, Refused, Wire, frame, hello
+from attack.client import HELLO, Channel, RefusedError, Wire, frame, hello
 from attack.secure import NONE
 from attack.wire import request, text, u32
 
@@ -34,7 +34,7 @@ def _many(number: int, say: Callable[[Wire], Any]) -> Callable[[Bench], list[str
                     wire = bench.target.wire(source=OTHER_HOST)
                     wires.append(wire)
                     say(wire)
-                except Refused:
+                except RefusedError:
                     continue
             fresh = bench.target.session()
             fresh.channel.close()
@@ -104,7 +104,7 @@ def _hold(bench: Bench) -> list[str]:
                 channel = bench.target.channel(policy=None, source=OTHER_HOST)
                 channels.append(channel)
                 channel.send(channel.chunk(b"x" * 60_000, chunk=b"C", request_id=7))
-            except Refused:
+            except RefusedError:
                 continue
         bench.target.session().channel.close()
         return ["Good", *(end for channel in channels if (end := _ended(channel)))]
@@ -121,9 +121,9 @@ def _reset(bench: Bench) -> list[str]:
             wire.send(hello()[: 1 + number % 40])
             wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             wire.close()
-        except Refused:
+        except RefusedError:
             continue
-    return outcome(lambda: bench.target.session().channel.close())
+    return bench.served()
 
 
 def _opens(bench: Bench) -> list[str]:
@@ -131,9 +131,9 @@ def _opens(bench: Bench) -> list[str]:
     for _ in range(bench.many(150)):
         try:
             bench.target.channel(source=OTHER_HOST).close()
-        except Refused:
+        except RefusedError:
             continue
-    return outcome(lambda: bench.target.session().channel.close())
+    return bench.served()
 
 
 def _garbage_opens(bench: Bench) -> list[str]:
@@ -146,7 +146,7 @@ def _garbage_opens(bench: Bench) -> list[str]:
                 whole = channel.open_frame(os.urandom(32))
                 channel.send(whole[:-256] + os.urandom(256))
                 found.add(channel.end())
-        except Refused as refused:
+        except RefusedError as refused:
             found.add(refused.outcome)
     return sorted(found)
 
@@ -160,7 +160,7 @@ def _not_reading(bench: Bench) -> str:
         try:
             while time.monotonic() < ends:
                 channel.send(b"".join(channel.chunk(body) for _ in range(200)))
-        except Refused as refused:
+        except RefusedError as refused:
             return refused.outcome
         return "closed"
 

@@ -160,7 +160,7 @@ def _across_channels(bench: Bench) -> Outcomes:
             channel = bench.target.channel(source="127.0.0.80")
             channels.append(channel)
             channel.create_session()
-        return outcome(lambda: bench.target.session("operator").channel.close())
+        return bench.served("operator")
     finally:
         for channel in channels:
             channel.close()

@@ -134,7 +134,7 @@ def _one_range(session: Session, bench: Bench, index_range: str, body: bytes) ->
 
 
 def _denied_flood(bench: Bench) -> Outcomes:
-    """Refused writes without end: each is recorded and answered, none fills the log."""
+    """RefusedError writes without end: each is recorded and answered, none fills the log."""
     session = bench.target.session("observer")
     with session.channel:
         item = write_value(bench.target.node(SET_POINT, "plant"), data_value(scalar(FLOAT, THIRTY)))
