@@ -22,6 +22,9 @@ class StandIn:
     site: Site
     first_passwords: Mapping[str, str] = field(default_factory=dict)
     endpoint_url: str = "opc.tcp://127.0.0.1:4840"
+    endpoint_urls: Mapping[str, str] = field(
+        default_factory=lambda: {"": "opc.tcp://127.0.0.1:4840"}
+    )
     declared_variables: int = 0
     tags: tuple[Any, ...] = ()
 
@@ -55,6 +58,15 @@ def test_the_one_account_of_the_default_is_named_with_its_password(told, site: S
     assert "  accounts: anyone may read; writing needs the account operator" in lines
     assert "  password: 4q73-4wm4  (of operator; made now, shown only this once)" in lines
     assert not [line for line in lines if "WARNING" in line]
+
+
+def test_the_administrators_password_is_for_one_login(told, site: Site) -> None:
+    lines = told(site, operator="4q73-4wm4", administrator="7mfu-ay6d")
+
+    assert (
+        "  password: 7mfu-ay6d  (of administrator; must be changed at the first login, within 24 "
+        "hours; shown only this once)"
+    ) in lines
 
 
 def test_the_accounts_of_the_file_are_named_with_their_roles(told, site: Site) -> None:
