@@ -297,32 +297,33 @@ async def _delete_items(bench: Bench, subscribed: Any) -> None:
     await bench.client.ask(request)
 
 
-@case("DeleteSubscriptions, 50,000 items", lambda bench: bench.client.subscribe(bench.nodes))
+@case("DeleteSubscriptions, 25,000 items", lambda bench: bench.client.subscribe(bench.nodes))
 async def _delete_subscription(bench: Bench, number: int) -> None:
     request = ua.DeleteSubscriptionsRequest()
     request.Parameters.SubscriptionIds = [number]
     await bench.client.ask(request)
 
 
-async def _largest_session(bench: Bench) -> Client:
-    client = Client(bench.front_end, 99, bench.client.steps)
-    await client.open()
-    room = LIMITS.max_monitored_items // VARIABLES
-    for _ in range(room):
-        await client.subscribe(bench.nodes)
-    return client
+async def _all_items(bench: Bench) -> list[Client]:
+    clients = []
+    for number in range(LIMITS.max_monitored_items // VARIABLES):
+        clients.append(Client(bench.front_end, 90 + number, bench.client.steps))
+        await clients[-1].open()
+        await clients[-1].subscribe(bench.nodes)
+    return clients
 
 
-@case("CloseSession, 200,000 items", _largest_session)
-async def _close_session(bench: Bench, client: Client) -> None:
-    await client.ask(ua.CloseSessionRequest(DeleteSubscriptions=True))
-    await client.wait(0.5)
+@case("CloseSession of all, 200,000 items", _all_items)
+async def _close_sessions(bench: Bench, clients: list[Client]) -> None:
+    for client in clients:
+        await client.ask(ua.CloseSessionRequest(DeleteSubscriptions=True))
+    await bench.client.wait(0.5)
 
 
-@case("a change of the rights, 200,000 items", _largest_session)
-async def _rights(bench: Bench, client: Client) -> None:
+@case("a change of the rights, 200,000 items", _all_items)
+async def _rights(bench: Bench, clients: list[Client]) -> None:
     bench.policy.allow_anonymous("read")
-    await client.wait(3)
+    await bench.client.wait(3)
 
 
 async def _run(only: str) -> None:

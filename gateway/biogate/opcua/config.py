@@ -51,8 +51,8 @@ class Limits:
     max_subscriptions: int = 500
     max_subscriptions_per_session: int = 50
     max_monitored_items: int = 200_000
-    max_monitored_items_per_session: int = 100_000
-    max_monitored_items_per_subscription: int = 50_000
+    max_monitored_items_per_session: int = 25_000
+    max_monitored_items_per_subscription: int = 25_000
     max_monitored_items_per_call: int = 10_000
     max_monitored_items_queue_size: int = 10_000
     max_select_clause_parameters: int = 200

@@ -153,7 +153,7 @@ class MonitoredItemServices:
             timestamps,
             old_size=item.settings.queue_size,
         )
-        self._manager(ctx.server).items.modify(item, settings)
+        self._manager(ctx.server).items.modify(subscription.items, item, settings)
 
     def set_mode(self, ctx: RequestContext, request: ua.SetMonitoringModeRequest) -> Result:
         """Disable, sample or report items (5.13.4)."""
@@ -216,17 +216,17 @@ class MonitoredItemServices:
         old_size: int,
     ) -> Settings:
         """The revised parameters. Raises StatusError for a filter that cannot be."""
-        manager = self._manager(ctx.server)
+        manager, owner = self._manager(ctx.server), subscription.owner
         if isinstance(source, EventSource):
             return event_settings(
                 ctx.server,
                 requested,
                 timestamps,
-                lambda size: manager.items.make_room(source, size - old_size) + old_size,
+                lambda size: manager.make_room(owner, source, size - old_size) + old_size,
             )
         node = ctx.server.space.get(read.NodeId)
         size = min(requested.QueueSize, ctx.server.config.limits.max_monitored_items_queue_size)
-        places = manager.items.make_room(source, size - old_size) + old_size
+        places = manager.make_room(owner, source, size - old_size) + old_size
         every_change = isinstance(source, NumberSource) or source.tag is not None
         return Settings(
             client_handle=requested.ClientHandle,

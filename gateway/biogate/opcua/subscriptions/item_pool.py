@@ -63,7 +63,7 @@ class ItemPool:
         self._last_item = 0
         self._count = 0
         self._links = 0
-        self._percent: dict[MonitoredItem, None] = {}
+        self._percent: dict[MonitoredItem, ItemSet] = {}
         self._retired: deque[tuple[ItemSet, deque[MonitoredItem]]] = deque()
 
     def __len__(self) -> int:
@@ -107,7 +107,8 @@ class ItemPool:
         item = MonitoredItem(self._last_item, read, source, settings, mode)
         self._make_queue(item)
         items.add(item)
-        self._note_percent(item)
+        items.places += settings.queue_size
+        self._note_percent(items, item)
         return item
 
     def start(self, items: Sequence[MonitoredItem]) -> None:
@@ -125,14 +126,15 @@ class ItemPool:
                 self.events.remove(item)
         self.sampler.remove([i for i in items if not isinstance(i.source, EventSource)])
 
-    def modify(self, item: MonitoredItem, settings: Settings) -> None:
+    def modify(self, item_set: ItemSet, item: MonitoredItem, settings: Settings) -> None:
         """New settings; queued values stay. A new filter starts from the present value."""
         self.sampler.unshare(item)
         resample = settings.sampling_interval_ms != item.settings.sampling_interval_ms
         if resample:
             self.sampler.remove([item])
+        item_set.places += settings.queue_size - item.settings.queue_size
         item.settings = settings
-        self._note_percent(item)
+        self._note_percent(item_set, item)
         if item.queue is not None:
             self._object_places += settings.queue_size - item.queue.capacity
             self._configure(item, item.queue)
@@ -164,6 +166,7 @@ class ItemPool:
         if item_set.triggers:
             self._links -= sum(map(item_set.triggers.forget, items))
         item_set.remove(items)
+        item_set.places -= sum(item.settings.queue_size for item in items)
         self._drop_queues(items)
         for item in items if self._percent else ():
             self._percent.pop(item, None)
@@ -244,7 +247,7 @@ class ItemPool:
         """Take the present spans of EURanges into account, item by item; without one, every
         change passes."""
         spans: dict[ua.NodeId, float] = {}
-        for item in list(self._percent):
+        for item, item_set in list(self._percent.items()):
             if item in self._percent:
                 before, node_id = item.settings.filter, item.read.NodeId
                 assert isinstance(before, DataFilter)
@@ -252,7 +255,7 @@ class ItemPool:
                     spans[node_id] = span(node_id) or 0.0
                 filter_ = before.over(spans[node_id])
                 if filter_ != before:
-                    self.modify(item, replace(item.settings, filter=filter_))
+                    self.modify(item_set, item, replace(item.settings, filter=filter_))
             yield
 
     @property
@@ -260,10 +263,10 @@ class ItemPool:
         """True when some item has a percent deadband."""
         return bool(self._percent)
 
-    def _note_percent(self, item: MonitoredItem) -> None:
+    def _note_percent(self, item_set: ItemSet, item: MonitoredItem) -> None:
         filter_ = item.settings.filter
         if isinstance(filter_, DataFilter) and filter_.percent is not None:
-            self._percent[item] = None
+            self._percent[item] = item_set
         else:
             self._percent.pop(item, None)
 

@@ -117,7 +117,10 @@ class _Message:
 
 
 class ItemSet:
-    """Items by id. Call `rearrange` after an item's mode or the links in `triggers` changed."""
+    """Items by id. Call `rearrange` after an item's mode or the links in `triggers` changed.
+
+    `places`: how many values the items' queues may hold together.
+    """
 
     def __init__(self, store: RingStore, sharing: Sharing) -> None:
         self._store = store
@@ -126,6 +129,7 @@ class ItemSet:
         self._apart = np.empty(0, np.int64)  # reporting slots that are not the feed's
         self._settles_in = self._patience = _SETTLING_CYCLES
         self.triggers = Triggers(store)
+        self.places = 0
         self._released: list[MonitoredItem] = []
         self._lost_values = self._lost_events = 0
         self._items: dict[int, MonitoredItem] = {}

@@ -17,6 +17,7 @@ class SubscriptionLimits:
     """The published limits, and those that the specification has no place for.
 
     `max_queued_values` bounds the queues of all items of numbers together, in values of 28 bytes;
+    those of one session hold `max_queued_values_per_session` of any kind;
     `max_queued_objects` those of all others, in values of some 500 bytes, and
     `max_object_bytes` what large ones among these hold beyond that. `max_retransmissions` and
     `max_retransmission_bytes` are each subscription's. `max_links` are triggering links. Of one
@@ -33,6 +34,7 @@ class SubscriptionLimits:
     max_retransmission_bytes: int = 4_194_304
     max_retransmission_bytes_together: int = 134_217_728
     max_queued_values: int = 4_000_000
+    max_queued_values_per_session: int = 500_000
     max_queued_objects: int = 100_000
     max_object_bytes: int = 67_108_864
     max_abandoned_sessions_per_client: int = 10

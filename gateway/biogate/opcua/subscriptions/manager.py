@@ -22,7 +22,7 @@ from biogate.opcua.subscriptions.access import Access
 from biogate.opcua.subscriptions.grid import TOLERANCE_S
 from biogate.opcua.subscriptions.item_pool import ItemPool
 from biogate.opcua.subscriptions.limits import SubscriptionLimits
-from biogate.opcua.subscriptions.monitored_item import MonitoredItem
+from biogate.opcua.subscriptions.monitored_item import MonitoredItem, Source
 from biogate.opcua.subscriptions.publish_queue import ParkedPublish, PublishQueue
 from biogate.opcua.subscriptions.retransmission import Retransmissions
 from biogate.opcua.subscriptions.sampling import SLICE_S, SampledTags
@@ -203,6 +203,14 @@ class SubscriptionManager:
         client = self._clients.get(owner)
         own = sum(len(s.items) for s in client.subscriptions.values()) if client else 0
         return self.limits.published.max_monitored_items_per_session - own
+
+    def make_room(self, owner: Any, source: Source, places: int) -> int:
+        """How many more values the queues of the session's items may hold, after subscriptions
+        that nobody uses have given way to so many."""
+        client = self._clients.get(owner)
+        own = sum(s.items.places for s in client.subscriptions.values()) if client else 0
+        left = self.limits.max_queued_values_per_session - own
+        return min(left, self.items.make_room(source, min(places, left)))
 
     def find(self, owner: Any, subscription_id: int) -> Subscription:
         """The owner's subscription; using it shows that its client is alive.

@@ -191,7 +191,9 @@ def test_queues_of_objects_share_a_number_of_places(server, client):
     left = server.manager.items.places_left(source)
     items = [server.monitor(subscription, source, queue_size=40) for _ in range(2)]
     assert server.manager.items.places_left(source) == left - 80
-    server.manager.items.modify(items[0], replace(items[0].settings, queue_size=10))
+    server.manager.items.modify(
+        subscription.items, items[0], replace(items[0].settings, queue_size=10)
+    )
     assert server.manager.items.places_left(source) == left - 50
     server.manager.delete(client, subscription.id)
     assert server.manager.items.places_left(source) == left

@@ -172,7 +172,7 @@ def test_whoever_changes_an_item_goes_on_alone_and_comes_back(server, tags, list
     server.update((tags[0], 1.0))
     server.advance(0.05)
     wanted = replace(one.items[0].settings, client_handle=77)
-    server.manager.items.modify(one.items[0], wanted)
+    server.manager.items.modify(one.subscription.items, one.items[0], wanted)
     assert not one.shares
     server.update((tags[0], 2.0))
     one.client.publish()
@@ -193,7 +193,9 @@ def test_items_that_can_share_nothing_are_asked_ever_less_often(server, tags, mo
     monkeypatch.setattr(sharing, "join", lambda items: asked.append(server.clock()) or join(items))
     server.advance(16.0)
     assert len(asked) <= 13
-    server.manager.items.modify(one.items[0], replace(one.items[0].settings, filter=DataFilter()))
+    server.manager.items.modify(
+        one.subscription.items, one.items[0], replace(one.items[0].settings, filter=DataFilter())
+    )
     one.client.publish()
     server.advance(3.2)
     assert one.shares
@@ -366,8 +368,9 @@ class Twins:
                 yield one, one.items[number % len(one.items)]
 
     def modify(self, number, wanted):
-        for _, item in self._each(number):
-            self.server.manager.items.modify(item, replace(item.settings, **wanted))
+        for one, item in self._each(number):
+            items = one.subscription.items
+            self.server.manager.items.modify(items, item, replace(item.settings, **wanted))
 
     def mode(self, number, mode):
         for one, item in self._each(number):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -524,6 +525,22 @@ def test_what_is_to_be_cleared_up_makes_room_for_new_items(new_server):
     assert len(subscription.items) == 1000
     with pytest.raises(StatusError):
         server.monitor(subscription, source)
+
+
+def test_queues_of_a_session_share_what_it_may_hold(server, client):
+    """One client does not take the room of all others' queues."""
+    source, other = NumberSource(server.tag(), DOUBLE), server.client()
+    most = server.manager.limits.max_queued_values_per_session
+    first, second = server.subscribe(client), server.subscribe(client)
+    item = server.monitor(first, source, queue_size=most - 100)
+    server.monitor(second, ObjectSource(lambda: ua.DataValue(ua.Variant("x"))), queue_size=40)
+    assert server.manager.make_room(client, source, 1000) == 60
+    assert server.manager.make_room(other, source, 1000) >= 1000
+    smaller = replace(item.settings, queue_size=10)
+    server.manager.items.modify(first.items, item, smaller)
+    assert server.manager.make_room(client, source, 1000) >= 1000
+    server.manager.items.remove(first.items, [item])
+    assert first.items.places == 0
 
 
 def test_items_of_a_session_are_counted_together(new_server):

@@ -90,7 +90,7 @@ def test_a_value_is_told_once_in_order_whoever_owns_the_subscription(
             session.connection = SimpleNamespace(writable=True)
         elif step == "modify":
             settings_ = item.settings
-            server.manager.items.modify(item, settings_)
+            server.manager.items.modify(subscription.items, item, settings_)
         else:
             told.extend(messages(session))
             server.manager.owner_closed(session.answers, delete_subscriptions=False)
