@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+from biogate.opcua.audit.fact import AuditEvent, Fact, plain_fields
 from biogate.opcua.codec import encode_variant
 from biogate.opcua.errors import StatusError
 from biogate.opcua.ports import AccountsAdmin
@@ -19,7 +20,8 @@ from biogate.opcua.space.ids import HAS_COMPONENT, HAS_PROPERTY
 from biogate.opcua.space.methods import MethodCall, MethodHandler, Outputs
 from biogate.opcua.space.permissions import ROLE_IDS
 from biogate.opcua.space.values import CallSource, StaticSource
-from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.stack import ObjectIds, StatusCodes, node_id, ua
+from biogate_security.audit import AuditRecord
 from biogate_security.roles import ASSIGNABLE_ROLES, Role
 
 _T = ua.VariantType
@@ -102,6 +104,23 @@ def _mapping(role: Role, accounts: AccountsAdmin, *, assign: bool) -> MethodHand
         status = await accounts.change_role(subject, role, user, assign=assign)
         if status != StatusCodes.Good:
             raise StatusError(status)
+        _tell(call)
         return []
 
     return change
+
+
+def _tell(call: MethodCall) -> None:
+    """The audit event of a changed mapping (4.5); its record is the account port's."""
+    ctx = call.context
+    record = AuditRecord("role-mapping", ctx.now_ticks, ctx.subject.user)
+
+    def describe() -> Sequence[AuditEvent]:
+        fields = plain_fields(
+            MethodId=ua.Variant(call.method_id, _T.NodeId),
+            InputArguments=ua.Variant(list(call.arguments), _T.Variant, is_array=True),
+        )
+        kind = node_id(ObjectIds.RoleMappingRuleChangedAuditEventType)
+        return [AuditEvent(kind, "Attribute/Call", "Who has a role", fields, call.object_id)]
+
+    ctx.server.auditor.tell(Fact(record, describe))
