@@ -26,6 +26,7 @@ FORMAT = 1
 _MARK = "biogate_audit_export"
 _FIELDS = tuple(field.name for field in fields(AuditRecord))
 COLUMNS = ("seq", *_FIELDS, "body", "proof")
+_OF_ONE = "-"  # the proof of a log's only record has no steps
 # A spreadsheet takes a cell that begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -81,7 +82,8 @@ def export_csv(
     for stored in records:
         proof = counts.count(stored, proofs)
         cells = _cells(stored.record)
-        writer.writerow((stored.seq, *cells, stored.body or "", " ".join(proof or ())))
+        shown = "" if proof is None else " ".join(proof) or _OF_ONE
+        writer.writerow((stored.seq, *cells, stored.body or "", shown))
     _write_line(about, {**_about(proofs, keys), "records": counts.records})
     return counts.exported()
 
@@ -245,7 +247,8 @@ def _csv_line(number: int, row: list[str]) -> _Line:
     if shown != row[1:-2]:
         what = f"the columns of record {seq} do not say what its body says"
         return _Line(number, problem=what)
-    return _Line(number, seq, body, proof.split(" ") if proof else None)
+    steps = [] if proof == _OF_ONE else proof.split(" ")
+    return _Line(number, seq, body, steps if proof else None)
 
 
 def _judge(
