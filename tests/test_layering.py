@@ -65,10 +65,15 @@ def test_the_front_end_knows_neither_devices_nor_secrets() -> None:
         "biogate_adapters",  # for its status codes
         "biogate_adapters.filetime",
         "biogate_adapters.status",
+        "biogate_security.audit",  # the record and the port, no store
         "biogate_security.log_budget",
+        "biogate_security.log_text",
+        "biogate_security.pki_update",  # plain data
         "biogate_security.policy",
+        "biogate_security.record_budget",
         "biogate_security.roles",
         "biogate_security.status",
+        "biogate_security.trust_content",  # plain data
     }
     foreign = {
         module

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,9 +31,9 @@ from biogate_security.authenticator import SiteAuthenticator
 from biogate_security.clock_watch import ClockWatch
 from biogate_security.folder_lock import DataFolder
 from biogate_security.issued_tokens import IssuedTokenError
-from biogate_security.own_certificate import PkiError
 from biogate_security.pki import Pki
-from biogate_security.user_file import UserStoreError
+from biogate_security.pki_update import PkiError
+from biogate_security.user_file import User, UserStoreError
 from biogate_security.users import UserStore
 from biogate_security.x509_users import UserCertificates
 
@@ -111,7 +112,8 @@ class Storage:
 
         Raises StorageError.
         """
-        await self._settle(update_accounts(site, self.users, environment))
+        record = partial(self._record_users, "user-changed")
+        await self._settle(update_accounts(site, self.users, environment, record))
 
     async def make_accounts(self, site: Site, environment: Mapping[str, str]) -> dict[str, str]:
         """Make the accounts that are missing; by name, the passwords that were made for them.
@@ -119,13 +121,21 @@ class Storage:
         They are told to nobody again: call it when nothing can fail any more. Raises
         StorageError.
         """
-        return await self._settle(make_accounts(site, self.users, environment))
+        record = partial(self._record_users, "user-added")
+        return await self._settle(make_accounts(site, self.users, environment, record))
+
+    async def _record_users(self, event: str, users: Sequence[User]) -> None:
+        for user in users:
+            state = "" if user.active else ", disabled"
+            held = ", ".join(sorted(user.roles)) or "no roles"
+            why = "made at the start" if user.managed else "the site file"
+            await self.audit.note(event, why, new=f"{user.name}: {held}{state}")
 
     @staticmethod
     async def _settle(work: Coroutine[Any, Any, T]) -> T:
         try:
             return await work
-        except AccountError as error:
+        except (AccountError, AuditUnavailableError) as error:
             raise StorageError(str(error)) from error
         except OSError as error:
             raise StorageError(f"the accounts cannot be stored: {error}") from error

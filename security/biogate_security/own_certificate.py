@@ -24,16 +24,13 @@ from biogate_security.certificate import (
     read_certificate,
     thumbprint,
 )
+from biogate_security.pki_update import PkiError
 from biogate_security.private_file import close_to_others, make_private_folder, write_private
 
 KEY_SIZES_BITS = (2048, 3072, 4096)
 RENEWAL_WARNING = timedelta(days=30)
 _CLOCK_SKEW = timedelta(hours=1)
 _log = logging.getLogger(__name__)
-
-
-class PkiError(Exception):
-    """The own certificate or key cannot be used; the message says which file and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

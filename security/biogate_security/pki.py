@@ -32,11 +32,12 @@ from biogate_security.certificate_validation import (
 from biogate_security.filetime import TICKS_PER_SECOND, now_ticks, to_datetime
 from biogate_security.log_budget import LogBudget
 from biogate_security.log_text import safe_text
-from biogate_security.own_certificate import ApplicationIdentity, OwnCertificate, PkiError
+from biogate_security.own_certificate import ApplicationIdentity, OwnCertificate
 from biogate_security.pki_update import (
     AcceptedCertificate,
     OwnUpdate,
     PkiChange,
+    PkiError,
     PkiUpdate,
 )
 from biogate_security.private_file import make_private_folder, write_private

@@ -22,12 +22,13 @@ from biogate_security import own_certificate, pki_commit, status, trust_check
 from biogate_security.certificate import CertificateFormatError, fingerprint, read_certificate
 from biogate_security.certificate_validation import Requirements, validate
 from biogate_security.filetime import from_unix_ns
-from biogate_security.own_certificate import KEY_SIZES_BITS, PkiError, belong_together, pem_of
+from biogate_security.own_certificate import KEY_SIZES_BITS, belong_together, pem_of
 from biogate_security.pki import Pki, certificate_change, list_change
 from biogate_security.pki_update import (
     AcceptedCertificate,
     OwnUpdate,
     PkiChange,
+    PkiError,
     PkiUpdate,
     PkiUpdateError,
 )

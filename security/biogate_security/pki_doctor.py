@@ -18,14 +18,10 @@ from biogate_security.certificate import (
     application_uris,
     host_names,
 )
-from biogate_security.own_certificate import (
-    ApplicationIdentity,
-    OwnCertificate,
-    PkiError,
-    normal_host,
-)
+from biogate_security.own_certificate import ApplicationIdentity, OwnCertificate, normal_host
 from biogate_security.pki import MAX_REJECTED
 from biogate_security.pki_inventory import Entry, Place, entries_in, readable_name, refusal
+from biogate_security.pki_update import PkiError
 from biogate_security.revocation_files import is_current, issuer_of
 from biogate_security.trust_check import is_authority
 from biogate_security.trust_content import Group
@@ -68,7 +64,7 @@ class Examination:
 
 
 def examine(case: Examination) -> list[Problem]:
-    """All problems, those of the own certificate and key first. Raises OSError for an unreadable folder."""
+    """All problems, those of the key and own certificate first. Raises OSError."""
     return [problem for check in CHECKS for problem in check(case)]
 
 

@@ -24,7 +24,7 @@ from biogate_security.certificate import (
 )
 from biogate_security.certificate_validation import Purpose, Requirements, validate
 from biogate_security.log_text import safe_text
-from biogate_security.own_certificate import PkiError
+from biogate_security.pki_update import PkiError
 from biogate_security.private_file import make_private_folder, write_private
 from biogate_security.trust_content import Group
 from biogate_security.trust_list import TrustFolders, parse_certificate

@@ -9,7 +9,11 @@ from biogate_security import status
 from biogate_security.trust_content import Group, TrustContent
 
 
-class PkiUpdateError(Exception):
+class PkiError(Exception):
+    """A PKI folder cannot be used; the message says which file and what to do."""
+
+
+class PkiUpdateError(PkiError):
     """A change that is refused; `status` is the StatusCode for whoever asked for it."""
 
     def __init__(self, code: int, reason: str) -> None:

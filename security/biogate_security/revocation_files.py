@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from biogate_security.certificate import CertificateFormatError
 from biogate_security.certificate_validation import is_signed_by
-from biogate_security.own_certificate import PkiError
 from biogate_security.pki_commit import crl_file_name
+from biogate_security.pki_update import PkiError
 from biogate_security.private_file import make_private_folder, write_private
 from biogate_security.trust_content import Group
 from biogate_security.trust_list import parse_certificate, parse_crl

@@ -45,7 +45,8 @@ def parse_subject(text: str) -> x509.Name:
     """
     if len(text) > MAX_SUBJECT_LENGTH:
         raise ValueError(f"a subject of more than {MAX_SUBJECT_LENGTH} characters")
-    attributes, start = [], len(text) - len(text.lstrip("/"))
+    attributes: list[x509.NameAttribute[str]] = []
+    start = len(text) - len(text.lstrip("/"))
     while start < len(text):
         part = _PART.match(text, start)
         if part is None or len(attributes) == _MAX_PARTS:

@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from biogate_security import own_certificate
-from biogate_security.own_certificate import ApplicationIdentity, PkiError, load_or_create
+from biogate_security.own_certificate import ApplicationIdentity, load_or_create
+from biogate_security.pki_update import PkiError
 
 URI = "urn:example:gateway"
 HOSTS = ("gateway.example", "127.0.0.1")

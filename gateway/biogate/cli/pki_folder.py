@@ -76,12 +76,11 @@ def fail(message: str) -> NoReturn:
 def failures_told() -> Iterator[None]:
     """Tell errors of the PKI in one line and exit with 2."""
     from biogate_security.certificate import CertificateFormatError
-    from biogate_security.own_certificate import PkiError
-    from biogate_security.pki_update import PkiUpdateError
+    from biogate_security.pki_update import PkiError
 
     try:
         yield
-    except (PkiError, PkiUpdateError, CertificateFormatError) as error:
+    except (PkiError, CertificateFormatError) as error:
         fail(str(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -142,7 +142,7 @@ def _told() -> Iterator[None]:
     """Turn what can be wrong as a whole into a message and exit code 2."""
     from biogate.prove.errors import ProveError
     from biogate.site import SiteError
-    from biogate_security.own_certificate import PkiError
+    from biogate_security.pki_update import PkiError
 
     try:
         yield

@@ -27,7 +27,7 @@ from biogate.zones.messages import (
 )
 from biogate.zones.zone_side import ZoneFront
 from biogate_nodesets import NodesetError, NodesetSourceError
-from biogate_security.own_certificate import PkiError
+from biogate_security.pki_update import PkiError
 
 _log = logging.getLogger(__name__)
 _FAREWELL_S = 5.0
