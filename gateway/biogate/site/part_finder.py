@@ -55,7 +55,7 @@ def _by_node(known: list[SitePart], node: str, uri: str | None) -> list[SitePart
 
 
 def _below(known: list[SitePart], name: str) -> list[SitePart]:
-    """A member that the site file does not name, such as BR101/pH/IsEnabled."""
+    """A member of a function that the site file does not name, such as BR101/pH/IsEnabled."""
     above = name.rpartition("/")[0]
-    found = [part for part in known if part.name == above and not part.tag]
-    return [replace(part, name=name) for part in found]
+    found = [part for part in known if part.name == above and ".FunctionSet." in part.node]
+    return [replace(part, name=name) for part in found if not part.tag]

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from biogate.demo import DEMO_SITE
-from biogate.site import SiteError, audit_model, load_site, model, node_model, parse_site
+from biogate.site import (
+    SiteError,
+    audit_model,
+    load_site,
+    model,
+    node_model,
+    parse_site,
+    zone_model,
+)
 from biogate.site.data_types import BUILT_IN_TYPES
 from biogate.site.structure import _KINDS
 
@@ -26,6 +34,14 @@ MODELS = (
     node_model.CounterSource,
     node_model.MethodConfig,
     node_model.OutputConfig,
+    model.ZoneConfig,
+    model.ZoneOpcUaConfig,
+    zone_model.TargetConfig,
+    zone_model.ConduitConfig,
+    zone_model.AllowConfig,
+    zone_model.DenyConfig,
+    zone_model.WindowConfig,
+    zone_model.BoundsConfig,
     *_KINDS.values(),
 )
 
@@ -35,7 +51,8 @@ def test_every_key_is_documented(project: Path, shape: type) -> None:
     text = (project / "docs" / "site-file.md").read_text(encoding="utf-8")
     documented = set(re.findall(r"`(\w+)(?:: [^`]*)?`", text))
 
-    assert set(shape.model_fields) <= documented  # type: ignore[attr-defined]
+    fields = shape.model_fields  # type: ignore[attr-defined]
+    assert {field.alias or name for name, field in fields.items()} <= documented
 
 
 def test_every_kind_of_function_is_documented(project: Path) -> None:
