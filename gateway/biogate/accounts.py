@@ -14,7 +14,7 @@ from biogate.site.site_checks import password_variable
 from biogate_security.passwords import PasswordError
 from biogate_security.roles import Role
 from biogate_security.user_file import UserStoreError
-from biogate_security.users import Account, UserStore
+from biogate_security.users import Account, Record, UserStore
 
 if TYPE_CHECKING:
     from biogate_security.issued_tokens import IssuedTokens
@@ -61,7 +61,9 @@ def wanted_accounts(site: Site, users: UserStore, environment: Mapping[str, str]
     return accounts
 
 
-async def update_accounts(site: Site, users: UserStore, environment: Mapping[str, str]) -> None:
+async def update_accounts(
+    site: Site, users: UserStore, environment: Mapping[str, str], record: Record | None = None
+) -> None:
     """Bring the accounts that there are to what the site asks for.
 
     Where the site file names its users, all others are shut but those that administrators made.
@@ -71,11 +73,11 @@ async def update_accounts(site: Site, users: UserStore, environment: Mapping[str
     _warn_of_strays(site, environment)
     accounts = wanted_accounts(site, users, environment)
     if site.users is not None:
-        await users.update(accounts, close_others=True)
+        await users.update(accounts, record, close_others=True)
 
 
 async def make_accounts(
-    site: Site, users: UserStore, environment: Mapping[str, str]
+    site: Site, users: UserStore, environment: Mapping[str, str], record: Record | None = None
 ) -> dict[str, str]:
     """Make the accounts that are missing; the passwords made for them, by name, told this once.
 
@@ -86,7 +88,7 @@ async def make_accounts(
     if not _has_administrator(accounts, users):
         accounts.append(_ADMINISTRATOR)
     try:
-        return await users.make_missing(accounts)
+        return await users.make_missing(accounts, record)
     except UserStoreError as error:
         raise AccountError(f"users: {error}") from error
 

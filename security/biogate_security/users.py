@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ ONE_TIME_S = 24 * 3600
 _log = logging.getLogger(__name__)
 
 OnChange = Callable[[AccountChange], None]
+Record = Callable[[Sequence[User]], Awaitable[None]]
+"""Records how accounts will be, before they are; what it raises, nothing comes of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +161,14 @@ class UserStore:
 
     # -- accounts that the site file asks for -------------------------------------------------
 
-    async def make_missing(self, accounts: Iterable[Account]) -> dict[str, str]:
+    async def make_missing(
+        self, accounts: Iterable[Account], record: Record | None = None
+    ) -> dict[str, str]:
         """Make the accounts that there are not; the random passwords by name, told this once.
 
         An account with a password of its own has none made for it. All are stored at once or
-        none: raises UserStoreError, PasswordError, or OSError from storing them.
+        none: raises UserStoreError, PasswordError, or OSError from storing them, and whatever
+        `record` raises.
         """
         made: dict[str, str] = {}
         users: list[User] = []
@@ -177,6 +182,8 @@ class UserStore:
                 made[account.name] = readable_password()
             users.append(await self._new(account, made.get(account.name)))
         if users:
+            if record is not None:
+                await record(users)
             self._store(*users)
         return made
 
@@ -200,11 +207,18 @@ class UserStore:
             given_hash=given,
         )
 
-    async def update(self, accounts: Iterable[Account], *, close_others: bool = False) -> None:
+    async def update(
+        self,
+        accounts: Iterable[Account],
+        record: Record | None = None,
+        *,
+        close_others: bool = False,
+    ) -> None:
         """Bring the accounts that there are to what is asked; `close_others` shuts all others but
         those that an administrator made.
 
-        All are stored at once or none: raises UserStoreError, PasswordError or OSError.
+        All are stored at once or none: raises UserStoreError, PasswordError or OSError, and
+        whatever `record` raises.
         """
         wanted = {account.name: account for account in accounts}
         changed: list[User] = []
@@ -227,6 +241,8 @@ class UserStore:
                     },
                 )
         if changed:
+            if record is not None:
+                await record(changed)
             self._store(*changed)
 
     async def _as_asked(self, user: User, account: Account) -> User:

@@ -9,6 +9,8 @@ import pytest
 from biogate.demo import DEMO_SITE
 from biogate.site import Site, UserConfig, load_site
 from biogate.storage import Storage, StorageError
+from biogate_security.audit_store.query import Filter, query_log
+from biogate_security.audit_store.verify import LOG_FOLDER
 
 
 @pytest.fixture
@@ -86,6 +88,21 @@ async def test_the_first_start_makes_an_administrator_for_one_login(
     assert (await storage.make_accounts(named, {})).keys() == {"olga"}
     assert await storage.users.authenticate("administrator", made["administrator"])
     await storage.close()
+
+
+async def test_accounts_that_the_site_makes_and_changes_are_on_record(
+    site: Site, tmp_path: Path
+) -> None:
+    storage = await Storage.open(tmp_path, site, auto_trust=False)
+    await storage.make_accounts(_with_users(site, ada=UserConfig(roles=("SecurityAdmin",))), {})
+    later = _with_users(site, ada=UserConfig(roles=("SecurityAdmin", "Observer"), disabled=True))
+    await storage.update_accounts(later, {})
+    await storage.close()
+    records = [each.record for each in query_log(tmp_path / LOG_FOLDER, Filter())]
+    assert [(r.event, r.new) for r in records if r.event.startswith("user-")] == [
+        ("user-added", "ada: SecurityAdmin"),
+        ("user-changed", "ada: Observer, SecurityAdmin, disabled"),
+    ]
 
 
 async def test_where_the_site_names_a_security_administrator_none_is_made(
