@@ -29,11 +29,17 @@ class ClientIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An account that may be tried."""
+    """An account that may be tried, by its password, or by the `certificate` where there is one."""
 
     user: str
     roles: frozenset[str]
-    password: str = field(repr=False)
+    password: str = field(default="", repr=False)
+    certificate: ClientIdentity | None = None
+
+    @property
+    def authentication(self) -> str:
+        """The kind of user token (Part 4, 7.40)."""
+        return "UserName" if self.certificate is None else "Certificate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,7 @@ class ZoneAccess:
             "server_certificate": self.server_certificate,
             "policy": next((name for name in self.policies if name != "None"), None),
             "mode": self.modes[-1] if "SignAndEncrypt" not in self.modes else "SignAndEncrypt",
-            "user": login.user if login else None,
-            "password": login.password if login else "",
+            **_credentials(login),
         }
         return Way(self.url, **{**usual, **changes})
 
@@ -67,7 +72,19 @@ class ZoneAccess:
         """The session that comes of `way`, as the rules see it."""
         usual = self.way(login)
         secure = "None" if usual.policy is None else usual.mode
-        return Asker(self.zone, login.user, login.roles, "UserName", mode or secure)
+        return Asker(self.zone, login.user, login.roles, login.authentication, mode or secure)
+
+
+def _credentials(login: Login | None) -> dict[str, Any]:
+    if login is None:
+        return {"user": None}
+    if login.certificate is None:
+        return {"user": login.user, "password": login.password}
+    return {
+        "user": None,
+        "user_certificate": login.certificate.certificate,
+        "user_key": login.certificate.key,
+    }
 
 
 def accounts_of(data: Mapping[str, Any], zone: str) -> dict[str, frozenset[str]]:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from biogate.prove.attempt import REFUSALS, Attempt, Expected, Result, Verdict, judge
+from biogate.prove.attempt import (
+    LIMITS,
+    REFUSALS,
+    TOO_OFTEN,
+    Attempt,
+    Expected,
+    Result,
+    Verdict,
+    judge,
+)
 from biogate.prove.client import Connection, RefusedError, as_double
 from biogate.prove.parts import Part
 from biogate.prove.plan import Planned
@@ -56,15 +65,18 @@ class Sent:
 
 
 class Asking:
-    """One connection's attempts. `values` are present values by part, for writes that change
-    nothing; `namespaces` is the array as the most-seeing session sees it."""
+    """One connection's attempts.
+
+    `values` are present values by part, for writes that change nothing; `namespaces` has the URIs
+    of all that any zone sees.
+    """
 
     def __init__(
         self,
         connection: Connection,
         protocol: Protocol,
         *,
-        values: Mapping[str, Any],
+        values: MutableMapping[str, Any],
         namespaces: Sequence[str],
         sent: Sent,
         effects: bool,
@@ -100,6 +112,10 @@ class Asking:
         """The present value as a Variant; None where nobody could read it."""
         return self._values.get(part.name)
 
+    def note_value(self, part: Part, value: float) -> None:
+        """The value was changed."""
+        self._values[part.name] = as_double(value, self._values.get(part.name))
+
     async def write(self, part: Part, value: float | None = None) -> str:
         """Status of writing a number in the type that the variable has; None: its own value."""
         node = self.connection.node(part.node, self._namespaces)
@@ -117,7 +133,8 @@ class Asking:
             if status != expected:
                 detail = f"a node that does not exist gives {expected}: this tells that it does"
                 return self.protocol.add(attempt, status, Verdict.LEAKS, detail)
-        return self.protocol.judged(attempt, status)
+        refusals = REFUSALS | LIMITS | TOO_OFTEN if attempt.expected is Expected.LET else REFUSALS
+        return self.protocol.judged(attempt, status, refusals)
 
     async def _as_nothing(self, planned: Planned) -> str:
         """What the same action gives on a node that does not exist."""
@@ -132,9 +149,18 @@ class Asking:
         if attempt.action == "write" and self.value_of(part) is None:
             return "its present value is not known, and no other is written to try"
         if attempt.action == "write" and attempt.expected is Expected.LET:
-            return "" if self.effects else NOT_FOR_A_PLANT
+            if not self.effects:
+                return NOT_FOR_A_PLANT
+            return "" if self._keeps_bounds(planned) else "its present value is out of bounds"
         harmless = attempt.action != "call" or part.inputs > 0
         return "" if harmless or self.effects else NOT_FOR_A_PLANT
+
+    def _keeps_bounds(self, planned: Planned) -> bool:
+        number, reading = self.value_of(planned.part).Value, planned.reading
+        if not isinstance(number, int | float):
+            return True
+        too_low = reading.low is not None and number < reading.low
+        return not too_low and (reading.high is None or number <= reading.high)
 
     def _is_exhausted(self, planned: Planned, status: str) -> bool:
         most, conduit = planned.reading.per_minute, planned.reading.conduit

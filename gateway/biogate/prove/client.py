@@ -47,7 +47,8 @@ class RefusedError(Exception):
 class Way:
     """How to reach an endpoint, and as whom.
 
-    `policy` None is a channel without security. `user` None asks for an anonymous session.
+    `policy` None is a channel without security. `user` None asks for an anonymous session, unless
+    a `user_certificate` (with its key) says who it is.
     """
 
     url: str
@@ -59,6 +60,8 @@ class Way:
     mode: str = "SignAndEncrypt"
     user: str | None = None
     password: str = field(default="", repr=False)
+    user_certificate: Path | None = None
+    user_key: Path | None = None
 
 
 class Connection:
@@ -85,9 +88,7 @@ class Connection:
                         server_certificate=way.server_certificate or None,
                         mode=ua.MessageSecurityMode[way.mode],
                     )
-                if way.user is not None:
-                    client.set_user(way.user)
-                    client.set_password(way.password)
+                await _log_in_by(client, way)
                 await client.connect()
                 array = await client.uaclient.read(_reading([_NAMESPACE_ARRAY]))
         except RefusedError:
@@ -270,6 +271,15 @@ class Connection:
             created = await self._client.uaclient.create_subscription(parameters, _ignore)
             self._subscription = int(created.SubscriptionId)
         return self._subscription
+
+
+async def _log_in_by(client: Client, way: Way) -> None:
+    if way.user_certificate is not None and way.user_key is not None:
+        await client.load_client_certificate(str(way.user_certificate))
+        await client.load_private_key(way.user_key)
+    elif way.user is not None:
+        client.set_user(way.user)
+        client.set_password(way.password)
 
 
 async def says_hello(url: str, source: str) -> bool:

@@ -52,6 +52,7 @@ class Limits:
         while status == "Good" and let <= most:
             status = await asking.write(self._planned.part, self._now)
             let += status == "Good"
+            asking.sent.count(reading.conduit)
         verdict = Verdict.LEAKS if let > most else Verdict.AS_STATED
         if let <= most and status not in TOO_OFTEN:
             verdict = Verdict.BLOCKS
@@ -77,7 +78,7 @@ class Limits:
             self._asking.sent.count(reading.conduit)
             if await self._asking.write(self._planned.part, self._now + ahead) != "Good":
                 return
-            self._now += ahead
+            self._set(self._now + ahead)
 
     def _has_rate(self) -> bool:
         most = self._planned.reading.per_minute
@@ -97,9 +98,13 @@ class Limits:
             return
         status = await self._asking.write(self._planned.part, value)
         if status == "Good":
-            self._now = value
+            self._set(value)
             self._asking.sent.count(self._planned.reading.conduit)
         protocol.judged(attempt, status, REFUSALS | LIMITS, f"wrote {value:g}")
+
+    def _set(self, value: float) -> None:
+        self._now = value
+        self._asking.note_value(self._planned.part, value)
 
     def _attempt(self, kind: str, expected: Expected, name: str) -> Attempt:
         planned = self._planned.attempt

@@ -30,7 +30,7 @@ class Planner:
     def __init__(self, rules: SiteRules, parts: Sequence[Part], sample: int) -> None:
         """`sample` is how many parts are tried of each sort; 0: all of them."""
         self._rules = rules
-        self._sample = sample
+        self.sample = sample
         self._faces: defaultdict[str, list[str]] = defaultdict(list)
         self._in_zone: defaultdict[str, list[Part]] = defaultdict(list)
         for part in parts:
@@ -72,7 +72,7 @@ class Planner:
                     key = (planned.attempt.expected, planned.attempt.because)
                     sorts[key].append(planned)
             for found in sorts.values():
-                yield from _spread(found, self._sample)
+                yield from _spread(found, self.sample)
 
     def plan(self, asker: Asker, action: str, part: Part, now: datetime) -> Planned:
         """One attempt."""
@@ -81,7 +81,7 @@ class Planner:
         zone = self._rules.zone_of(part.member)
         kind = reading.sort or ("within" if zone == asker.zone else "conduit")
         attempt = Attempt(
-            kind, asker.zone, zone, asker.user, action, part.name, reading.expected, reading.because
+            kind, asker.zone, zone, asker.name, action, part.name, reading.expected, reading.because
         )
         return Planned(attempt, part, reading, seen)
 

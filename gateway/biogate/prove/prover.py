@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from biogate.prove.access import ClientIdentity, Login, ZoneAccess
@@ -55,6 +56,7 @@ class Prover:
     _values: dict[str, Any] = field(default_factory=dict)
     _namespaces: list[str] = field(default_factory=list)
     _sent: Sent = field(default_factory=Sent)
+    _limited: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Try all zones. What was tried is in `protocol`, also when it is cancelled."""
@@ -122,7 +124,8 @@ class Prover:
                 foreign[zone] = other.identity
                 others.update({login.user: login for login in other.logins})
         shut = [x for n, x in others.items() if admitted is not None and n not in (*admitted, *own)]
-        return foreign, shut
+        most = self.planner.sample or None
+        return dict(islice(foreign.items(), most)), shut[:most]
 
     async def _try_login(self, access: ZoneAccess, asker: Asker, login: Login) -> None:
         async with AsyncExitStack() as stack:
@@ -130,11 +133,11 @@ class Prover:
             stack.push_async_callback(connection.close)
             asking = self._asking(connection)
             for target in self.rules.zones:
-                name = f"{asker.user}: {asker.zone} -> {target}"
+                name = f"{asker.name}: {asker.zone} -> {target}"
                 await self._step(name, self._try_target(asking, asker, target))
             if not self.only:
                 walk = self._walk(asking, asker)
-                await self._step(f"{asker.user}: all that {asker.zone} sees", walk)
+                await self._step(f"{asker.name}: all that {asker.zone} sees", walk)
 
     async def _try_target(self, asking: Asking, asker: Asker, target: str) -> None:
         bounded: list[Planned] = []
@@ -144,14 +147,21 @@ class Prover:
             await asking.ask(planned)
             if planned.attempt.action == "write" and planned.attempt.expected is Expected.LET:
                 bounded.append(planned)
+        await self._try_limits(asking, bounded)
+
+    async def _try_limits(self, asking: Asking, bounded: Sequence[Planned]) -> None:
+        """Once for each rule: whoever comes next finds its rate used up."""
         rated: dict[str, Limits] = {}
         for planned in bounded:
+            if planned.reading.because in self._limited:
+                continue
             limits = Limits(asking, planned)
             await limits.try_all()
             if planned.reading.per_minute is not None:
                 rated[planned.reading.because] = limits
         for limits in rated.values():
             await limits.try_rate()
+        self._limited |= {planned.reading.because for planned in bounded}
 
     async def _walk(self, asking: Asking, asker: Asker) -> None:
         """Browse all that can be reached: none of it may be what the zone may not see."""
@@ -163,7 +173,7 @@ class Prover:
             "walk",
             asker.zone,
             "",
-            asker.user,
+            asker.name,
             "browse",
             f"all {len(hidden)} hidden parts",
             Expected.REFUSED,

@@ -36,6 +36,12 @@ class Asker:
     authentication: str = "UserName"
     security_mode: str = "SignAndEncrypt"
 
+    @property
+    def name(self) -> str:
+        """Who it is, for people."""
+        by = "" if self.authentication == "UserName" else f" by {self.authentication.lower()}"
+        return f"{self.user}{by}"
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -231,7 +237,9 @@ def _refused(because: str, *, sort: str = "") -> Reading:
 
 
 def _sort(rule: Mapping[str, Any]) -> str:
-    return "window" if "window" in rule else ""
+    if "window" in rule:
+        return "window"
+    return "login" if "UserName" not in rule.get("authentication", ("UserName",)) else ""
 
 
 def _let(because: str, conduit: str, rule: Mapping[str, Any], action: str, asked: Asked) -> Reading:

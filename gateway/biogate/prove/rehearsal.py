@@ -10,8 +10,8 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -33,34 +33,49 @@ _LOOPBACK = "127.0.0.1/32"
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """A gateway that runs: its site as it was started, its folder, and what opens each zone."""
+    """A folder to run a gateway in: its site as it is started, and what opens each zone.
+
+    `certificates` are those of users that a rule asks to log in by one. The gateway's own keys are
+    made at the first start and stay for the next.
+    """
 
     data: Mapping[str, Any]
-    site_file: Path
-    folder: Path
+    root: Path
     identities: Mapping[str, ClientIdentity]
     passwords: Mapping[str, str]
+    certificates: Mapping[str, ClientIdentity]
+
+    @property
+    def folder(self) -> Path:
+        """The gateway's data folder."""
+        return self.root / "data"
+
+    @asynccontextmanager
+    async def running(self, data: Mapping[str, Any]) -> AsyncIterator[None]:
+        """Run the gateway for `data` (as `self.data`, or turned) until the end of the block.
+
+        Raises RehearsalError.
+        """
+        site_file = self.root / "site.yaml"
+        await asyncio.to_thread(_write, site_file, data)
+        async with _running(site_file, self.folder, self.passwords):
+            yield
 
 
-@asynccontextmanager
-async def rehearse(
-    site: Mapping[str, Any], folder_of_site: Path, nodesets: Path
-) -> AsyncIterator[Rehearsal]:
-    """Run the gateway for a site's YAML until the end of the block; then nothing of it remains.
+@contextmanager
+def rehearsal(site: Mapping[str, Any], folder_of_site: Path, nodesets: Path) -> Iterator[Rehearsal]:
+    """A rehearsal of a site's YAML; at the end of the block nothing of it remains.
 
-    `nodesets` is a cache of the official nodesets; where there is none, they are fetched. Raises
-    RehearsalError.
+    `nodesets` is a cache of the official nodesets; where there is none, they are fetched.
     """
     with TemporaryDirectory(prefix="biogate-rehearsal-") as name:
         root = Path(name)
         identities = {zone: _identity(root, site, zone) for zone in site["zones"]}
         data = as_rehearsed(site, folder_of_site, identities)
-        site_file = root / "site.yaml"
-        _write(site_file, data)
         passwords = {user: secrets.token_urlsafe(18) for user in _users(data)}
-        _furnish(root / "data", identities, nodesets)
-        async with _running(site_file, root / "data", passwords):
-            yield Rehearsal(data, site_file, root / "data", identities, passwords)
+        certificates = _give_certificates(root, data)
+        _furnish(root / "data", identities, certificates, nodesets)
+        yield Rehearsal(data, root, identities, passwords, certificates)
 
 
 def as_rehearsed(
@@ -126,8 +141,33 @@ def _users(data: Mapping[str, Any]) -> set[str]:
     return {user for zone in data["zones"] for user in accounts_of(data, zone)}
 
 
-def _furnish(folder: Path, identities: Mapping[str, ClientIdentity], nodesets: Path) -> None:
+def _give_certificates(root: Path, data: Mapping[str, Any]) -> dict[str, ClientIdentity]:
+    """Certificates for the users that a rule asks to log in by one; `data` gets to know them."""
+    asked = {
+        user
+        for conduit in (data.get("conduits") or {}).values()
+        for rule in conduit.get("allow") or ()
+        if "Certificate" in rule.get("authentication", ())
+        for user in accounts_of(data, conduit["from"])
+        if user in rule.get("users", (user,)) and user in (data.get("users") or {})
+    }
+    made = {user: client_identity(root / "users" / user, f"user:{user}") for user in sorted(asked)}
+    for user, identity in made.items():
+        data["users"][user]["certificate"] = identity.fingerprint
+    return made
+
+
+def _furnish(
+    folder: Path,
+    identities: Mapping[str, ClientIdentity],
+    certificates: Mapping[str, ClientIdentity],
+    nodesets: Path,
+) -> None:
     """A data folder in which each zone trusts the prover's certificate for it, and no other."""
+    users = folder / "pki" / "trustedUser" / "certs"
+    users.mkdir(parents=True, mode=0o700)
+    for user, identity in certificates.items():
+        shutil.copy(identity.certificate, users / f"{user}.der")
     for zone, identity in identities.items():
         trusted = folder / "zones" / zone / "pki" / "trusted" / "certs"
         trusted.mkdir(parents=True, mode=0o700)

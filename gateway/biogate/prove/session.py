@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import signal
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from biogate.prove.parts import parts_of
 from biogate.prove.plan import Planner
 from biogate.prove.prover import Prover, Tell, Tools
 from biogate.prove.reading import SiteRules
-from biogate.prove.rehearsal import has_windows, moved, rehearse
+from biogate.prove.rehearsal import Rehearsal, has_windows, moved, rehearsal
 from biogate.prove.report import Run, write_report
 from biogate.site import Site, load_site, plan_site
 from biogate_adapters.document import parse_document
@@ -129,27 +129,24 @@ class _Trial:
         if not self.options.rehearse:
             await self._try_plant()
             return
-        self.tell("starting the gateway with simulated devices")
-        await self._rehearse(self.data)
-        if has_windows(self.data):
-            self.tell("starting it again with each time window turned")
-            await self._rehearse(moved(self.data, datetime.now(UTC)), frozenset({"window"}))
-
-    async def _rehearse(self, data: dict[str, Any], only: frozenset[str] = frozenset()) -> None:
         cache = nodeset_cache(self.options.data)
-        async with rehearse(data, self.site_file.parent, cache) as rehearsal:
-            logins = {
-                zone: [
-                    Login(user, roles, rehearsal.passwords[user])
-                    for user, roles in accounts_of(rehearsal.data, zone).items()
-                ]
-                for zone in rehearsal.data["zones"]
-            }
-            stranger = client_identity(rehearsal.folder.parent / "stranger", "stranger")
-            access = _access(rehearsal.data, rehearsal.folder, rehearsal.identities, logins)
-            await self._try(
-                rehearsal.data, Tools(access, stranger, effects=True, may_move=True), only
-            )
+        with rehearsal(self.data, self.site_file.parent, cache) as stage:
+            self.tell("starting the gateway with simulated devices")
+            await self._rehearse(stage, stage.data)
+            if has_windows(self.data):
+                self.tell("starting it again with each time window turned")
+                turned = moved(stage.data, datetime.now(UTC))
+                await self._rehearse(stage, turned, frozenset({"window"}))
+
+    async def _rehearse(
+        self, stage: Rehearsal, data: Mapping[str, Any], only: frozenset[str] = frozenset()
+    ) -> None:
+        logins = {zone: list(_logins(stage, data, zone)) for zone in data["zones"]}
+        stranger = client_identity(stage.root / "stranger", "stranger")
+        async with stage.running(data):
+            access = _access(data, stage.folder, stage.identities, logins)
+            tools = Tools(access, stranger, effects=True, may_move=True)
+            await self._try(data, tools, only)
 
     async def _try_plant(self) -> None:
         folder, zones = self.options.data / "prove", self.data["zones"]
@@ -173,6 +170,16 @@ class _Trial:
         prover = Prover(rules, parts, planner, tools, self.tell, self.protocol, only)
         await prover.run()
         self.could_not.update(prover.could_not)
+
+
+def _logins(stage: Rehearsal, data: Mapping[str, Any], zone: str) -> Iterator[Login]:
+    """All accounts of a zone by password, then those that have one by certificate."""
+    accounts = accounts_of(data, zone)
+    for user, roles in accounts.items():
+        yield Login(user, roles, stage.passwords[user])
+    for user, roles in accounts.items():
+        if user in stage.certificates:
+            yield Login(user, roles, certificate=stage.certificates[user])
 
 
 def _access(
