@@ -13,6 +13,7 @@ from biogate.opcua.ports import StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.site import SectionPlan, VariablePlan
+from biogate.site.membership import Membership
 from biogate.site.node_values import fitting_value
 from biogate.tags import TagInfo, TagTable
 
@@ -26,15 +27,22 @@ Raise = Callable[[str, str, int], None]
 class DeclaredVariables:
     """All variables without a device. Building it adds their tags, without values yet.
 
-    Raises ValueError when the name of a tag is taken.
+    Raises ValueError when the name of a tag is taken. `zones` says which sections are written
+    across a conduit: its limits hold for each write, so that none takes the short way.
     """
 
-    def __init__(self, sections: Iterable[SectionPlan], table: TagTable) -> None:
+    def __init__(
+        self, sections: Iterable[SectionPlan], table: TagTable, zones: Membership | None = None
+    ) -> None:
+        self._limited: set[str] = set()
         self._namespaces: dict[str, str] = {}
         self._variables: dict[str, VariablePlan] = {}
         self._tags: dict[str, int] = {}
         for section in sections:
+            limited = zones is not None and zones.is_written_across(section.name)
             for variable in section.variables:
+                if limited:
+                    self._limited.add(variable.tag)
                 self._namespaces[variable.tag] = section.namespace
                 self._variables[variable.tag] = variable
                 self._tags[variable.tag] = table.add(_info(variable))
@@ -64,7 +72,7 @@ class DeclaredVariables:
             tag,
             writable=variable.config.writable,
             stored=True,
-            unaudited=_is_set_at_once(variable),
+            unaudited=tag not in self._limited and _is_set_at_once(variable),
         )
 
     def initial(self, namespaces: Sequence[str], now: int) -> StoredWrites:

@@ -20,6 +20,11 @@ class Membership:
         self._devices = _first((name, zone.devices) for name, zone in zones.items())
         self._units = _first((name, zone.units) for name, zone in zones.items())
         self._sections = _first((name, zone.sections) for name, zone in zones.items())
+        self._written = {
+            conduit.to
+            for conduit in site.conduits.values()
+            if any("write" in rule.actions for rule in conduit.allow)
+        }
         computed = (name for name, zone in zones.items() if zone.computed)
         self.computed = next(computed, self._elsewhere)
         """The zone of the computed tags."""
@@ -35,6 +40,10 @@ class Membership:
     def section(self, name: str) -> str:
         """The zone of a section of declared nodes."""
         return self._sections.get(name, self._elsewhere)
+
+    def is_written_across(self, section: str) -> bool:
+        """Whether a conduit may let writes of another zone into the section."""
+        return self.section(section) in self._written
 
 
 def _first(members: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
