@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -543,3 +544,29 @@ async def test_what_is_accepted_in_spite_of_a_fault_is_recorded(
     record = await plant.audit.until("certificate-accepted")
     assert "CertificateTimeInvalid" in record.reason
     assert record.certificate_sha256
+
+
+class Heard:
+    """Keeps the events of a subscription."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[Any] = asyncio.Queue()
+
+    def event_notification(self, event: Any) -> None:
+        self.events.put_nowait(event)
+
+
+async def test_changes_are_told_as_audit_events(plant: Any, call: Any, make_party: Any) -> None:
+    """Part 12, 7.8.2.13 and 7.10.19."""
+    client, heard = await plant.connect(), Heard()
+    subscription = await client.create_subscription(50, heard)
+    await subscription.subscribe_events(evtypes=[ua.NodeId(12561)])
+    guest = make_party("guest", 6, uri="urn:test:guest")
+    await call(client, TRUST_LIST, ADD, octets(guest.der), boolean(True))
+    async with asyncio.timeout(10):
+        event = await heard.events.get()
+    assert event.EventType == ua.NodeId(12561)
+    assert event.TrustListId == ua.NodeId(12642)
+    assert event.MethodId == ua.NodeId(12668)
+    assert event.ClientUserId == "admin"
+    assert event.Status is True
