@@ -20,7 +20,8 @@ from biogate.declared.routes import StoredRoute, numbers_of, one_write, stored_t
 from biogate.opcua.ports import OnRecord, StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.space.places import Place
 from biogate.opcua.stack import StatusCodes, status_name
-from biogate.records import Records
+from biogate.records import Records, needs_signature, signed
+from biogate.signatures.signature import Signature
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_adapters.filetime import TICKS_PER_SECOND, now_ticks
 from biogate_adapters.status import is_bad
@@ -85,6 +86,8 @@ class CommandService:
         self._stored: dict[int, StoredRoute] = {}
         self._running: set[asyncio.Task[int]] = set()
         self._budgets: defaultdict[str, LogBudget] = defaultdict(LogBudget)
+        self.signed_tags: frozenset[int] = frozenset()
+        """Tags that are written only by what somebody has signed."""
         self.counters: Counter[str] = Counter()
 
     def add_route(self, tag: int, route: WriteRoute) -> None:
@@ -104,6 +107,7 @@ class CommandService:
         *,
         client_audit_entry_id: str = "",
         on_record: OnRecord | None = None,
+        signature: Signature | None = None,
     ) -> int:
         """Write `value` to the device behind `tag` and return the StatusCode for the client.
 
@@ -117,7 +121,7 @@ class CommandService:
         if route is None:
             return StatusCodes.BadNotWritable
         resource = self._resource(route.tag_name, node_id, route.device)
-        decision = self._crossings.decide(subject, Action.WRITE, resource)
+        decision = self._decide(subject, tag, resource, signature)
         refused = self._refuse(decision, route, value)
         numbers = () if isinstance(value, str | UnfitValue) else (value,)
         if refused is None:
@@ -128,6 +132,7 @@ class CommandService:
             new=repr(value),
             client_audit_entry_id=client_audit_entry_id,
         )
+        entry = signed(entry, signature)
         if refused is not None:
             self._crossings.tell_refused(decision, subject, resource)
             await self._records.refusal(entry, refused, on_record)
@@ -145,6 +150,7 @@ class CommandService:
         *,
         client_audit_entry_id: str = "",
         on_record: OnRecord | None = None,
+        signature: Signature | None = None,
     ) -> int:
         """Set a variable without a device and return the StatusCode for the client.
 
@@ -155,7 +161,7 @@ class CommandService:
         if route is None:
             return StatusCodes.BadNotWritable
         resource = self._resource(route.tag_name, node_id)
-        decision = self._crossings.decide(subject, Action.WRITE, resource)
+        decision = self._decide(subject, tag, resource, signature)
         refused = self._refuse_stored(decision, route, write)
         numbers = () if isinstance(write, UnfitValue) else numbers_of(write)
         if refused is None:
@@ -166,6 +172,7 @@ class CommandService:
             new=repr(write) if isinstance(write, UnfitValue) else stored_text(write),
             client_audit_entry_id=client_audit_entry_id,
         )
+        entry = signed(entry, signature)
         if refused is not None:
             self._crossings.tell_refused(decision, subject, resource)
             await self._records.refusal(entry, refused, on_record)
@@ -179,6 +186,14 @@ class CommandService:
         """Set variables without a device that are declared unaudited, all in one go."""
         self._store(writes)
         self.counters["written"] += len(writes.tag)
+
+    def _decide(
+        self, subject: Subject, tag: int, resource: Resource, signature: Signature | None
+    ) -> Decision:
+        decision = self._crossings.decide(subject, Action.WRITE, resource)
+        if decision.allow and signature is None and tag in self.signed_tags:
+            return needs_signature(decision)
+        return decision
 
     def _resource(self, tag_name: str, node_id: str, device: str = "") -> Resource:
         place = Place() if self._places is None else self._places.of_tag(tag_name, node_id)

@@ -48,6 +48,7 @@ from biogate.serving import (
     ZoneSettings,
     zone_front_ends,
 )
+from biogate.signatures.set_up import set_up_signatures
 from biogate.site import Site, SitePlan, load_site, plan_site
 from biogate.site.zone_table import zone_table
 from biogate.storage import Storage, model_of
@@ -216,6 +217,18 @@ class Gateway:
         serving = self._serving_of(core, nodesets)
         self._conduits = self._conduit_control(policy, storage, serving)
         self._raise_alarms(serving, storage, crossings, namespace)
+        set_up_signatures(
+            self._plan,
+            built.space,
+            self._table,
+            built.variables,
+            commands,
+            methods,
+            storage.authenticator,
+            Records(storage.audit, now_ticks),
+            serving.emit,
+            namespace,
+        )
         for tag, route in self._declared.routes(partial(self._raise_event, serving)):
             commands.add_stored(tag, route)
         self._stack.push_async_callback(commands.drain)

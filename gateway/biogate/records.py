@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from biogate.opcua.ports import OnRecord, Receipt
 from biogate.opcua.stack import status_name
+from biogate.signatures.signature import Signature
 from biogate_adapters.filetime import TICKS_PER_SECOND
 from biogate_security.audit import AuditRecord, AuditSink, AuditUnavailableError, HashingSink
 from biogate_security.policy import Decision, Resource, Subject
@@ -145,6 +146,24 @@ class Records:
             except AuditUnavailableError:
                 _log.exception("refusals could not be recorded", extra=_what(summary))
         self._flush_later()
+
+
+def signed(entry: AuditRecord, signature: Signature | None) -> AuditRecord:
+    """The record with what somebody has signed: meaning, reason, and who approved."""
+    if signature is None:
+        return entry
+    return replace(
+        entry,
+        reason=signature.reason,
+        meaning=signature.meaning,
+        second_user=signature.second_user,
+    )
+
+
+def needs_signature(decision: Decision) -> Decision:
+    """What was permitted is not, for want of a signature."""
+    reason = "it needs an electronic signature: call RequestChange"
+    return replace(decision, allow=False, reason=reason, rule="signature")
 
 
 def _what(entry: AuditRecord) -> dict[str, str]:

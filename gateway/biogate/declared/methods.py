@@ -23,7 +23,7 @@ from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.methods import MethodCall, Outputs
 from biogate.opcua.space.places import Place
 from biogate.opcua.stack import ObjectIds, StatusCodes, node_id, ua
-from biogate.records import Records
+from biogate.records import Records, needs_signature, signed
 from biogate.site import MethodPlan
 from biogate.site.data_types import BUILT_IN_TYPES
 from biogate.site.node_plan import ArgumentPlan
@@ -93,6 +93,7 @@ class DeclaredMethods:
     """Runs declared methods. `counters` has the calls by outcome.
 
     `crossings` and `places` are for a site with zones, as those of `CommandService`.
+    `signed_methods` are NodeIds (as text) of those that are called only with a signature.
     """
 
     policy: Policy
@@ -101,6 +102,7 @@ class DeclaredMethods:
     crossings: Crossings | None = None
     places: CommandPlaces | None = None
     counters: Counter[str] = field(default_factory=Counter)
+    signed_methods: frozenset[str] = frozenset()
     _crossings: Crossings = field(init=False)
     _threads: ThreadPoolExecutor = field(
         init=False, default_factory=lambda: ThreadPoolExecutor(MAX_THREADS, "method")
@@ -148,6 +150,9 @@ class DeclaredMethods:
     async def _permitted(self, plan: MethodPlan, call: MethodCall) -> Decision:
         """The decision on a call, counted by its conduit. Raises StatusError."""
         decision, refused = self._decide(call), None
+        unsigned = call.signature is None and call.method_id.to_string() in self.signed_methods
+        if decision.allow and unsigned:
+            decision = needs_signature(decision)
         if decision.allow:
             decision, refused = self._crossings.limit_call(decision)
         if not decision.allow:
@@ -183,11 +188,12 @@ class DeclaredMethods:
             f"{each.name}={_shown(each.name, argument)}"
             for each, argument in zip(plan.inputs, call.arguments, strict=False)
         )
-        return replace(
+        entry = replace(
             self.records.entry("call", context.subject, self._resource(call), decision),
             new=f"{plan.name}({shown})",
             client_audit_entry_id=context.request_header.AuditEntryId or "",
         )
+        return signed(entry, call.signature)
 
     async def _recorded(
         self, plan: MethodPlan, call: MethodCall, decision: Decision

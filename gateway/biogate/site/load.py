@@ -11,6 +11,7 @@ from biogate.site.identity_checks import check_identities
 from biogate.site.model import Site
 from biogate.site.node_checks import check_nodes
 from biogate.site.profiles import InstalledProfiles, ProfileCatalogue
+from biogate.site.signature_checks import check_signatures
 from biogate.site.site_checks import (
     check_endpoint,
     check_parts,
@@ -77,3 +78,4 @@ def _check_references(document: Document, site: Site, catalogue: ProfileCatalogu
     check_nodes(document, site)
     check_zones(document, site)
     check_conduits(document, site, profiles)
+    check_signatures(document, site, profiles)

@@ -33,6 +33,7 @@ from biogate.site.shapes import (
     distinct,
     thumbprint,
 )
+from biogate.site.signature_model import SignatureConfig
 from biogate.site.zone_model import MOST_PER_MINUTE, ConduitConfig, ZoneMembers
 
 
@@ -311,6 +312,8 @@ class Site(Strict):
         default_factory=dict
     )
     """What may cross from one zone to another; by name."""
+    signatures: Annotated[tuple[SignatureConfig, ...], Field(strict=False, max_length=100)] = ()
+    """Changes that need an electronic signature; the first that covers a part counts."""
     audit: AuditConfig = AuditConfig()
     """How the audit trail is kept."""
     front_ends: Literal["processes", "in_process"] = "processes"

@@ -15,6 +15,7 @@ from biogate.site import (
     model,
     node_model,
     parse_site,
+    signature_model,
     zone_model,
 )
 from biogate.site.data_types import BUILT_IN_TYPES
@@ -42,6 +43,7 @@ MODELS = (
     zone_model.DenyConfig,
     zone_model.WindowConfig,
     zone_model.BoundsConfig,
+    signature_model.SignatureConfig,
     *_KINDS.values(),
 )
 

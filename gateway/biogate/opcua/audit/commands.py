@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from biogate.opcua.audit.fact import AuditEvent, Fact, plain_fields
+from biogate.opcua.audit.fact import AuditEvent, Fact, event_of, plain_fields
 from biogate.opcua.audit.types import AUDITED_CALL, AUDITED_WRITE
 from biogate.opcua.codec import EncodeError, encode_variant
-from biogate.opcua.events.event import FieldPath
+from biogate.opcua.events.event import Event, FieldPath
 from biogate.opcua.ports import Receipt, TagReader
 from biogate.opcua.services.write_value import shown
 from biogate.opcua.space.tag_values import project
@@ -19,6 +19,7 @@ from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import ObjectIds, node_id, status_name, ua
 from biogate_nodesets.model import Node
 from biogate_security.audit import AuditRecord
+from biogate_security.policy import Subject
 
 if TYPE_CHECKING:
     from biogate.opcua.services.context import RequestContext
@@ -55,23 +56,54 @@ def tell_write(
     receipt: Receipt,
 ) -> None:
     """Raise the event of a write whose record is there, whatever came of it."""
-    auditor, name = ctx.server.auditor, str(node.display_name.Text or "")
+    auditor = ctx.server.auditor
 
     def describe() -> Sequence[AuditEvent]:
-        new = item.Value.Value if item.Value is not None else None
-        fields = plain_fields(
-            AttributeId=ua.Variant(int(item.AttributeId), _T.UInt32),
-            IndexRange=ua.Variant(item.IndexRange or None, _T.String),
-            NewValue=_bounded(new),
-            OldValue=_bounded(old),
-        )
-        own = trail_fields(auditor.namespace, receipt, ctx.subject.zone)
-        kind = node_id(AUDITED_WRITE, auditor.namespace)
-        message = f"{name} written: {status_name(status)}"
-        fields = {**fields, **own}
-        return [AuditEvent(kind, "Attribute/Write", message, fields, node.node_id)]
+        zone = ctx.subject.zone
+        return [_written(auditor.namespace, node, item, old, status, receipt, zone)]
 
     auditor.tell(Fact(_record(ctx, "write", status), describe))
+
+
+def write_event(
+    namespace: int,
+    server_id: str,
+    subject: Subject,
+    now: int,
+    node: Node,
+    item: ua.WriteValue,
+    old: ua.Variant,
+    status: int,
+    receipt: Receipt,
+) -> Event:
+    """The event of a write that `subject` has asked for, and that the core has made."""
+    record = AuditRecord(
+        "write", now, subject.user, application_uri=subject.application_uri, outcome=status
+    )
+    told = _written(namespace, node, item, old, status, receipt, subject.zone)
+    return event_of(record, told, server_id)
+
+
+def _written(
+    namespace: int,
+    node: Node,
+    item: ua.WriteValue,
+    old: ua.Variant,
+    status: int,
+    receipt: Receipt,
+    zone: str,
+) -> AuditEvent:
+    new = item.Value.Value if item.Value is not None else None
+    fields = plain_fields(
+        AttributeId=ua.Variant(int(item.AttributeId), _T.UInt32),
+        IndexRange=ua.Variant(item.IndexRange or None, _T.String),
+        NewValue=_bounded(new),
+        OldValue=_bounded(old),
+    )
+    fields = {**fields, **trail_fields(namespace, receipt, zone)}
+    message = f"{node.display_name.Text or ''} written: {status_name(status)}"
+    kind = node_id(AUDITED_WRITE, namespace)
+    return AuditEvent(kind, "Attribute/Write", message, fields, node.node_id)
 
 
 def tell_call(call: MethodCall, names: Sequence[str], status: int, receipt: Receipt | None) -> None:

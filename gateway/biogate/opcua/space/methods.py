@@ -24,7 +24,8 @@ class MethodCall:
     """One call whose arguments fit the Method's InputArguments.
 
     `context` is the RequestContext; `object_id` the Object that the Method is called on. A handler
-    that leaves a record of the call tells `on_record` of it.
+    that leaves a record of the call tells `on_record` of it; `signature` is what somebody has
+    signed it with.
     """
 
     context: Any
@@ -32,6 +33,7 @@ class MethodCall:
     method_id: ua.NodeId
     arguments: Sequence[ua.Variant]
     on_record: OnRecord | None = None
+    signature: Any = None
 
 
 class InvalidArgumentsError(StatusError):
