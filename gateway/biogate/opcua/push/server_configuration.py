@@ -24,6 +24,7 @@ from biogate_security.trust_content import Group
 
 _T = ua.VariantType
 _MOST_REJECTED_BYTES = 1 << 20
+_MOST_ISSUERS = 10
 
 
 def server_configuration_methods(
@@ -62,6 +63,8 @@ async def _update_certificate(desk: Desk, call: MethodCall) -> Outputs:
     """A new own certificate, to be used from ApplyChanges on (7.10.5)."""
     group, kind, certificate, issuers, key_format, key = call.arguments
     require_own_slot(group, kind)
+    if len(issuers.Value or ()) > _MOST_ISSUERS:
+        raise StatusError(StatusCodes.BadInvalidArgument)
     _require_not_others(desk, call)
     update = await desk.in_thread(
         desk.admin.check_certificate,

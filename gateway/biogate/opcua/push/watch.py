@@ -63,7 +63,7 @@ class CertificateWatch:
         due = self._sweep_at_s is not None and now_s >= self._sweep_at_s
         if due and (self._sweeping is None or self._sweeping.done()):
             self._sweep_at_s = None
-            self._sweeping = asyncio.get_running_loop().create_task(self._sweep())
+            self._sweeping = asyncio.get_running_loop().create_task(self._close_affected())
 
     async def stop(self) -> None:
         """Close nothing more."""
@@ -95,6 +95,12 @@ class CertificateWatch:
             if session.activations and session.subject.authentication == "Certificate":
                 _log.warning("session ended: users' trust list changed", extra=_who(session.name))
                 sessions.drop(session)
+
+    async def _close_affected(self) -> None:
+        try:
+            await self._sweep()
+        except Exception as error:  # noqa: BLE001  logged; the next change sweeps again
+            self._server.log_failure("channels could not be judged anew", error)
 
     async def _sweep(self) -> None:
         """Close what the changes affect, one connection at a time."""
