@@ -140,6 +140,12 @@ class Channel(Wire):
         timeout_s: float = 15.0,
     ) -> None:
         super().__init__(port, source=source, timeout_s=timeout_s)
+        self.speak(server_certificate, identity, policy, mode)
+
+    def speak(
+        self, server_certificate: Any, identity: Identity | None, policy: str | None, mode: int
+    ) -> None:
+        """What the channel is to be; nothing is said yet."""
         self.policy: Policy | None = POLICIES[policy] if policy else None
         self.mode = mode if policy else 1
         self.identity = identity
