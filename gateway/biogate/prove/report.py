@@ -134,7 +134,7 @@ def levels_html(found: Evidence) -> Iterator[str]:
     """The levels as a table, and by which rule they follow."""
     yield "<h2>Security levels that follow (SL-C)</h2>"
     yield (
-        "<p>The highest level of which every requirement is proven below. The component is biogate "
+        "<p>The highest level of which every requirement is proven. The component is biogate "
         "by 62443-4-2; the system is its share of 62443-3-3, without the rows that only the asset "
         "owner can show. What is not proven counts as not met. This is the product's own table, "
         "not a certificate.</p><table class=levels><thead><tr><th></th>"
@@ -147,40 +147,50 @@ def levels_html(found: Evidence) -> Iterator[str]:
     yield "</tbody></table>"
 
 
-def requirements_html(found: Evidence) -> Iterator[str]:
-    """All requirements, a table for each foundational one."""
+def requirements_html(found: Evidence, page: str = "") -> Iterator[str]:
+    """All requirements, a table for each foundational one. `page` has the attempts."""
     counts = Counter(row.standing for row in found.rows)
     told = ", ".join(f"{counts[standing]} {standing}" for standing in Standing)
     yield f"<h2>Requirements of IEC 62443</h2><p>{told}.</p>"
     for fr, name in FOUNDATIONAL.items():
-        yield f"<h3>{fr}: {name}</h3><table><thead><tr><th>SR / CR</th><th>Title</th>"
+        yield f"<h3>{fr}: {name}</h3><table class=rows><thead><tr><th>SR / CR</th><th>Title</th>"
         yield "<th>SL</th><th>Standing</th><th>Proof, or what is lacking</th></tr></thead><tbody>"
         for row in found.rows:
             if row.requirement.fr == fr:
-                yield _requirement(row)
+                yield _requirement(row, page)
         yield "</tbody></table>"
 
 
-def _requirement(row: Row) -> str:
+def _requirement(row: Row, page: str) -> str:
     need = row.requirement
     levels = "/".join(
         "-" if level is None else str(level) for level in (need.sr_min_sl, need.cr_min_sl)
     )
     return (
         f"<tr class={_css(row.standing)}><td>{escape(need.refs)}</td><td>{escape(need.title)}</td>"
-        f"<td>{levels}</td><td>{escape(str(row.standing))}</td><td>{_proof(row)}</td></tr>"
+        f"<td>{levels}</td><td>{escape(str(row.standing))}</td><td>{_proof(row, page)}</td></tr>"
     )
 
 
-def _proof(row: Row) -> str:
+def _proof(row: Row, page: str) -> str:
     pieces = [escape(row.reason)] if row.reason else []
     if row.attempts:
-        shown = " ".join(f"<a href='#{each}'>{each}</a>" for each in row.attempts[:8])
+        shown = " ".join(f"<a href='{page}#{each}'>{each}</a>" for each in row.attempts[:8])
         more = len(row.attempts) - 8
         pieces.append(f"attempts {shown}" + (f" and {more} more" if more > 0 else ""))
-    pieces += [f"test <code>{escape(test)}</code>" for test in row.proof.tests]
+    pieces += map(_test, row.proof.tests)
     pieces += [f"page <code>{escape(page)}</code>" for page in row.proof.pages]
     return "<br>".join(pieces)
+
+
+def _test(node: str) -> str:
+    """A test's name is a sentence; where it stands is for who looks it up."""
+    file, _, name = node.partition("::")
+    sentence = name.removeprefix("test_").replace("_", " ")
+    return (
+        f"<span title='{escape(node)}'>test: {escape(sentence)}</span> "
+        f"<small><code>{escape(file)}</code></small>"
+    )
 
 
 def _attempts(results: Sequence[Result]) -> Iterator[str]:

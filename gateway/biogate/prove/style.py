@@ -12,6 +12,9 @@ code{font-size:.82rem;background:#f3f5f8;padding:0 .2rem}small{color:#55626f}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem}dt{color:#55626f}
 dd{margin:0;overflow-wrap:anywhere}
 table.levels{width:auto}table.levels td{text-align:center;font-weight:600}
+table.rows{table-layout:fixed}table.rows th:nth-child(1){width:9.5rem}
+table.rows th:nth-child(2){width:15rem}table.rows th:nth-child(3){width:2.4rem}
+table.rows th:nth-child(4){width:5.6rem}table.rows td:nth-child(3){white-space:nowrap}
 ul.counts{list-style:none;display:flex;flex-wrap:wrap;gap:.8rem;padding:0}
 ul.counts li{padding:.4rem .9rem;border-radius:.4rem;border:1px solid #d5dce4}
 .counts .as-stated{background:#e3f4e7}.counts .leaks,.counts .blocks{background:#fbe4e2}

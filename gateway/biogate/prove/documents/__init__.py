@@ -15,7 +15,7 @@ from biogate.prove.documents.sbom import sbom as bill_of_materials
 from biogate.prove.documents.settings import settings
 from biogate.prove.errors import EvidenceError
 from biogate.prove.evidence import Evidence, evidence
-from biogate.prove.report import results_of
+from biogate.prove.report import HTML_NAME, results_of
 from biogate.prove.session import read_site
 
 
@@ -59,8 +59,17 @@ def write_documents(
     for document in documents:
         yield _write(out / document.name, document.make())
     pages = [Page(each.name, each.title) for each in documents]
+    for report in _reports(evidence):
+        yield _write(out / report.name, report.read_text(encoding="utf-8"))
+        pages.append(Page(report.name, "What was tried, and what came"))
     title = f"{site.enterprise}, {site.site}, {site.process_cell}"
     yield _write(out / "index.html", index_html(title, version("biogate"), drawing, pages, found))
+
+
+def _reports(evidence: Path | None) -> list[Path]:
+    """The page beside the JSON: what the matrix links to."""
+    page = None if evidence is None else evidence.with_name(HTML_NAME)
+    return [page] if page is not None and page.is_file() else []
 
 
 def _evidence(file: Path | None) -> Evidence:

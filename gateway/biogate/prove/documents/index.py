@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from biogate.prove.evidence import Evidence
+from biogate.prove.report import HTML_NAME as EVIDENCE
 from biogate.prove.report import levels_html, requirements_html
 from biogate.prove.style import STYLE
 
@@ -38,7 +39,7 @@ def index_html(
 
 def matrix_html(found: Evidence) -> str:
     """The matrix as a page of its own."""
-    body = (*levels_html(found), *requirements_html(found))
+    body = (*levels_html(found), *requirements_html(found, EVIDENCE))
     return "".join((*_head("Requirements of IEC 62443"), *body, _END))
 
 
