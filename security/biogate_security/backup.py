@@ -216,11 +216,15 @@ def _signed_text(manifest: bytes) -> str:
 
 def _path_of(member: tarfile.TarInfo) -> str:
     """A member's path below the folder. Raises BackupError for one that leads elsewhere."""
-    path = PurePosixPath(member.name.removeprefix(_PREFIX))
-    if not member.isfile() or not member.name.startswith(_PREFIX) or path.is_absolute():
+    if not member.isfile() or not member.name.startswith(_PREFIX):
         raise BackupError(f"the backup holds {member.name!r}, which is no file of a data folder")
-    if ".." in path.parts or not path.parts:
-        raise BackupError(f"the backup holds {member.name!r}, which leads out of the data folder")
+    return _inside(member.name.removeprefix(_PREFIX))
+
+
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+        raise BackupError(f"the backup holds {name!r}, which leads out of the data folder")
     return path.as_posix()
 
 
@@ -266,6 +270,8 @@ def _parse(
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BackupError(f"{source}: {MANIFEST} is missing or damaged: {error!r}") from error
+    for name in manifest.left_out:
+        _inside(name)
     trusted = ((key,) if key else ()) if keys is None else keys
     if (key is not None or keys is not None) and not _is_signed(content, note, trusted):
         raise BackupError(f"{source}: the manifest is not signed by a key that counts")

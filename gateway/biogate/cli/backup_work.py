@@ -69,6 +69,7 @@ def restore(file: Path, data: Path, keys: Sequence[Path] | None, *, broken: bool
             _tell(report)
             typer.echo(f"biogate: {file} was not restored (see --broken-trail)", err=True)
             return DAMAGED
+        _set_aside_certificates(beside, manifest)
         steps = bring_up_to_date(beside)
         asyncio.run(_record(beside, manifest, _digest(file), steps))
         if data.exists():
@@ -84,7 +85,10 @@ def restore(file: Path, data: Path, keys: Sequence[Path] | None, *, broken: bool
         shutil.rmtree(beside, ignore_errors=True)
     typer.echo(f"{data}: {_summary(manifest)}, of {manifest.created}")
     if not manifest.with_keys:
-        typer.echo("the private keys were not in it: the next start makes new ones")
+        typer.echo(
+            "the private keys were not in it: the next start makes new ones, and new certificates, "
+            "which clients have to trust"
+        )
     if report is not None:
         _tell(report)
     return DONE
@@ -120,6 +124,15 @@ async def _record(
         await log.note("data-restored", text, new=f"sha256 {digest}")
     finally:
         await log.close()
+
+
+def _set_aside_certificates(folder: Path, manifest: Manifest) -> None:
+    """A certificate without its key is of no use, and keeps another pair from being made."""
+    for name in manifest.left_out:
+        key = folder / name
+        certificate = key.parent.parent / "certs" / f"{key.stem}.der"
+        if key.parent.name == "private" and certificate.exists():
+            certificate.rename(key.parent.parent / f"{key.stem}-before-restore.der")
 
 
 def _digest(file: Path) -> str:
