@@ -125,11 +125,20 @@ class ConduitControl:
     async def _keep(self) -> None:
         """The file has what holds when it is written, whoever came first."""
         async with self._keeping:
-            content = json.dumps(self._policy.open_conduits, indent=1, sort_keys=True)
+            content = json.dumps(self._unlike_the_file(), indent=1, sort_keys=True)
             try:
                 await asyncio.to_thread(write_private, self._path, content.encode())
             except OSError as error:
                 _log.error("%s cannot be written (%s): a restart undoes it", self._path, error)
+
+    def _unlike_the_file(self) -> dict[str, bool]:
+        """Only these are kept: of all others the site file has the word, also when it changes."""
+        now = self._policy.open_conduits
+        return {
+            conduit.name: now[conduit.name]
+            for conduit in self._policy.table.conduits
+            if now[conduit.name] != conduit.open
+        }
 
 
 def _read(path: Path) -> dict[str, bool]:
