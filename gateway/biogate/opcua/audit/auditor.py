@@ -13,6 +13,7 @@ from biogate.opcua.errors import ServiceError
 from biogate.opcua.events import EventHub
 from biogate.opcua.ports import AuditPort
 from biogate.opcua.stack import StatusCodes
+from biogate_adapters.status import is_bad
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.log_budget import LogBudget
 from biogate_security.record_budget import RecordBudget
@@ -21,6 +22,9 @@ _log = logging.getLogger(__name__)
 MAX_WAITING = 2000
 """Records of things done that wait to be stored; those beyond are counted in one record."""
 _BATCH = 200
+DONE_IN_FULL = 300
+"""Of channels and sessions that are let in, so many of one kind and source a minute are stored
+whole; of what is refused, as many as `RecordBudget` has it."""
 _LOST_EVENT = "records-lost"
 _FLUSH_S = 1.0
 _CLOSE_S = 1.0
@@ -47,7 +51,7 @@ class Auditor:
         self._events = events
         self._server_id = server_id
         self._clock = clock
-        self._budget = RecordBudget()
+        self._refused, self._done = RecordBudget(), RecordBudget(DONE_IN_FULL)
         self._waiting: deque[tuple[AuditRecord, asyncio.Future[bool] | None]] = deque()
         self._lost: AuditRecord | None = None
         self._task: asyncio.Task[None] | None = None
@@ -74,7 +78,7 @@ class Auditor:
         record = fact.record
         if self._port is None:
             return
-        if record.user is None and not self._budget.take(record, self._clock()):
+        if record.user is None and not self._has_room(record):
             return
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         if not self._queue(record, stored) or not await stored:
@@ -83,7 +87,7 @@ class Auditor:
 
     def note(self, fact: Fact) -> None:
         """Record, soon, something that has happened; what is too much of a kind is counted."""
-        if self._port is None or not self._budget.take(fact.record, self._clock()):
+        if self._port is None or not self._has_room(fact.record):
             return
         self._queue(fact.record)
         self.tell(fact)
@@ -102,22 +106,28 @@ class Auditor:
 
     def may_tell(self, record: AuditRecord) -> bool:
         """Whether there were not too many events like this one already."""
-        return self.listened and self._budget.take(record, self._clock())
+        return self.listened and self._has_room(record)
+
+    def _has_room(self, record: AuditRecord) -> bool:
+        budget = self._refused if is_bad(record.outcome) else self._done
+        return budget.take(record, self._clock())
 
     def tick(self, now_s: float) -> None:
         """Time has passed: record what was left out of minutes that are over."""
         if now_s < self._flush_at_s:
             return
         self._flush_at_s = now_s + _FLUSH_S
-        for summary in self._budget.due(now_s):
-            self._queue(summary)
+        self._queue_left_out(now_s)
 
     async def close(self) -> None:
         """Store what waits, and how much was left out."""
-        for summary in self._budget.due(float("inf")):
-            self._queue(summary)
+        self._queue_left_out(float("inf"))
         if self._task is not None:
             await asyncio.wait([self._task], timeout=_CLOSE_S)
+
+    def _queue_left_out(self, now_s: float) -> None:
+        for summary in (*self._refused.due(now_s), *self._done.due(now_s)):
+            self._queue(summary)
 
     def _queue(self, record: AuditRecord, stored: asyncio.Future[bool] | None = None) -> bool:
         """Let a record be stored in its turn; False: too many wait."""
