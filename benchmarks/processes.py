@@ -172,9 +172,10 @@ class Server(_Child):
         self.process.send_signal(signal.SIGUSR2)
 
     def cpu_s(self) -> float:
-        """User and system time so far, all threads together."""
-        times = self._psutil.cpu_times()
-        return float(times.user + times.system)
+        """User and system time so far, of all threads and of processes that it has started."""
+        every = [self._psutil, *self._psutil.children(recursive=True)]
+        times = [each.cpu_times() for each in every]
+        return float(sum(each.user + each.system for each in times))
 
     def resident_mib(self) -> float:
         """Resident memory now."""

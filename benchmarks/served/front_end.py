@@ -22,7 +22,7 @@ from biogate_security.roles import Role
 _ANYONE_WRITES = Rule(
     "benchmark", (Role.ANONYMOUS,), (Action.WRITE,), tuple(Scope), "the benchmark lets anyone write"
 )
-_LIMITS = Limits(
+LIMITS = Limits(
     max_connections=2_000,
     max_unused_connections_per_host=2_000,
     max_sessions=2_000,
@@ -82,7 +82,7 @@ class NoUsers:
 def bench_front_end(space: BenchSpace, pki: OpenPki, port: int) -> FrontEnd:
     """The front end with all security policies, to be started."""
     return FrontEnd(
-        FrontEndConfig(APPLICATION_URI, port=port, security=tuple(POLICY_URIS), limits=_LIMITS),
+        FrontEndConfig(APPLICATION_URI, port=port, security=tuple(POLICY_URIS), limits=LIMITS),
         space.space,
         space.table,
         TableCommands(space.table),

@@ -21,7 +21,7 @@ from biogate_security.policy import Action
 
 _log = logging.getLogger(__name__)
 
-GATHER_S = 0.005
+GATHER_S = 0.02
 """Updates that come within this time go in one message: each costs both sides a wake-up."""
 
 
@@ -54,9 +54,11 @@ class Feed:
         assert self._cursor is not None
         while True:
             await self._cursor.wait()
-            await self.link.uncongested()
-            self.forward()
             await asyncio.sleep(GATHER_S)
+            while self._cursor.pending_rows:  # one timer is cheaper than to be woken and to wait
+                await self.link.uncongested()
+                self.forward()
+                await asyncio.sleep(GATHER_S)
 
     def forward(self) -> None:
         """Send what there is now, unless the link is congested.

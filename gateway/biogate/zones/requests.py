@@ -90,6 +90,7 @@ class Requests:
     broken: Callable[[str], None]
     identities: Identities = field(init=False)
     _writes: Writes = field(init=False)
+    _handlers: Mapping[type, Callable[[Any], Awaitable[Message]]] = field(init=False)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _lines: LogBudget = field(default_factory=LogBudget)
 
@@ -102,9 +103,21 @@ class Requests:
             self.identities,
             self.counters,
         )
+        self._handlers = {
+            WriteSetPoint: self._writes.write,
+            WriteStored: self._writes.write_stored,
+            CallMethod: self.call,
+            Authenticate: self.authenticate,
+            ReadHistory: self.history,
+            ManageAccounts: self.manage_accounts,
+            Record: self.record,
+        }
 
     def take(self, request: Any) -> None:
-        """Answer a request later. Raises MalformedError when there are too many at a time."""
+        """Answer a request, now or later. Raises MalformedError when too many are under way."""
+        if type(request) is WriteUnaudited:  # the usual one of fast writers: no task for it
+            self._reply(self._at_once(request))
+            return
         if len(self._running) >= MAX_UNDER_WAY:
             raise MalformedError(f"more than {MAX_UNDER_WAY} requests at a time")
         task = asyncio.create_task(self._answer(request))
@@ -116,35 +129,36 @@ class Requests:
         for task in self._running:
             task.cancel()
 
+    def _at_once(self, request: WriteUnaudited) -> Message | None:
+        try:
+            return self._writes.write_unaudited(request)
+        except Exception as error:  # noqa: BLE001  answered, counted and logged
+            return self._failed(request, error)
+
     async def _answer(self, request: Any) -> None:
         try:
-            reply = await self._handler(request)(request)
-        except MalformedError as error:
-            self.broken(f"a request cannot be understood: {error}")
-            return
-        except (ForeignError, NotLoggedInError) as error:
-            reply = self._refuse(request, error)
-        except AuditUnavailableError as error:
-            reply = Denied(request.id, StatusCodes.BadResourceUnavailable, str(error))
+            reply: Message | None = await self._handlers[type(request)](request)
         except Exception as error:  # noqa: BLE001  answered, counted and logged
-            self.counters["failed"] += 1
-            self._log("a zone's request could not be carried out", error)
-            reply = Denied(request.id, StatusCodes.BadInternalError, "internal error")
-        self.before_reply()
-        self.send(reply)
+            reply = self._failed(request, error)
+        self._reply(reply)
 
-    def _handler(self, request: Any) -> Callable[[Any], Awaitable[Message]]:
-        handlers: Mapping[type, Callable[[Any], Awaitable[Message]]] = {
-            WriteSetPoint: self._writes.write,
-            WriteStored: self._writes.write_stored,
-            WriteUnaudited: self._writes.write_unaudited,
-            CallMethod: self.call,
-            Authenticate: self.authenticate,
-            ReadHistory: self.history,
-            ManageAccounts: self.manage_accounts,
-            Record: self.record,
-        }
-        return handlers[type(request)]
+    def _reply(self, reply: Message | None) -> None:
+        if reply is not None:
+            self.before_reply()
+            self.send(reply)
+
+    def _failed(self, request: Any, error: Exception) -> Message | None:
+        """The answer to a request that came to nothing; None: the link has ended."""
+        if isinstance(error, MalformedError):
+            self.broken(f"a request cannot be understood: {error}")
+            return None
+        if isinstance(error, ForeignError | NotLoggedInError):
+            return self._refuse(request, error)
+        if isinstance(error, AuditUnavailableError):
+            return Denied(request.id, StatusCodes.BadResourceUnavailable, str(error))
+        self.counters["failed"] += 1
+        self._log("a zone's request could not be carried out", error)
+        return Denied(request.id, StatusCodes.BadInternalError, "internal error")
 
     def _refuse(self, request: Any, error: Exception) -> Denied:
         foreign = isinstance(error, ForeignError)

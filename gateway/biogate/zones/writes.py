@@ -64,7 +64,7 @@ class Writes:
             raise MalformedError("a write without a value")
         return await self._command(self.commands.write_stored, request, tag, value)
 
-    async def write_unaudited(self, request: WriteUnaudited) -> Done | Denied:
+    def write_unaudited(self, request: WriteUnaudited) -> Done | Denied:
         """Write unaudited Variables: nobody's name is on that, so nobody is asked for.
 
         None is written where one does not fit. Raises ForeignError where one is not the zone's,

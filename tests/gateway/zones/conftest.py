@@ -33,8 +33,6 @@ nodes:
           Shared: {type: Double, value: 1, writable: true}
           Secret: {type: Double, value: 2, writable: true}
           Recipe: {type: String, value: fed-batch, writable: true}
-          Fast: {type: Double, value: 0, writable: true, audited: false}
-          FastText: {type: String, value: none, writable: true, audited: false}
           Alarm: {type: UInt16, writable: true, raises_event: the stirrer stands still}
           SecretAlarm: {type: UInt16, writable: true, raises_event: the recipe was changed}
         methods:
@@ -48,6 +46,8 @@ nodes:
       Office:
         variables:
           Order: {type: Double, value: 5, writable: true}
+          Fast: {type: Double, value: 0, writable: true, audited: false}
+          FastText: {type: String, value: none, writable: true, audited: false}
 zones:
   cell: {sections: [cell], users: [op, boss], opcua: {port: 0}}
   dmz: {sections: [office], users: [mes], opcua: {port: 0}}

@@ -137,7 +137,8 @@ def write(tag: int, name: str, value: Any = 3.0, user: str | None = "mes") -> Wr
 
 async def test_it_is_given_nothing_of_the_other_zone(dmz: Taken) -> None:
     space = dmz.setup.space
-    assert [each.name for each in space.tags] == ["cell.Shared", "office.Order"]
+    names = ["cell.Shared", "office.Order", "office.Fast", "office.FastText"]
+    assert [each.name for each in space.tags] == names
     told = encode(dmz.setup)
     for hidden in (b"Secret", b"Recipe", b"Purge", b"SecretAlarm", b"boss", b"argon"):
         assert hidden not in told
@@ -146,7 +147,7 @@ async def test_it_is_given_nothing_of_the_other_zone(dmz: Taken) -> None:
 async def test_a_tag_beyond_its_own_is_refused(dmz: Taken, gateway: Gateway) -> None:
     await dmz.log_in("mes")
     before = gateway.read("cell.Secret")
-    for tag in (2, 5, 2**31 - 1):
+    for tag in (4, 5, 2**31 - 1):
         reply = await dmz.ask(write(tag, "ns=2;s=Secret"))
         assert reply.status == S.BadNodeIdUnknown
     assert gateway.read("cell.Secret") == before
@@ -204,21 +205,22 @@ def unaudited(tag: int, variants: dict[int, bytes] | None = None) -> WriteUnaudi
 
 
 async def test_an_unaudited_write_is_for_unaudited_variables_only(
-    cell: Taken, gateway: Gateway
+    dmz: Taken, gateway: Gateway
 ) -> None:
-    assert isinstance(await cell.ask(unaudited(cell.tag("cell.Fast"))), Done)
-    assert gateway.read("cell.Fast").value == 8.0
-    before = gateway.read("cell.Secret")
-    reply = await cell.ask(unaudited(cell.tag("cell.Secret")))
-    assert reply.status == S.BadNodeIdUnknown
-    assert gateway.read("cell.Secret") == before
+    assert isinstance(await dmz.ask(unaudited(dmz.tag("office.Fast"))), Done)
+    assert gateway.read("office.Fast").value == 8.0
+    for name in ("office.Order", "cell.Shared"):
+        before = gateway.read(name)
+        reply = await dmz.ask(unaudited(dmz.tag(name)))
+        assert reply.status == S.BadNodeIdUnknown
+        assert gateway.read(name) == before
 
 
-async def test_an_unaudited_value_of_another_type_is_refused(cell: Taken, gateway: Gateway) -> None:
+async def test_an_unaudited_value_of_another_type_is_refused(dmz: Taken, gateway: Gateway) -> None:
     number = bytes(encode_variant(ua.Variant(1.0)))
-    reply = await cell.ask(unaudited(cell.tag("cell.FastText"), {0: number}))
+    reply = await dmz.ask(unaudited(dmz.tag("office.FastText"), {0: number}))
     assert reply.status == S.BadTypeMismatch
-    assert gateway.read("cell.FastText").value == "none"
+    assert gateway.read("office.FastText").value == "none"
 
 
 async def test_a_hidden_method_is_not_called(dmz: Taken, gateway: Gateway) -> None:

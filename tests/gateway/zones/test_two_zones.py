@@ -20,7 +20,7 @@ from biogate_security.audit_store.query import query_log
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 S = ua.StatusCodes
-HIDDEN = ("Secret", "Recipe", "Fast", "Alarm", "SecretAlarm", "Purge", "Purge.OutputArguments")
+HIDDEN = ("Secret", "Recipe", "Alarm", "SecretAlarm", "Purge", "Purge.OutputArguments")
 CELL, OFFICE = 2, 3
 
 
@@ -166,23 +166,35 @@ async def test_a_text_reaches_the_zone_whole(gateway: Gateway, cell: Client) -> 
     assert await node.read_value() == "perfusion, 7 days"
 
 
-async def test_who_has_written_reads_it(cell: Client, gateway: Gateway) -> None:
-    for name, values in {
-        "Shared": (1.5, 2.5),
-        "Recipe": ("a", "b"),
-        "Fast": (3.5, 4.5),
-        "FastText": ("c", "d"),
-    }.items():
-        for value in values:
-            await in_cell(cell, name).write_value(value)
-            assert await in_cell(cell, name).read_value() == value
-        assert gateway.read(f"cell.{name}").value == values[-1]
+@pytest.mark.parametrize(
+    ("zone", "node", "tag", "values"),
+    [
+        ("cell", "ns=2;s=Shared", "cell.Shared", (1.5, 2.5)),
+        ("cell", "ns=2;s=Recipe", "cell.Recipe", ("a", "b")),
+        ("dmz", "ns=3;s=Fast", "office.Fast", (3.5, 4.5)),
+        ("dmz", "ns=3;s=FastText", "office.FastText", ("c", "d")),
+    ],
+)
+async def test_who_has_written_reads_it(
+    gateway: Gateway,
+    dmz: Client,
+    cell: Client,
+    zone: str,
+    node: str,
+    tag: str,
+    values: tuple[Any, ...],
+) -> None:
+    written = {"dmz": dmz, "cell": cell}[zone].get_node(node)
+    for value in values:
+        await written.write_value(value)
+        assert await written.read_value() == value
+        assert gateway.read(tag).value == value
 
 
-async def test_every_change_is_heard_once(cell: Client) -> None:
+async def test_every_change_is_heard_once(dmz: Client) -> None:
     heard = Heard()
-    subscription = await cell.create_subscription(50, heard)
-    node = in_cell(cell, "Fast")
+    subscription = await dmz.create_subscription(50, heard)
+    node = dmz.get_node(f"ns={OFFICE};s=Fast")
     await subscription.subscribe_data_change(node, queuesize=100, sampling_interval=0)
     await next_of(heard.values)
     for value in (11.0, 12.0, 13.0):
@@ -193,9 +205,9 @@ async def test_every_change_is_heard_once(cell: Client) -> None:
     await subscription.delete()
 
 
-async def test_a_write_across_the_conduit_keeps_its_bounds(dmz: Client, cell: Client) -> None:
+async def test_a_write_across_the_conduit_keeps_its_bounds(gateway: Gateway, dmz: Client) -> None:
     await in_cell(dmz, "Shared").write_value(9.0)
-    assert await in_cell(cell, "Shared").read_value() == 9.0
+    assert gateway.read("cell.Shared").value == 9.0
     assert await status_of(in_cell(dmz, "Shared").write_value(11.0)) == S.BadOutOfRange
 
 
