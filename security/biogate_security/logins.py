@@ -12,7 +12,7 @@ from biogate_security.filetime import now_ticks
 from biogate_security.log_budget import LogBudget
 from biogate_security.log_text import safe_text
 from biogate_security.login_queue import LoginQueue, TooManyLoginsError
-from biogate_security.login_throttle import LoginThrottle
+from biogate_security.login_throttle import LoginThrottle, network_of
 from biogate_security.passwords import Passwords
 from biogate_security.user_file import MAX_NAME_LENGTH, User
 
@@ -93,7 +93,7 @@ class Logins:
     async def _attempt(self, name: str, password: str, source: str) -> User | None:
         try:
             if not self._locked_s(name, source):
-                async with self._queue.turn(source):
+                async with self._queue.turn(network_of(source)):
                     if not self._locked_s(name, source):  # by an attempt ahead of this one
                         return await self._verify(name, password, source)
         except TooManyLoginsError:

@@ -356,6 +356,17 @@ async def test_a_flood_of_logins_from_one_source_does_not_starve_another(users, 
     assert users.counters["too_many_logins_at_once"] == 100 - 8 - 2
 
 
+async def test_the_addresses_of_one_ipv6_network_take_turns_as_one(users, gate):
+    flood = [
+        asyncio.create_task(users.authenticate(f"name {n}", "x", f"[2001:db8::{n:x}]"))
+        for n in range(1, 41)
+    ]
+    await asyncio.wait([flood[-1]])
+    assert users.counters["too_many_logins_at_once"] == 40 - 8 - 2
+    gate.opened.set()
+    await asyncio.gather(*flood)
+
+
 async def test_guesses_made_at_the_same_time_do_not_pass_the_lock(users, gate):
     await users.add("olga", SECRET, ())
     guesses = [asyncio.create_task(users.authenticate("olga", f"guess {n}")) for n in range(30)]

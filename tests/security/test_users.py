@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import stat
+from dataclasses import fields
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from biogate_security.passwords import HashParameters, PasswordError, Passwords, readable_password
 from biogate_security.roles import Identity, Role
-from biogate_security.user_file import UserStoreError
+from biogate_security.user_file import User, UserStoreError, read_users, write_users
 from biogate_security.users import Account, UserStore
 
 SECRET = "correct horse battery"
@@ -312,6 +315,33 @@ async def test_a_wrong_entry_is_named(olga, file, key, value, message):
     file.write_text(json.dumps(document))
     with pytest.raises(UserStoreError, match=f"user 'olga': {message}"):
         UserStore(file)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+KEYS = [each.name for each in fields(User) if each.name != "name"]
+
+
+@given(
+    st.sampled_from([1, 2]),
+    st.text(max_size=8),
+    st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), json_values, max_size=6),
+)
+def test_whatever_an_entry_holds_is_taken_or_named(tmp_path_factory, number, name, changes):
+    entry = {"password_hash": None, "roles": [], "disabled": False, **changes}
+    path = tmp_path_factory.mktemp("users") / "users.json"
+    path.write_text(json.dumps({"format": number, "users": {name: entry}}))
+    try:
+        users, _ = read_users(path)
+    except UserStoreError as error:
+        problem, users = str(error), None
+    assert users is not None or str(path) in problem
+    if users is not None:
+        write_users(path, users)
+        assert read_users(path) == (users, False)
 
 
 async def test_a_file_open_to_others_is_closed_with_a_warning(olga, file, caplog):
