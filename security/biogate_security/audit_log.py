@@ -277,10 +277,11 @@ class AuditLog:
 
     def _start(self, resources: AsyncExitStack) -> None:
         self._resources = resources.pop_all()
-        self._writer = asyncio.create_task(self._write())
+        self._writer = asyncio.create_task(self._write(), name="audit writer")
         self._writer.add_done_callback(_report_death)
         house = Housekeeping(self, asyncio.get_running_loop().time())
         self._house = asyncio.create_task(house.run(), name="audit housekeeping")
+        self._house.add_done_callback(_report_death)
 
     async def _announce(self, opened: Opened) -> None:
         """Log the head; record a break of the newest part, and a lost key; sign a checkpoint."""
@@ -448,6 +449,6 @@ def _head_context(folder: Path, head: Head | None) -> dict[str, Any]:
     return {"folder": str(folder), **known}
 
 
-def _report_death(writer: asyncio.Task[None]) -> None:
-    if not writer.cancelled() and (error := writer.exception()) is not None:
-        _log.error("the audit log's writer failed: nothing is recorded", exc_info=error)
+def _report_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("the %s failed: restart biogate", task.get_name(), exc_info=error)

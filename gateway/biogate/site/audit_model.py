@@ -24,7 +24,7 @@ class AuditConfig(Strict):
     """Free room on the disk, in MiB, below which a warning is raised; critical at a quarter."""
     checkpoint_records: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """Signed checkpoint after so many records."""
-    checkpoint_interval_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    checkpoint_interval_s: Annotated[float, Field(ge=1, le=86_400)] = 300.0
     """Signed checkpoint, also written out, after so many seconds with new records."""
     segment_mib: Annotated[int, Field(ge=1, le=4096)] = 64
     """Size at which another file is begun, in MiB."""

@@ -136,8 +136,8 @@ def _announced(path: Path) -> list[object]:
 def _begun(path: Path) -> int:
     """When a segment was begun, in ticks: the time of its first checkpoint, 0 if unknown."""
     with closing(open_reader(path)) as reader:
-        rows = read_checkpoints(reader)
+        first = next(read_checkpoints(reader), None)
     try:
-        return Checkpoint.parse(rows[0][2]).time
-    except (IndexError, ValueError):
+        return 0 if first is None else Checkpoint.parse(first[2]).time
+    except ValueError:
         return 0

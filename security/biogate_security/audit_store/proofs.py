@@ -105,7 +105,7 @@ def _newest_checkpoint(files: LogFiles) -> tuple[str, Checkpoint | None]:
         with closing(open_reader(path)) as reader:
             header = read_header(reader)
             log_id = header.log_id
-            rows = read_checkpoints(reader) if header.layout > 1 else []
+            rows = list(read_checkpoints(reader)) if header.layout > 1 else []
         for _, _, note, _ in rows:
             try:
                 checkpoint = Checkpoint.parse(note)

@@ -46,8 +46,8 @@ def droppable(folder: Path, before: int) -> Droppable | None:
     due, last_seq = [], 0
     for path, following in pairwise(files):
         with closing(open_reader(following)) as reader:
-            closed = Checkpoint.parse(read_checkpoints(reader)[0][2]).time
-        if closed >= before:
+            first = next(read_checkpoints(reader), None)
+        if first is None or Checkpoint.parse(first[2]).time >= before:
             break
         with closing(open_reader(path)) as reader:
             header = read_header(reader)

@@ -239,15 +239,19 @@ def leaf_of(body: bytes | None, stored: bytes | None) -> bytes:
     return stored if stored and len(stored) == HASH_BYTES else leaf_hash(body or b"")
 
 
-def read_checkpoints(reader: sqlite3.Connection) -> list[tuple[int, int, str, bytes]]:
-    """Number, size, note and frontier of each checkpoint, in order of writing."""
-    return [
-        (number, size, note.decode("utf-8", "replace"), frontier)
-        for number, size, note, frontier in reader.execute(
-            "SELECT id, CAST(size AS INTEGER), coalesce(CAST(note AS BLOB), x''), "
-            "coalesce(CAST(frontier AS BLOB), x'') FROM checkpoints ORDER BY id"
-        )
-    ]
+def read_checkpoints(
+    reader: sqlite3.Connection, *, from_size: int | None = None, newest_first: bool = False
+) -> Iterator[tuple[int, int, str, bytes]]:
+    """Number, size, note and frontier of each checkpoint, in order of writing or the other way."""
+    order = "DESC" if newest_first else "ASC"
+    rows = reader.execute(
+        "SELECT id, CAST(size AS INTEGER), coalesce(CAST(note AS BLOB), x''), "  # noqa: S608
+        "coalesce(CAST(frontier AS BLOB), x'') FROM checkpoints "
+        f"WHERE size >= coalesce(?, size) ORDER BY id {order}",
+        (from_size,),
+    )
+    for number, size, note, frontier in rows:
+        yield number, size, note.decode("utf-8", "replace"), frontier
 
 
 def is_out_of_reach(error: sqlite3.Error) -> bool:

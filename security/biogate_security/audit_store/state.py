@@ -38,7 +38,7 @@ class AuditOptions:
     """
 
     checkpoint_every: int = 1000
-    checkpoint_interval_s: float = 60.0
+    checkpoint_interval_s: float = 300.0
     segment_bytes: int = 64 * MIB
     segment_days: float = 30.0
     max_bytes: int | None = None

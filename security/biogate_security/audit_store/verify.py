@@ -229,7 +229,7 @@ def _resting_point(
 ) -> tuple[Head, Frontier] | None:
     """The newest checkpoint with `records` after it, as head and tree; None: the header's."""
     last = newest(reader, header).seq
-    for _, size, note, packed in reversed(read_checkpoints(reader)):
+    for _, size, note, packed in read_checkpoints(reader, newest_first=True):
         row = reader.execute("SELECT CAST(hash AS BLOB) FROM records WHERE seq = ?", (size,))
         found = row.fetchone()
         if size > last - records or found is None or found[0] is None:

@@ -197,17 +197,18 @@ class Walk:
     def _read_own(
         self, reader: sqlite3.Connection, header: Header, own: _Own
     ) -> Iterator[ChainProblem]:
-        """Take in the store's checkpoints; those from before the present record are passed over."""
-        for expected, (number, size, note, frontier) in enumerate(read_checkpoints(reader), 1):
-            if number != expected:
+        """Take in the store's checkpoints, of a walk that began inside only those still to come."""
+        inside = self.head.seq >= header.first_seq
+        rows = read_checkpoints(reader, from_size=self.head.seq if inside else None)
+        for expected, (number, size, note, frontier) in enumerate(rows, 1):
+            if number != expected and not inside:
                 yield self._problem(None, f"its checkpoint {expected} is missing")
                 break
             try:
                 checkpoint = self._judged(header, size, note)
             except ValueError as error:
-                if size >= self.head.seq:
-                    what = f"the checkpoint of {size} records is not one: {error}"
-                    yield ChainProblem(max(size, 1), what, self._segment)
+                what = f"the checkpoint of {size} records is not one: {error}"
+                yield ChainProblem(max(size, 1), what, self._segment)
             else:
                 own[size].append((checkpoint, frontier))
 
