@@ -15,6 +15,7 @@ from biogate.prove.style import STYLE
 WRITTEN = {
     "docs/security/hardening.md": "Hardening guide",
     "docs/security/threat-model.md": "Threat model",
+    "docs/security/evidence.md": "What is tried, and what the verdicts mean",
     "docs/zones.md": "Zones and conduits in the site file",
     "docs/audit-trail.md": "Audit trail",
     "docs/certificates.md": "Certificates",
