@@ -205,7 +205,7 @@ class Pki:
                 changes.append(certificate_change(before.certificate, own.certificate))
         for group, trust in self.trust_lists.items():
             known, current = self._known[group], trust.current()
-            if current is not known:
+            if trust.readable and current is not known:
                 self._known[group] = current
                 changes += list_change(group, known, current)
         return changes
@@ -248,6 +248,18 @@ class Pki:
         elif result.leaf is not None:
             self._accept(result.leaf, verdict)
         return verdict
+
+    def judge_again(self, der: bytes) -> int:
+        """The StatusCode of a certificate that was good when its channel was opened.
+
+        It leaves no trace, and while the trust list cannot be read whoever is in stays in.
+        """
+        trust = self.trust_lists[Group.APPLICATION]
+        current = trust.current()
+        if not trust.readable:
+            return status.GOOD
+        failure = validate(der, current, self.now, requirements=self._requirements).failure
+        return failure.status if failure else status.GOOD
 
     def rejected(self) -> list[Path]:
         """The files of rejected/certs, oldest first."""

@@ -201,6 +201,10 @@ class PkiAdministrator:
         """What changed since the last time."""
         return self._pki.poll()
 
+    def judge_again(self, chain: bytes) -> int:
+        """The StatusCode of the certificate of a channel that is open."""
+        return self._pki.judge_again(chain)
+
     def take_accepted(self) -> Sequence[AcceptedCertificate]:
         """What was accepted in spite of a fault that the site suppresses, since the last time."""
         return self._pki.take_accepted()

@@ -49,6 +49,7 @@ def commit(root: Path, update: PkiUpdate) -> None:
         draft = root / f"{_COMMITTED}.{secrets.token_hex(4)}"
         try:
             _write_draft(draft, update)
+            _sync_tree(draft)
             draft.rename(root / _COMMITTED)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -77,9 +78,13 @@ def is_under_way(root: Path) -> bool:
     return (root / _COMMITTED).exists()
 
 
-def archived_name(path: Path, old: x509.Certificate) -> str:
-    """What the file of an own certificate or key is called once it has been replaced."""
-    return f"{path.stem} [{thumbprint(old)}]{path.suffix}"
+def archived_name(path: Path, old: bytes) -> str:
+    """What the file of an own certificate or key is called once the certificate `old` is not."""
+    try:
+        mark = thumbprint(parse_certificate(old))
+    except CertificateFormatError:
+        mark = "unreadable"
+    return f"{path.stem} [{mark}]{path.suffix}"
 
 
 @contextmanager
@@ -90,6 +95,12 @@ def _locked(root: Path) -> Iterator[None]:
         raise PkiUpdateError(status.BAD_RESOURCE_UNAVAILABLE, str(error)) from error
     with lock:
         yield
+
+
+def _sync_tree(folder: Path) -> None:
+    """What is in it is on the disk before its new name is."""
+    for path in (*(one for one in folder.rglob("*") if one.is_dir()), folder):
+        sync_folder(path)
 
 
 def _write_draft(draft: Path, update: PkiUpdate) -> None:
@@ -190,9 +201,9 @@ def _replace_own(source: Path, own: Path) -> None:
     place, key_place = own_certificate.certificate_path(own), own_certificate.key_path(own)
     der = (source / _CERTIFICATE).read_bytes()
     new_key = (source / _KEY).read_bytes() if (source / _KEY).exists() else None
-    if place.exists() and place.read_bytes() != der:
-        old = parse_certificate(place.read_bytes())
-        write_private(place.with_name(archived_name(place, old)), place.read_bytes(), _PUBLIC_MODE)
+    old = place.read_bytes() if place.exists() else der
+    if old != der:
+        write_private(place.with_name(archived_name(place, old)), old, _PUBLIC_MODE)
         if new_key is not None and (source / _KEEP_OLD_KEY).exists() and key_place.exists():
             old_key = key_place.read_bytes()
             if old_key != new_key:

@@ -57,6 +57,11 @@ class TrustFolders:
         self._stamps: frozenset[_Stamp] | None = None
         self._list = TrustList()
 
+    @property
+    def readable(self) -> bool:
+        """False while the folders cannot be read, when `current` trusts nobody."""
+        return self._stamps is not None
+
     def current(self) -> TrustList:
         """The trust list as the folders are now; an empty one while they cannot be read.
 

@@ -141,7 +141,7 @@ class CrashError(Exception):
     pass
 
 
-@pytest.mark.parametrize("step", range(18))
+@pytest.mark.parametrize("step", range(28))
 def test_a_crash_at_any_write_leaves_all_of_the_old_or_all_of_the_new(
     pki, root, party, plant, clock, monkeypatch, step
 ):
@@ -205,3 +205,34 @@ def test_what_was_accepted_in_spite_of_a_fault_is_told_once_and_counted(
     assert caplog.text.count("in spite of Bad_CertificateTimeInvalid") == 1
     assert pki.validate(client.der) == 0
     assert len(pki.take_accepted()) == 1
+
+
+def test_while_a_trust_list_cannot_be_read_newcomers_stay_out_and_others_in(
+    pki, root, party, monkeypatch
+):
+    client = party()
+    (root / "trusted" / "certs" / "client.der").write_bytes(client.der)
+    assert len(pki.poll()) == 1
+    assert pki.judge_again(client.der) == pki.validate(client.der) == 0
+
+    def no_more_files(_folder):
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("biogate_security.trust_list._stamps", no_more_files)
+        assert pki.validate(client.der) != 0
+        assert pki.judge_again(client.der) == 0
+        assert pki.poll() == []
+    assert pki.validate(client.der) == 0
+    assert pki.poll() == []
+    (root / "trusted" / "certs" / "client.der").unlink()
+    assert status.name(pki.judge_again(client.der)) == "Bad_CertificateUntrusted"
+    assert len(pki.poll()) == 1
+
+
+def test_an_own_certificate_that_cannot_be_read_is_kept_beside_its_successor(pki, root):
+    place = root / "own" / "certs" / "application.der"
+    place.write_bytes(b"spoilt")
+    pki_commit.commit(root, PkiUpdate(own_update(pki)))
+    assert (place.parent / "application [unreadable].der").read_bytes() == b"spoilt"
+    assert len(pki.poll()) == 1

@@ -397,6 +397,10 @@ class PkiAdmin(Protocol):
         use. Never raises: what cannot be read is logged, and what was known stays."""
         ...
 
+    def judge_again(self, chain: bytes) -> int:
+        """The StatusCode of the certificate (issuers may follow) of a channel that is open."""
+        ...
+
     def take_accepted(self) -> Sequence[AcceptedCertificate]:
         """What was accepted in spite of a fault that the site suppresses, since the last time."""
         ...

@@ -128,7 +128,7 @@ class CertificateWatch:
             return StatusCodes.Good
         if chain not in verdicts:
             await asyncio.sleep(0)
-            verdicts[chain] = self._server.pki.validate(chain)
+            verdicts[chain] = self._admin.judge_again(chain)
         return verdicts[chain]
 
 
