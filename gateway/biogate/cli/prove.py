@@ -104,7 +104,7 @@ def documents(
 
     Exit code 0: written; 2: the site file is wrong, or something is missing.
     """
-    from biogate.prove.documents import write_documents
+    from biogate.prove.documents.write import write_documents
 
     with _told():
         for file in write_documents(site, out, data=data, evidence=evidence, sbom=sbom):
