@@ -9,6 +9,7 @@ import pytest
 from asyncua import ua
 
 from biogate.opcua.errors import StatusError
+from biogate.opcua.space.places import Place
 from biogate.opcua.space.rights import Rights
 from biogate.opcua.space.values import TagSource
 from biogate_security.policy import Action, Decision, Resource, Subject
@@ -99,3 +100,68 @@ def test_what_may_not_be_browsed_looks_absent(space: Any, policy: Policy, node_i
     with pytest.raises(StatusError) as error:
         bob.require_visible(ua.NodeId())
     assert error.value.status == ua.StatusCodes.BadNodeIdInvalid
+
+
+class Window(Policy):
+    """Allows between two times."""
+
+    opens, closes = 100, 200
+
+    def decide(self, subject: Subject, action: Action, resource: Resource, now: int) -> Decision:
+        self.asked.append((action, resource, now))
+        edges = [edge for edge in (self.opens, self.closes) if edge > now]
+        return Decision(self.opens <= now < self.closes, "test", until=min(edges, default=None))
+
+
+class Clock:
+    now = 150
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def test_a_decision_is_kept_no_longer_than_it_says(space: Any, node_id: Any) -> None:
+    policy, clock = Window(), Clock()
+    view = Rights(policy, space, clock).view(ALICE)
+    plain, setpoint = (space.get(node_id(name)) for name in ("plain", "setpoint"))
+    assert view.may(Action.READ, plain)
+    key = view.key
+    clock.now = 199
+    assert view.may(Action.READ, plain)
+    assert (view.key, len(policy.asked)) == (key, 1)
+    clock.now = 200
+    assert view.key != key
+    key = view.key
+    assert not view.may(Action.READ, plain)
+    assert not view.may(Action.READ, setpoint)
+    assert view.key == key
+
+
+def test_a_window_that_opens_is_noticed_too(space: Any, node_id: Any) -> None:
+    policy, clock = Window(), Clock()
+    clock.now = 99
+    view = Rights(policy, space, clock).view(ALICE)
+    plain = space.get(node_id("plain"))
+    assert not view.may(Action.READ, plain)
+    clock.now = 100
+    assert view.may(Action.READ, plain)
+
+
+def test_a_clock_that_is_set_back_makes_all_be_asked_again(space: Any, node_id: Any) -> None:
+    policy, clock = Window(), Clock()
+    view = Rights(policy, space, clock).view(ALICE)
+    plain = space.get(node_id("plain"))
+    assert view.may(Action.READ, plain)
+    key, clock.now = view.key, 50
+    assert view.key != key
+    assert not view.may(Action.READ, plain)
+
+
+def test_the_policy_learns_where_a_node_belongs(space: Any, policy: Policy, node_id: Any) -> None:
+    space.declare_place(node_id("setpoint"), Place("cell", "BR101/Agitation/TargetValue"))
+    view = Rights(policy, space, lambda: 0).view(ALICE)
+    view.may(Action.READ, space.get(node_id("setpoint")))
+    view.may(Action.READ, space.get(node_id("plain")))
+    (_, placed, _), (_, plain, _) = policy.asked
+    assert (placed.zone, placed.part) == ("cell", "BR101/Agitation/TargetValue")
+    assert (plain.zone, plain.part) == ("", "")
