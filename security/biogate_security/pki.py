@@ -263,7 +263,13 @@ class Pki:
 
     def rejected(self) -> list[Path]:
         """The files of rejected/certs, oldest first."""
-        return sorted(self._rejected.glob("*.der"), key=lambda path: path.stat().st_mtime_ns)
+        found = []
+        for path in self._rejected.glob("*.der"):
+            try:
+                found.append((path.stat().st_mtime_ns, path))
+            except FileNotFoundError:
+                continue  # somebody trusts it, or deletes it, just now
+        return [path for _, path in sorted(found)]
 
     @property
     def _own_folder(self) -> Path:
@@ -337,8 +343,13 @@ class Pki:
         if not told:
             self.counters["not_kept"] += 1
             return
-        for oldest in self.rejected()[: -(self._max_rejected - 1) or None]:
-            oldest.unlink(missing_ok=True)
+        try:
+            for oldest in self.rejected()[: -(self._max_rejected - 1) or None]:
+                oldest.unlink(missing_ok=True)
+        except OSError as error:
+            self.counters["not_kept"] += 1
+            self._warn("certificate not kept", file=str(place), error=str(error))
+            return
         self._keep(place, leaf, self._max_rejected, durable=False)
 
     def _keep(

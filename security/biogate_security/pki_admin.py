@@ -72,7 +72,13 @@ class PkiAdministrator:
 
     def rejected_certificates(self) -> Sequence[bytes]:
         """Newest first. Raises OSError."""
-        return [path.read_bytes() for path in reversed(self._pki.rejected())]
+        found = []
+        for path in reversed(self._pki.rejected()):
+            try:
+                found.append(path.read_bytes())
+            except FileNotFoundError:
+                continue  # moved away just now
+        return found
 
     # -- the own certificate --------------------------------------------------------------------
 

@@ -236,3 +236,12 @@ def test_an_own_certificate_that_cannot_be_read_is_kept_beside_its_successor(pki
     pki_commit.commit(root, PkiUpdate(own_update(pki)))
     assert (place.parent / "application [unreadable].der").read_bytes() == b"spoilt"
     assert len(pki.poll()) == 1
+
+
+def test_a_stranger_is_judged_though_nothing_can_be_kept(pki, party, monkeypatch):
+    def no_more_files(_folder):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(Pki, "rejected", no_more_files)
+    assert status.name(pki.validate(party().der)) == "Bad_CertificateUntrusted"
+    assert pki.counters["not_kept"] == 1
