@@ -208,6 +208,7 @@ class Gateway:
             storage.audit,
             read_text=self._read_text,
             store=self._store,
+            batch_id_of=self.batch_id_of,
             crossings=crossings,
             places=places,
         )
@@ -318,7 +319,7 @@ class Gateway:
         crossings: Crossings,
         places: CommandPlaces,
     ) -> DeclaredMethods:
-        records = Records(storage.audit, now_ticks)
+        records = Records(storage.audit, now_ticks, batch_id_of=self.batch_id_of)
         methods = DeclaredMethods(policy, records, crossings=crossings, places=places)
         self._stack.callback(methods.close)
         for section in self._plan.sections:
@@ -397,6 +398,13 @@ class Gateway:
     def node_ids(self, tag: str) -> tuple[str, ...]:
         """NodeIds (as text) of the Variables that show a tag to OPC UA clients, once started."""
         return self._variables.get(tag, ())
+
+    def batch_id_of(self, subject: str) -> str:
+        """The batch that runs on a tag, or on what has a NodeId (as text); "" for none.
+
+        Records of writes and calls name it. A program that runs batches overrides this.
+        """
+        return ""
 
     def read(self, tag: str) -> TagValue:
         """A tag's present value, status and times. Raises KeyError for an unknown tag."""

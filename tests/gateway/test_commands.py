@@ -11,7 +11,8 @@ from asyncua import ua
 
 from biogate.commands import CommandService, WriteRoute
 from biogate.declared.routes import StoredRoute
-from biogate.opcua.ports import StoredValue, StoredWrites, UnfitValue
+from biogate.opcua.ports import Receipt, StoredValue, StoredWrites, UnfitValue
+from biogate.signatures.signature import Signature, Signing
 from biogate_adapters import status
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_security.audit import AuditRecord, AuditUnavailableError
@@ -245,3 +246,34 @@ async def test_a_bad_status_without_a_value_is_within_any_limits(service: Comman
 async def test_a_variable_that_is_not_declared_writable_is_not(service: CommandService) -> None:
     write = StoredValue(1.0, status.GOOD, 5)
     assert await service.write_stored(OPERATOR, 99, "n", write) == status.BAD_NOT_WRITABLE
+
+
+async def test_a_record_names_the_batch_and_its_receipt_says_what_is_held(
+    journal: Journal,
+) -> None:
+    """What an audit event tells of a write comes from its record."""
+    receipts: list[Receipt] = []
+    service = CommandService(
+        OperatorsWrite(),
+        journal,
+        read_text=lambda _tag: "600.0",
+        store=journal.store,
+        batch_id_of=lambda tag: f"batch of {tag}",
+    )
+    service.add_route(7, WriteRoute("RC101.speed", "RC101", SETPOINT, journal, 0, 1500))
+    code = await service.write(OPERATOR, 7, "n", 800.0, on_record=receipts.append)
+    assert code == status.GOOD
+    (receipt,) = receipts
+    assert (receipt.number, receipt.batch_id) == (1, "batch of RC101.speed")
+
+
+async def test_a_tag_that_needs_a_signature_is_written_with_one_only(
+    service: CommandService, journal: Journal
+) -> None:
+    """21 CFR 11.70: the signature is part of the record of what was signed for."""
+    service.signed_tags = frozenset({7})
+    assert await service.write(OPERATOR, 7, "n", 800.0) == BAD_USER_ACCESS_DENIED
+    assert journal.reasons == ["it needs an electronic signature: call RequestChange"]
+    signature = Signature(Signing("ada", "Ada Lovelace", "responsibility", 0), "drift")
+    assert await service.write(OPERATOR, 7, "n", 800.0, signature=signature) == status.GOOD
+    assert journal.reasons[1] == "drift"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from biogate.opcua.audit.sessions import subscriptions_transferred
 from biogate.opcua.errors import ServiceError, StatusError
 from biogate.opcua.services.context import RequestContext, Result, ServerContext, Service
 from biogate.opcua.services.limits import check_count
@@ -42,6 +43,8 @@ class TransferService:
                 raise ServiceError(StatusCodes.BadSessionClosed)
             results.append((yield from self._transfer(ctx, subscription_id, resend=resend)))
             yield
+        refused = [result.StatusCode.value for result in results if result.StatusCode.is_bad()]
+        ctx.server.auditor.note(subscriptions_transferred(ctx, ids, refused[0] if refused else 0))
         return ua.TransferSubscriptionsResponse(
             Parameters=ua.TransferSubscriptionsResult(Results=results)
         )

@@ -319,3 +319,15 @@ def test_anonymous_users_who_may_look_hear_no_audit_events(audited):
     assert not view.may(
         Action.RECEIVE_EVENTS, space.nodes[ua.NodeId(IDS.TrustListUpdatedAuditEventType)]
     )
+
+
+async def test_subscriptions_that_are_asked_for_by_another_session_are_told(audited, trail):
+    """Part 4, 6.5.9; Part 5, 6.4.7."""
+    client = await audited.session()
+    asked = ua.TransferSubscriptionsParameters(SubscriptionIds=[1, 2])
+    client.ask(ua.TransferSubscriptionsRequest(Parameters=asked))
+    await settle(audited)
+    transferred = trail.records[-1]
+    assert (transferred.event, transferred.new) == ("subscriptions-transferred", "1, 2")
+    assert transferred.outcome == S.BadSubscriptionIdInvalid
+    assert heard(audited)[-1].source_name == "Session/TransferSubscriptions"
