@@ -59,7 +59,9 @@ def _fuzz(target: str, seconds: int, corpus: Path, crashes: Path) -> int:
 
 def _number_of_runs(said: str) -> str:
     lines = (line.split() for line in said.splitlines())
-    return next((words[1] for words in lines if words[:1] == ["stat::number_of_executed_units:"]), "?")
+    return next(
+        (words[1] for words in lines if words[:1] == ["stat::number_of_executed_units:"]), "?"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -191,11 +191,21 @@ class Front:
         self.front_end = FrontEnd(
             config, space, TagTable(), nobody, policy, nobody, nobody, clock=self.clock
         )
-        self.handles = [
-            Handle(ChannelInfo(n + 1, NONE_URI, ua.MessageSecurityMode.None_, None, "", ""))
-            for n in range(channels)
-        ]
+        self._channel_ids = itertools.count(1)
         self._request_ids = itertools.count(1)
+        self.handles = [self._connected() for _ in range(channels)]
+
+    def _connected(self) -> Handle:
+        info = ChannelInfo(
+            next(self._channel_ids), NONE_URI, ua.MessageSecurityMode.None_, None, "", ""
+        )
+        return Handle(info)
+
+    def reconnect(self, channel: int) -> None:
+        """The connection ends, and a new one with a channel of its own is in its place."""
+        self.front_end.dispatcher.on_closed(self.handles[channel])
+        self.handles[channel].channel = None
+        self.handles[channel] = self._connected()
 
     def request(self, channel: int, message: bytes) -> int:
         """Hand a request in; its id."""

@@ -41,7 +41,9 @@ def _messages() -> Iterator[bytes]:
                     ua.MonitoredItemCreateRequest(
                         ua.ReadValueId(ua.NodeId("x", 1)),
                         ua.MonitoringMode.Reporting,
-                        ua.MonitoringParameters(1, 100.0, ua.DataChangeFilter(DeadbandValue=1.0), 5),
+                        ua.MonitoringParameters(
+                            1, 100.0, ua.DataChangeFilter(DeadbandValue=1.0), 5
+                        ),
                     )
                 ]
             )

@@ -201,6 +201,7 @@ class _Sessions:
     def __init__(self) -> None:
         self.front = Front()
         self.tokens: list[bytes] = []
+        self.homes: dict[bytes, int] = {}
         self.active: dict[bytes, int] = {}
 
     def token(self, script: _Script) -> bytes:
@@ -217,12 +218,16 @@ class _Sessions:
 
     async def create(self, channel: int, script: _Script) -> None:
         body = text("urn:c") + text("urn:p") + b"\x02" + text("c") + u32(1) + text(None) * 2
-        body += b"\xff\xff\xff\xff" + text(None) + text("opc.tcp://x") + text(script.bytes()[:40].hex())
+        body += (
+            b"\xff\xff\xff\xff" + text(None) + text("opc.tcp://x") + text(script.bytes()[:40].hex())
+        )
         body += text(b"n" * 32) + text(None) + f64(script.number() * 1000.0) + u32(0)
         response = await self.ask(channel, request("CreateSessionRequest", body))
         if response and not status_of(response):
             created = wire.decoded(response).Parameters
-            self.tokens.append(wire.ua_binary.nodeid_to_binary(created.AuthenticationToken))
+            token = wire.ua_binary.nodeid_to_binary(created.AuthenticationToken)
+            self.tokens.append(token)
+            self.homes[token] = channel
 
     async def activate(self, channel: int, script: _Script) -> None:
         token = self.token(script)
@@ -230,10 +235,11 @@ class _Sessions:
         body = text(None) * 2 + u32(0) * 2 + which[script.number() % 3] + text(None) * 2
         response = await self.ask(channel, request("ActivateSessionRequest", body, token))
         if response and not status_of(response):
-            self.active[token] = channel
+            self.active[token] = self.homes[token] = channel
 
     async def use(self, channel: int, script: _Script) -> None:
-        """Any request of a session: it is refused unless it is active on this channel."""
+        """Any request of a session: it is refused unless it is active on this channel; one that is
+        not active can still be closed on it."""
         token = self.token(script)
         name, body = _USES[script.number() % len(_USES)]
         if script.number() & 1:
@@ -242,9 +248,10 @@ class _Sessions:
             body = bytes(spoilt)
         response = await self.ask(channel, request(name, body, token))
         granted = bool(response) and not status_of(response)
-        if granted and self.active.get(token) != channel:
+        closes = name == "CloseSessionRequest"
+        if granted and (self.homes if closes else self.active).get(token) != channel:
             raise AssertionError(f"{name} without an active session on its channel")
-        if granted and name == "CloseSessionRequest":
+        if granted and closes:
             self.active.pop(token, None)
 
     async def noise(self, channel: int, script: _Script) -> None:
@@ -255,10 +262,10 @@ class _Sessions:
         await self.front.settle()
 
     async def leave(self, channel: int, script: _Script) -> None:
-        """The connection is gone; a new one comes in its place."""
-        handle = self.front.handles[channel]
-        self.front.front_end.dispatcher.on_closed(handle)
+        """The connection is gone; another one takes its place."""
+        self.front.reconnect(channel)
         self.active = {t: c for t, c in self.active.items() if c != channel}
+        self.homes = {t: c for t, c in self.homes.items() if c != channel}
 
 
 _READ = f64(0) + u32(2) + array([read_id(node(2258)), read_id(node("x", 1))])
@@ -288,7 +295,15 @@ def session(data: bytes) -> None:
 
 async def _sessions(script: _Script) -> None:
     known = _Sessions()
-    steps = (known.create, known.activate, known.use, known.use, known.noise, known.wait, known.leave)
+    steps = (
+        known.create,
+        known.activate,
+        known.use,
+        known.use,
+        known.noise,
+        known.wait,
+        known.leave,
+    )
     limits = known.front.front_end.context.config.limits
     for _ in range(60):
         if not script.more:
