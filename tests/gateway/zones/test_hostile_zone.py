@@ -25,12 +25,14 @@ from biogate.zones.messages import (
     MAX_FROM_ZONE_BYTES,
     MAX_UNDER_WAY,
     VERSION,
+    Accounts,
     Authenticate,
     CallMethod,
     Denied,
     Done,
     IdentityReply,
     LogLine,
+    ManageAccounts,
     Message,
     Pong,
     ReadHistory,
@@ -182,6 +184,26 @@ async def test_the_core_holds_a_write_to_the_conduits_bounds(dmz: Taken, gateway
     assert (await dmz.ask(write(tag, "ns=2;s=Shared", 4.0))).status == S.Good
     assert (await dmz.ask(write(tag, "ns=2;s=Shared", 40.0))).status == S.BadOutOfRange
     assert gateway.read("cell.Shared").value == 4.0
+
+
+async def test_accounts_are_those_of_the_zone_and_changed_by_the_cores_rules(
+    gateway: Gateway,
+) -> None:
+    taken = Taken(gateway, "cell")
+    await taken.connect()
+    shown = await taken.next_of(Accounts)
+    assert {name for name, *_ in shown.accounts} == {"op", "boss"}
+    change = {"old": gateway.first_passwords["op"], "new": "a-calm-5-river-bends"}
+    request = ManageAccounts(2, by("op"), "change_password", change)
+    assert (await taken.ask(request)).status == S.BadUserAccessDenied  # has not logged in here
+    await taken.log_in("op")
+    promote = ManageAccounts(
+        3, by("op"), "change_role", {"role": "SecurityAdmin", "user": "op", "assign": True}
+    )
+    assert (await taken.ask(promote)).status == S.BadUserAccessDenied
+    taken.send(ManageAccounts(4, by("op"), "close", {}))
+    assert "no change of accounts" in await taken.ended()
+    taken.writer.close()
 
 
 async def test_a_value_of_another_type_is_refused(cell: Taken, gateway: Gateway) -> None:
