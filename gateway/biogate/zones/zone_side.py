@@ -102,6 +102,7 @@ class ZoneFront:
             pki,
             history_reader=_history(setup, self.requester),
             audit=AuditProxy(self.requester),
+            accounts=self._accounts if setup.manages_accounts else None,
             pki_admin=PkiAdministrator(pki, (Group.APPLICATION,)),
             admission=self._admission(setup.zone),
         )
