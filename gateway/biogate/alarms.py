@@ -40,6 +40,8 @@ QUIET_S = 60.0
 """What goes on is told again after so long, with how often it was meanwhile."""
 CERTIFICATE_LOOK_S = 86_400.0
 _MAX_KEPT = 1000
+_GUESSES = frozenset(("login-refused", "signature-refused"))
+"""Records of somebody who may have guessed a password."""
 _SEVERITIES: Mapping[AuditState, int] = {
     AuditState.OK: OVER,
     AuditState.WARNING: MEDIUM,
@@ -95,7 +97,7 @@ class Alarms:
         if record.event == STEP_EVENT:
             if self._count("clock") is not None:
                 self._raise(CLOCK_ALARM, HIGH, f"The clock was set: {record.reason}")
-        elif record.event == "login-refused":
+        elif record.event in _GUESSES:
             self._login_refused(record)
 
     def watch_certificate(self, warnings: Callable[[], tuple[str, ...]]) -> None:
@@ -122,7 +124,7 @@ class Alarms:
         count = self._count(f"logins {record.address}")
         if count is not None:
             where = record.address or "an unknown address"
-            message = f"{LOGINS} logins within a minute were refused, from {where}{_times(count)}"
+            message = f"{LOGINS} logins or signatures within a minute were refused, from {where}{_times(count)}"
             self._raise(LOGIN_ALARM, HIGH, message, Place(record.zone), zone=record.zone)
 
     def _count(self, key: str) -> int | None:
