@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
+_SWEEPS = 16  # times that what is over is cleared away while it is remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class LockOut(Generic[Key]):
         self._clock = clock
         self._max_keys = max_keys
         self._records: dict[Key, _Record] = {}
+        self._by_failures: dict[int, dict[Key, None]] = {}
+        self._swept_s = clock()
 
     def __len__(self) -> int:
         return len(self._records)
@@ -68,29 +71,42 @@ class LockOut(Generic[Key]):
     def failed(self, key: Key) -> float:
         """Count a failure; the seconds for which `key` is locked now."""
         now = self._clock()
-        record = self._records.pop(key, None)
+        record = self._take(key)
         if record is None:
             before = self._make_room(now)
         else:
             before = 0 if self._is_over(record, now) else record.failures
         lock_s = self._back_off.lock_s(before + 1)
         self._records[key] = _Record(before + 1, now, now + lock_s)
+        self._by_failures.setdefault(before + 1, {})[key] = None
         return lock_s
 
     def succeeded(self, key: Key) -> None:
         """Forget the failures of `key`."""
-        self._records.pop(key, None)
+        self._take(key)
+
+    def _take(self, key: Key) -> _Record | None:
+        record = self._records.pop(key, None)
+        if record is not None:
+            alike = self._by_failures[record.failures]
+            del alike[key]
+            if not alike:
+                del self._by_failures[record.failures]
+        return record
 
     def _make_room(self, now: float) -> int:
         """The failures that a new key begins with: those of the one that it takes the place of."""
         if len(self._records) < self._max_keys:
             return 0
-        for key in [key for key, each in self._records.items() if self._is_over(each, now)]:
-            del self._records[key]
-        if len(self._records) < self._max_keys:
-            return 0
-        fewest = min(self._records, key=lambda key: self._records[key].failures)
-        return self._records.pop(fewest).failures
+        if now - self._swept_s > self._back_off.forget_s / _SWEEPS:
+            self._swept_s = now
+            for key in [key for key, each in self._records.items() if self._is_over(each, now)]:
+                self._take(key)
+            if len(self._records) < self._max_keys:
+                return 0
+        fewest = min(self._by_failures)
+        self._take(next(iter(self._by_failures[fewest])))
+        return fewest
 
     def _is_over(self, record: _Record, now: float) -> bool:
         return now - record.last_s > self._back_off.forget_s
