@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -48,6 +48,7 @@ MAX_REJECTED = 100
 MAX_AUTO_TRUSTED = 100
 _MAX_NAME = 64
 _MAX_REASON = 300
+_WARN_EVERY = timedelta(days=1)
 _log = logging.getLogger(__name__)
 
 
@@ -111,13 +112,8 @@ class Pki:
         self._log_budget = LogBudget()
         self._accepted: dict[tuple[str, int], AcceptedCertificate] = {}
         self.counters: Counter[str] = Counter()
-        for warning in self.warnings:
-            _log.warning(
-                "own certificate: %s; clients may refuse it. Where it and its key are moved away, "
-                "both are made anew",
-                warning,
-                extra={"file": str(own_certificate.certificate_path(self._own_folder))},
-            )
+        self._warn_again = self.now
+        self._warn_daily()
 
     @classmethod
     def open(
@@ -197,6 +193,7 @@ class Pki:
 
         A pair that is not complete or does not fit is left alone, and logged once.
         """
+        self._warn_daily()
         changes = []
         own, before = self._changed_own(), self._own
         if own is not None:
@@ -209,6 +206,18 @@ class Pki:
                 self._known[group] = current
                 changes += list_change(group, known, current)
         return changes
+
+    def _warn_daily(self) -> None:
+        """Say what is wrong with the own certificate, until somebody renews it."""
+        if self.now < self._warn_again:
+            return
+        self._warn_again = self.now + _WARN_EVERY
+        for warning in self.warnings:
+            _log.warning(
+                "own certificate: %s; clients may refuse it. `biogate pki renew` makes another",
+                warning,
+                extra={"file": str(own_certificate.certificate_path(self._own_folder))},
+            )
 
     def _changed_own(self) -> OwnCertificate | None:
         """The pair in the files, if they were touched and fit."""

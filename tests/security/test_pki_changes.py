@@ -245,3 +245,13 @@ def test_a_stranger_is_judged_though_nothing_can_be_kept(pki, party, monkeypatch
     monkeypatch.setattr(Pki, "rejected", no_more_files)
     assert status.name(pki.validate(party().der)) == "Bad_CertificateUntrusted"
     assert pki.counters["not_kept"] == 1
+
+
+def test_a_gateway_that_runs_for_long_says_each_day_that_its_certificate_ends(pki, clock, caplog):
+    clock.advance((5 * 365 - 20) * 86_400)
+    pki.poll()
+    pki.poll()
+    assert caplog.text.count("own certificate: it expires on") == 1
+    clock.advance(86_400)
+    pki.poll()
+    assert caplog.text.count("own certificate: it expires on") == 2
