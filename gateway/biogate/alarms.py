@@ -124,7 +124,8 @@ class Alarms:
         count = self._count(f"logins {record.address}")
         if count is not None:
             where = record.address or "an unknown address"
-            message = f"{LOGINS} logins or signatures within a minute were refused, from {where}{_times(count)}"
+            what = f"{LOGINS} logins or signatures within a minute were refused"
+            message = f"{what}, from {where}{_times(count)}"
             self._raise(LOGIN_ALARM, HIGH, message, Place(record.zone), zone=record.zone)
 
     def _count(self, key: str) -> int | None:

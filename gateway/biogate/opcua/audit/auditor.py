@@ -27,7 +27,7 @@ DONE_IN_FULL = 300
 whole; of what is refused, as many as `RecordBudget` has it."""
 _LOST_EVENT = "records-lost"
 _FLUSH_S = 1.0
-_CLOSE_S = 1.0
+_CLOSE_S = 0.5
 
 
 class Auditor:
