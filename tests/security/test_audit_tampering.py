@@ -549,3 +549,27 @@ def test_an_exact_copy_somewhere_else_verifies_by_itself(folder, tmp_path):
     report = verify_log(copy / "000003.sqlite")
     assert (report.ok, report.records, report.signed) == (True, 10, 30)
     assert json.loads(rows_of(folder, 3)[0][1])["seq"] == 21
+
+
+# The bytes of the file
+
+
+@given(st.data())
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_bytes_changed_anywhere_in_a_file_are_found_or_change_no_record(folder, whole, data):
+    """Also in what SQLite keeps of its own: whatever it makes of it, there is a report."""
+    shutil.rmtree(folder)
+    shutil.copytree(whole, folder)
+    path = segment_path(folder, data.draw(st.integers(1, 4)))
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    report = verify_log(folder)
+    if report.ok:
+        for segment in segment_files(folder):
+            assert rows_of(folder, segment) == rows_of(whole, segment)
+    else:
+        assert report.problems
