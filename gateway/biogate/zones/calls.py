@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from biogate.opcua.ports import OnRecord
 from biogate.opcua.services.method import call_one, refused_call
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.methods import MethodCall
 from biogate.opcua.space.rights import Rights, RightsView
-from biogate.opcua.stack import StatusCodes, ua
+from biogate.opcua.stack import ua
 from biogate_security.log_budget import LogBudget
 from biogate_security.policy import Subject
 
@@ -58,18 +59,27 @@ class Calls:
     counters: Counter[str] = field(default_factory=Counter)
 
     async def call(
-        self, subject: Subject, item: ua.CallMethodRequest, audit_entry_id: str
+        self,
+        subject: Subject,
+        item: ua.CallMethodRequest,
+        audit_entry_id: str,
+        on_record: OnRecord | None,
     ) -> bytes:
         """The CallMethodResult, encoded."""
-        return await call_one(self._context(subject, audit_entry_id), item)
+        return await call_one(self._context(subject, audit_entry_id), item, on_record)
 
     async def refused(
-        self, subject: Subject, item: ua.CallMethodRequest, audit_entry_id: str, status: int
+        self,
+        subject: Subject,
+        item: ua.CallMethodRequest,
+        audit_entry_id: str,
+        status: int,
+        on_record: OnRecord | None,
     ) -> bytes:
         """Record that the zone refused a call; it is not made, whatever the core thinks of it."""
-        context = self._context(subject, audit_entry_id)
-        call = MethodCall(context, item.ObjectId, item.MethodId, item.InputArguments or [])
-        await self.space.methods.refused(call, status or StatusCodes.BadUserAccessDenied)
+        context, arguments = self._context(subject, audit_entry_id), item.InputArguments or []
+        call = MethodCall(context, item.ObjectId, item.MethodId, arguments, on_record)
+        await self.space.methods.refused(call, status)
         return refused_call(status)
 
     def _context(self, subject: Subject, audit_entry_id: str) -> Any:

@@ -115,7 +115,10 @@ def extract(whole: Whole, reaches: Reaches) -> Extract:
         places=tuple((p.zone, p.part) for p in (space.place(node.node_id) for node in seen)),
         sources=sources,
         notifiers=tuple(to_bytes(each) for each in space.notifiers if each in ids),
-        methods=tuple((to_bytes(owner), to_bytes(method)) for owner, method in methods),
+        methods=tuple(
+            (to_bytes(owner), to_bytes(method), space.methods.is_audited(method))
+            for owner, method in methods
+        ),
         tags=tuple(_tag_of(whole, t, historized=t in tags.historized) for t in tags.numbers),
         unaudited=tuple(sorted(whole.unaudited & {each.to_string() for each in ids})),
     )

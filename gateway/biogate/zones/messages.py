@@ -94,7 +94,8 @@ class SpaceOf(Message):
 
     `namespaces` is the whole NamespaceArray: those of which the zone sees no node have no name.
     `model` is a marshalled `compiled.flatten` of the nodes; `places` and `sources` are by their
-    positions in it. `notifiers` are encoded NodeIds, `methods` pairs of those: what the core runs.
+    positions in it. `notifiers` are encoded NodeIds; `methods` what the core runs: owner, Method,
+    and whether calls of it are told to those who listen to audit events.
     """
 
     namespaces: tuple[str, ...]
@@ -102,7 +103,7 @@ class SpaceOf(Message):
     places: tuple[tuple[str, str], ...]
     sources: tuple[SourceOfTag | SourceOfConstant | SourceOfFollower, ...]
     notifiers: tuple[bytes, ...]
-    methods: tuple[tuple[bytes, bytes], ...]
+    methods: tuple[tuple[bytes, bytes, bool], ...]
     tags: tuple[TagOf, ...]
     unaudited: tuple[str, ...]
 
@@ -250,6 +251,7 @@ class CallReply(Message, tag="called"):
 
     id: int
     result: bytes
+    receipt: ReceiptOf | None = None
 
 
 class IdentityReply(Message, tag="identity"):
@@ -388,6 +390,7 @@ class CallMethod(Message, tag="call"):
     method_id: Annotated[bytes, Meta(max_length=8192)]
     arguments: Annotated[tuple[Blob, ...], Meta(max_length=256)]
     client_audit_entry_id: Text
+    receipt: bool
     refused: Uint32
 
 

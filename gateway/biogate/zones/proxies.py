@@ -16,7 +16,6 @@ from biogate.opcua.ports import (
     OnRecord,
     RawPage,
     RawQuery,
-    Receipt,
     StoredValue,
     StoredWrites,
     UnfitValue,
@@ -37,6 +36,7 @@ from biogate.zones.messages import (
     WriteUnaudited,
 )
 from biogate.zones.node_ids import to_bytes
+from biogate.zones.receipts import tell
 from biogate.zones.requester import Requester
 from biogate.zones.subjects import who
 from biogate_security.audit import AuditRecord, AuditUnavailableError
@@ -114,13 +114,8 @@ class CommandProxy:
             reply = await self._requester.ask(make, *fields, on_record is not None)
         except StatusError as error:
             return error.status
-        if on_record is not None and reply.receipt is not None:
-            receipt = reply.receipt
-            on_record(Receipt(**{name: getattr(receipt, name) for name in _RECEIPT}))
+        tell(on_record, reply.receipt)
         return int(reply.status)
-
-
-_RECEIPT = ("number", "hash", "conduit", "batch_id", "reason", "meaning", "second_user")
 
 
 def _unfit(value: object) -> UnfitOf | None:
@@ -226,6 +221,7 @@ class MethodProxy:
     async def call(self, call: MethodCall) -> Outputs:
         """The outputs. Raises StatusError, InvalidArgumentsError."""
         reply = await self._requester.ask(CallMethod, *_call(call), 0)
+        tell(call.on_record, reply.receipt)
         result: ua.CallMethodResult = _RESULT.decode(Reader(reply.result))
         refused = result.InputArgumentResults or ()
         if any(each.value for each in refused):
@@ -237,9 +233,10 @@ class MethodProxy:
     async def refused(self, call: MethodCall, status: int) -> None:
         """Let the core record a call that is not made."""
         try:
-            await self._requester.ask(CallMethod, *_call(call), int(status))
+            reply = await self._requester.ask(CallMethod, *_call(call), int(status))
         except StatusError:
             return  # the core has counted and logged why
+        tell(call.on_record, reply.receipt)
 
 
 def _call(call: MethodCall) -> tuple[Any, ...]:
@@ -249,4 +246,5 @@ def _call(call: MethodCall) -> tuple[Any, ...]:
         to_bytes(call.method_id),
         tuple(bytes(encode_variant(each)) for each in call.arguments),
         call.context.request_header.AuditEntryId or "",
+        call.on_record is not None,
     )

@@ -24,6 +24,7 @@ from biogate.opcua.ports import (
     HistoryReader,
     Identity,
     RawQuery,
+    Receipt,
 )
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.zones.accounts import manage
@@ -51,6 +52,7 @@ from biogate.zones.messages import (
     WriteUnaudited,
 )
 from biogate.zones.node_ids import from_bytes
+from biogate.zones.receipts import receipt_message
 from biogate.zones.writes import ForeignError, Writes
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.log_budget import LogBudget
@@ -184,11 +186,13 @@ class Requests:
             raise ForeignError(f"method {item.MethodId.to_string():.100}")
         subject = self.identities.subject(request.subject)
         calls, entry = self.services.calls, request.client_audit_entry_id
+        receipts: list[Receipt] = []
+        told = receipts.append if request.receipt else None
         if request.refused:
-            result = await calls.refused(subject, item, entry, request.refused)
+            result = await calls.refused(subject, item, entry, request.refused, told)
         else:
-            result = await calls.call(subject, item, entry)
-        return CallReply(request.id, result)
+            result = await calls.call(subject, item, entry, told)
+        return CallReply(request.id, result, receipt_message(receipts))
 
     async def authenticate(self, request: Authenticate) -> IdentityReply:
         """Who somebody is; from then on they can act through this link."""

@@ -19,12 +19,12 @@ from biogate.zones.messages import (
     Denied,
     Done,
     MalformedError,
-    ReceiptOf,
     StatusReply,
     WriteSetPoint,
     WriteStored,
     WriteUnaudited,
 )
+from biogate.zones.receipts import receipt_message
 from biogate.zones.stored_checks import checked
 
 
@@ -126,11 +126,4 @@ class Writes:
             client_audit_entry_id=request.client_audit_entry_id,
             **wanted,
         )
-        return StatusReply(request.id, status, _receipt(receipts[-1]) if receipts else None)
-
-
-def _receipt(receipt: Receipt) -> ReceiptOf:
-    return ReceiptOf(
-        receipt.number, receipt.hash, receipt.conduit, receipt.batch_id, receipt.reason,
-        receipt.meaning, receipt.second_user,
-    )  # fmt: skip
+        return StatusReply(request.id, status, receipt_message(receipts))

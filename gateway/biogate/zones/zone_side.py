@@ -80,9 +80,13 @@ class ZoneFront:
         self._known: dict[bytes, NDArray[np.int32]] = {}
         space = space_of(setup, load(setup, config.application_uri), self._table)
         methods = MethodProxy(self.requester)
-        for owner, method in setup.space.methods:
+        for owner, method, audited in setup.space.methods:
             space.methods.bind(
-                from_bytes(owner), from_bytes(method), methods.call, refused=methods.refused
+                from_bytes(owner),
+                from_bytes(method),
+                methods.call,
+                refused=methods.refused,
+                audited=audited,
             )
         pki = Pki.open(
             Path(setup.pki_folder),

@@ -249,7 +249,7 @@ async def test_a_hidden_method_is_not_called(dmz: Taken, gateway: Gateway) -> No
     await dmz.log_in("mes")
     owner, method = to_bytes(node_id("Cell", 2)), to_bytes(node_id("Purge", 2))
     before = gateway.diagnostics().counters["calls"].get("called", 0)
-    reply = await dmz.ask(CallMethod(5, by("mes"), owner, method, (), "", 0))
+    reply = await dmz.ask(CallMethod(5, by("mes"), owner, method, (), "", False, 0))
     assert reply.status == S.BadNodeIdUnknown
     assert gateway.diagnostics().counters["calls"].get("called", 0) == before
 
@@ -278,7 +278,7 @@ async def test_its_records_are_of_its_zone_and_of_now(dmz: Taken, gateway: Gatew
         Pong(1, {}),
         Ready(VERSION, "opc.tcp://127.0.0.1:1", 1),
         Authenticate(1, "magic", "boss", b"", ""),
-        CallMethod(1, by(None), b"\xff\xff", b"", (), "", 0),
+        CallMethod(1, by(None), b"\xff\xff", b"", (), "", False, 0),
         WriteSetPoint(1, by(None), 0, "ns=2;s=Shared", None, None, "", False),
         WriteUnaudited(1, bytes(4), b"", b"", b"", {}),
     ],
