@@ -26,7 +26,7 @@ def _messages() -> Iterator[bytes]:
         ua.Variant(ua.Range(0.0, 1.0)),
         ua.Variant(["a", None, "b"], ua.VariantType.String),
         ua.Variant([ua.Variant(1, ua.VariantType.Int32)], ua.VariantType.Variant),
-        ua.Variant(ua.DataValue(ua.Variant(True))),
+        ua.Variant(ua.DataValue(ua.Variant(1.5))),
         ua.Variant(ua.LocalizedText("t", "en")),
     ):
         item = ua.WriteValue(ua.NodeId(7, 1), 13, None, ua.DataValue(value))

@@ -175,6 +175,11 @@ def _mutated_open(paired: PairedChannel, script: _Script) -> None:
     paired.send(bytes(frame))
 
 
+def _activate(paired: PairedChannel, script: _Script) -> None:
+    """A session is active on the connection, or no longer: what it may hold changes."""
+    paired.machine.session_active = bool(script.number() & 1)
+
+
 def _respond(paired: PairedChannel, script: _Script) -> None:
     paired.machine.send_response(script.number(), script.bytes())
     paired.machine.data_to_send()
@@ -189,6 +194,7 @@ _CHANNEL_STEPS: tuple[Callable[[PairedChannel, _Script], None], ...] = (
     _mutated_open,
     lambda paired, script: paired.tick(script.number()),
     _respond,
+    _activate,
 )
 
 
@@ -269,21 +275,26 @@ class _Sessions:
 
 
 _READ = f64(0) + u32(2) + array([read_id(node(2258)), read_id(node("x", 1))])
+_BROWSE = node(84) + u32(0) + node(33) + b"\1" + u32(0) * 2
+_ITEM = read_id(node(2258)) + u32(2) + u32(1) + f64(50) + b"\0\0\0" + u32(5) + b"\1"
+_PATH = node(84) + array([node(33) + b"\0\1" + wire.qualified("x")])
+_CALL = node(2253) + node(11492) + array([wire.scalar(7, u32(1))])
+_WRITE = wire.write_value(node("x", 1), wire.data_value(wire.scalar(6, u32(1))))
 _USES: tuple[tuple[str, bytes], ...] = (
     ("ReadRequest", _READ),
-    ("BrowseRequest", wire.NULL_NODE + b"\0" * 12 + u32(0) + array([node(84) + u32(0) + node(33) + b"\1" + u32(0) * 2])),
+    ("BrowseRequest", wire.NULL_NODE + b"\0" * 12 + u32(0) + array([_BROWSE])),
     ("CreateSubscriptionRequest", f64(100) + u32(30) + u32(10) + u32(0) + b"\1\0"),
     ("PublishRequest", array([u32(1) + u32(1)])),
-    ("CreateMonitoredItemsRequest", u32(1) + u32(2) + array([read_id(node(2258)) + u32(2) + u32(1) + f64(50) + b"\0\0\0" + u32(5) + b"\1"])),
+    ("CreateMonitoredItemsRequest", u32(1) + u32(2) + array([_ITEM])),
     ("ModifySubscriptionRequest", u32(1) + f64(100) + u32(30) + u32(10) + u32(0) + b"\0"),
     ("DeleteSubscriptionsRequest", array([u32(1)])),
     ("TransferSubscriptionsRequest", array([u32(1)]) + b"\1"),
-    ("TranslateBrowsePathsToNodeIdsRequest", array([node(84) + array([node(33) + b"\0\1" + wire.qualified("x")])])),
-    ("CallRequest", array([node(2253) + node(11492) + array([wire.scalar(7, u32(1))])])),
-    ("WriteRequest", array([wire.write_value(node("x", 1), wire.data_value(wire.scalar(6, u32(1))))])),
+    ("TranslateBrowsePathsToNodeIdsRequest", array([_PATH])),
+    ("CallRequest", array([_CALL])),
+    ("WriteRequest", array([_WRITE])),
     ("CancelRequest", u32(1)),
     ("CloseSessionRequest", b"\1"),
-)  # fmt: skip
+)
 
 
 def session(data: bytes) -> None:
