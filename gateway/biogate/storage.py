@@ -96,7 +96,9 @@ class Storage:
             )
             if auto_trust and pki.is_for_another_application:
                 pki.renew()
-            users = UserStore(lock.path / "users.json")
+            users = UserStore(
+                lock.path / "users.json", minimum_length=site.passwords.minimum_length
+            )
             stack.push_async_callback(users.close)
             authenticator = SiteAuthenticator(
                 users,

@@ -157,6 +157,13 @@ class UserConfig(Strict):
     """For people."""
 
 
+class PasswordsConfig(Strict):
+    """What passwords are asked for."""
+
+    minimum_length: Annotated[int, Field(ge=12, le=128)] = 12
+    """Characters of a new password, at least."""
+
+
 class SignalConfig(Strict):
     """What this device's set-up says of one signal, where it differs from the profile."""
 
@@ -300,6 +307,8 @@ class Site(Strict):
     """The OPC UA endpoints."""
     users: Annotated[dict[Name, UserConfig], Field(min_length=1)] | None = None
     """The accounts by user name; one, `operator` with the role Operator, where absent."""
+    passwords: PasswordsConfig = PasswordsConfig()
+    """What passwords are asked for."""
     devices: Annotated[dict[Name, DeviceConfig], Field(min_length=1)] = Field(default_factory=dict)
     """The devices by tag name."""
     units: Annotated[dict[Name, UnitConfig], Field(min_length=1)] = Field(default_factory=dict)

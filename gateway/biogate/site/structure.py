@@ -58,6 +58,7 @@ _MODELS: dict[tuple[str | int, ...], type[BaseModel]] = {
     ("devices", "*", "signals", "*"): model.SignalConfig,
     ("units", "*"): model.UnitConfig,
     ("users", "*"): model.UserConfig,
+    ("passwords",): model.PasswordsConfig,
     ("nodes", "*"): node_model.NodeSection,
     ("zones", "*"): model.ZoneConfig,
     ("zones", "*", "target"): zone_model.TargetConfig,

@@ -8,7 +8,9 @@ import pytest
 
 from biogate.accounts import issued_tokens, issuer_endpoint, user_tokens, wanted_accounts
 from biogate.site import SiteError, load_site
+from biogate.storage import Storage
 from biogate_security.issued_tokens import IssuedTokenError
+from biogate_security.passwords import PasswordError
 from biogate_security.users import UserStore
 
 HEAD = """
@@ -117,6 +119,19 @@ def test_an_issuer_that_is_wrong_is_told(
     lines = [line for line in TOKENS.splitlines() if not line.strip().startswith(f"{key}:")]
     text = problems(tmp_path, "\n".join([*lines, f"    {key}: {value}", ""]))
     assert message in text
+
+
+async def test_a_site_may_ask_for_longer_passwords_and_not_for_shorter_ones(
+    tmp_path: Path,
+) -> None:
+    site = parsed(tmp_path, "\npasswords: {minimum_length: 16}\n")
+    storage = await Storage.open(tmp_path / "data", site, auto_trust=False)
+    assert storage.accounts.password_rules.minimum_length == 16
+    with pytest.raises(PasswordError, match="at least 16 characters"):
+        storage.users.check_password("fifteen letters")
+    await storage.close()
+    assert "minimum_length" in problems(tmp_path, "\npasswords: {minimum_length: 8}\n")
+    assert "unknown key min" in problems(tmp_path, "\npasswords: {min: 18}\n")
 
 
 def test_who_users_are_does_not_differ_by_zone(tmp_path: Path) -> None:
