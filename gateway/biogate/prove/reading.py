@@ -7,6 +7,7 @@ plain on purpose.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class Reading:
 
     `low`, `high` and `max_step` bound a permitted write, and `per_minute` how many writes and
     calls may cross by the rule. `sort` tells what decided, where that is a matter of its own: the
-    time of day ("window"), or how the user logged in ("login").
+    time of day ("window"), how the user logged in ("login"), or that nobody changes it without an
+    electronic signature ("signature").
     """
 
     expected: Expected
@@ -83,6 +85,7 @@ class SiteRules:
         self.zones: Mapping[str, Mapping[str, Any]] = data.get("zones") or {}
         self.conduits: Mapping[str, Mapping[str, Any]] = data.get("conduits") or {}
         self._units: Mapping[str, Mapping[str, Any]] = data.get("units") or {}
+        self._signatures: Sequence[Mapping[str, Any]] = data.get("signatures") or ()
 
     @property
     def with_clients(self) -> list[str]:
@@ -112,8 +115,22 @@ class SiteRules:
         if by_role:
             return _refused(by_role)
         if asked.zone == asker.zone:
-            return self._within(asker, action, asked)
-        return self._across(asker, action, asked, now)
+            reading = self._within(asker, action, asked)
+        else:
+            reading = self._across(asker, action, asked, now)
+        return self._unsigned(action, asked) or reading if _is_let(reading) else reading
+
+    def _unsigned(self, action: str, asked: Asked) -> Reading | None:
+        """The refusal of what needs a signature: no plain write or call has one."""
+        for number, each in enumerate(self._signatures):
+            named = any(
+                covers(pattern, part)
+                for pattern in each["on"]
+                for part in (asked.part, *asked.faces)
+            )
+            if named and action in each.get("actions", ("write",)):
+                return _refused(f"signatures[{number}] asks for a signature", sort="signature")
+        return None
 
     def _within(self, asker: Asker, action: str, asked: Asked) -> Reading:
         zone = self.zones[asker.zone]
@@ -137,7 +154,7 @@ class SiteRules:
         if denied is not None:
             return denied
         readings = [self._through(name, asker, action, asked, now) for name in joined]
-        let = [each for each in readings if each.expected is Expected.LET]
+        let = [each for each in readings if _is_let(each)]
         return let[0] if let else readings[0]
 
     @staticmethod
@@ -230,6 +247,10 @@ def _minutes(text: str) -> int:
 def _level_fits(wanted: str, level: str) -> bool:
     pieces = (re.escape(piece) for piece in wanted.split("*"))
     return re.fullmatch(".*".join(pieces), level, re.DOTALL) is not None
+
+
+def _is_let(reading: Reading) -> bool:
+    return reading.expected is Expected.LET
 
 
 def _refused(because: str, *, sort: str = "") -> Reading:
@@ -325,3 +346,17 @@ def _lacks(
     if "window" in rule and not is_open(rule["window"], now):
         return _CLOSED
     return ""
+
+
+# What a zone's endpoint does not take from the site's own `opcua` (docs/site-file.md).
+_OF_ONE_ENDPOINT = ("port", "application_uri", "listen", "reverse_connect")
+
+
+def with_defaults(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The site file with each zone's `opcua` filled up from the site's."""
+    usual = {k: v for k, v in (data.get("opcua") or {}).items() if k not in _OF_ONE_ENDPOINT}
+    filled = copy.deepcopy(dict(data))
+    for zone in (filled.get("zones") or {}).values():
+        if zone.get("opcua") is not None:
+            zone["opcua"] = {**copy.deepcopy(usual), **zone["opcua"]}
+    return filled

@@ -10,12 +10,13 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 from biogate.prove.access import ClientIdentity, accounts_of
@@ -28,6 +29,7 @@ START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 10.0
 _READY = "Ctrl-C stops everything."
 _TOLD_LINES = 30
+_REMOVALS, _REMOVAL_PAUSE_S = 50, 0.1
 _LOOPBACK = "127.0.0.1/32"
 
 
@@ -68,14 +70,26 @@ def rehearsal(site: Mapping[str, Any], folder_of_site: Path, nodesets: Path) -> 
 
     `nodesets` is a cache of the official nodesets; where there is none, they are fetched.
     """
-    with TemporaryDirectory(prefix="biogate-rehearsal-") as name:
-        root = Path(name)
+    root = Path(mkdtemp(prefix="biogate-rehearsal-"))
+    try:
         identities = {zone: _identity(root, site, zone) for zone in site["zones"]}
         data = as_rehearsed(site, folder_of_site, identities)
         passwords = {user: secrets.token_urlsafe(18) for user in _users(data)}
         certificates = _give_certificates(root, data)
         _furnish(root / "data", identities, certificates, nodesets)
         yield Rehearsal(data, root, identities, passwords, certificates)
+    finally:
+        _remove(root)
+
+
+def _remove(root: Path) -> None:
+    """Processes of zones that were cut off in their start may still write for a moment."""
+    for _ in range(_REMOVALS):
+        shutil.rmtree(root, ignore_errors=True)
+        if not root.exists():
+            return
+        time.sleep(_REMOVAL_PAUSE_S)
+    raise RehearsalError(f"{root} cannot be removed: remove it by hand, there are keys in it")
 
 
 def as_rehearsed(
@@ -90,13 +104,18 @@ def as_rehearsed(
     for device in (data.get("devices") or {}).values():
         device["simulated"] = True
         device["address"] = device["address"].partition("://")[0] + "://127.0.0.1:0"
-        device.setdefault("plant", next(iter(data["units"])) if data.get("units") else None)
+        if data.get("units"):
+            device.setdefault("plant", next(iter(data["units"])))
         if device["profile"].endswith((".yaml", ".yml")):
             device["profile"] = str((folder / device["profile"]).resolve())
     ports = iter(_free_ports(len(data["zones"])))
     for name, zone in data["zones"].items():
         if zone.get("opcua") is not None:
             zone["opcua"] = {**zone["opcua"], "host": "127.0.0.1", "port": next(ports)}
+            tokens = zone["opcua"].get("issued_tokens")
+            if tokens:
+                keys = str((folder / tokens["jwks_file"]).resolve())
+                zone["opcua"]["issued_tokens"] = {**tokens, "jwks_file": keys}
             for outwards in ("reverse_connect", "listen"):
                 zone["opcua"].pop(outwards, None)
         _admit(zone, identities[name])

@@ -23,7 +23,7 @@ from biogate.prove.identity import client_identity
 from biogate.prove.parts import parts_of
 from biogate.prove.plan import Planner
 from biogate.prove.prover import Prover, Tell, Tools
-from biogate.prove.reading import SiteRules
+from biogate.prove.reading import SiteRules, with_defaults
 from biogate.prove.rehearsal import Rehearsal, has_windows, moved, rehearsal
 from biogate.prove.report import Run, write_report
 from biogate.site import Site, load_site, plan_site
@@ -50,7 +50,7 @@ def read_site(site_file: Path) -> tuple[Site, dict[str, Any]]:
     data = parse_document(site_file.read_bytes(), str(site_file)).data
     if not isinstance(data, dict) or not data.get("zones"):
         raise SiteWithoutZonesError(f"{site_file} has no zones: there is nothing to prove")
-    return site, data
+    return site, with_defaults(data)
 
 
 async def prove(site_file: Path, options: Options, tell: Tell) -> int:

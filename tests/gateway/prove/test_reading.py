@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from biogate.prove.attempt import Expected
-from biogate.prove.reading import Asked, Asker, SiteRules, covers, is_open, leads_to
+from biogate.prove.reading import Asked, Asker, SiteRules, covers, is_open, leads_to, with_defaults
 
 MONDAY_NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 OPERATOR = frozenset({"Operator"})
@@ -121,6 +121,37 @@ def test_a_model_writes_set_points_within_bounds_only() -> None:
     assert free.read(asker(), "write", asked, MONDAY_NOON).expected is Expected.REFUSED
     assert reading.expected is Expected.LET
     assert (reading.low, reading.high, reading.max_step, reading.per_minute) == (6, 8, 0.1, 6)
+
+
+def test_what_needs_a_signature_is_not_changed_by_a_plain_write() -> None:
+    data = {
+        "zones": {"cell": {}, "dmz": {}},
+        "signatures": [{"on": ["BR1/pH"]}, {"on": ["BR1/start"], "actions": ["call"]}],
+    }
+    found, olga = SiteRules(data), asker(zone="cell")
+    reading = found.read(
+        olga, "write", Asked("AE1/ph", "cell", faces=("BR1/pH/Value",)), MONDAY_NOON
+    )
+
+    assert (reading.expected, reading.sort) == (Expected.REFUSED, "signature")
+    assert expected(found, "call", "BR1/start", who=olga) is Expected.REFUSED
+    assert expected(found, "write", "BR1/start", who=olga) is Expected.LET
+    assert expected(found, "read", who=olga) is Expected.LET
+
+
+def test_a_zones_endpoint_takes_what_it_does_not_say_from_the_sites() -> None:
+    data = {
+        "opcua": {"port": 1, "host": "10.0.0.1", "security_modes": ["SignAndEncrypt"]},
+        "zones": {"a": {"opcua": {"host": "10.0.0.2"}}, "b": {}},
+    }
+
+    filled = with_defaults(data)
+
+    assert filled["zones"]["a"]["opcua"] == {
+        "host": "10.0.0.2",
+        "security_modes": ["SignAndEncrypt"],
+    }
+    assert "opcua" not in filled["zones"]["b"]
 
 
 def test_a_device_is_where_its_unit_is() -> None:
