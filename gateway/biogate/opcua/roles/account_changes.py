@@ -6,6 +6,8 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from biogate.opcua.errors import ServiceError
+from biogate.opcua.stack import StatusCodes
 from biogate_security.roles import SESSION_ROLES, AccountChange, Role
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ def apply_change(server: ServerContext, change: AccountChange) -> None:
     Whoever logged in with an old password or certificate must do it again; the session that
     changed it goes on. Sessions of issued tokens have no account.
     """
+    server.account_changes += 1
+    server.last_change_of[change.user] = server.account_changes
     for session in server.sessions:
         if session.identity is None or session.identity[0].user != change.user:
             continue
@@ -34,6 +38,13 @@ def apply_change(server: ServerContext, change: AccountChange) -> None:
             own = subject.roles & {role.value for role in SESSION_ROLES}
             subject = replace(subject, roles=change.roles | (own - {Role.ANONYMOUS}))
             session.identity = (subject, server.rights.view(subject))
+
+
+def check_unchanged(server: ServerContext, user: str | None, since: int) -> None:
+    """Raise ServiceError Bad_UserAccessDenied for an account that has changed while its user was
+    judged: after `since`, which is what `server.account_changes` was then."""
+    if user is not None and server.last_change_of.get(user, 0) > since:
+        raise ServiceError(StatusCodes.BadUserAccessDenied)
 
 
 def _end(server: ServerContext, session: Session, why: str) -> None:

@@ -159,7 +159,8 @@ class ServerContext:
     was browsed, `refusal_lines` bounds the log lines about what strangers ask for,
     `failure_lines` those about faults of our own, by message, `results_held` the results of
     requests that are not finished. `stored_turns`: tag → whose turn it is to write a stored
-    Variable.
+    Variable. `account_changes` counts changes of accounts, `last_change_of` says which was a
+    user's last.
     """
 
     config: FrontEndConfig
@@ -181,6 +182,8 @@ class ServerContext:
     auditor: Auditor
     statistics: ServerStatistics = field(default_factory=ServerStatistics)
     history: HistoryReader | None = None
+    account_changes: int = 0
+    last_change_of: dict[str, int] = field(default_factory=dict)
     admission: ClientAdmission | None = None
     turns: Turns = field(default_factory=Turns)
     results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))

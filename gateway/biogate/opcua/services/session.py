@@ -16,6 +16,7 @@ from biogate.opcua.audit.sessions import (
 )
 from biogate.opcua.codec import encode_message
 from biogate.opcua.errors import ServiceError
+from biogate.opcua.roles.account_changes import check_unchanged
 from biogate.opcua.services.context import Needs, RequestContext, Service
 from biogate.opcua.services.created_session import created_session
 from biogate.opcua.services.user_token import (
@@ -160,6 +161,7 @@ async def _activate(ctx: RequestContext, parameters: Any) -> ua.ActivateSessionR
     _check_channel(session, ctx.channel)
     nonce = session.server_nonce
     _check_signature(ctx, nonce, parameters.ClientSignature)
+    accounts_before = ctx.server.account_changes
     login = await _identify(ctx, parameters, nonce)
     _check_still_there(ctx, nonce)
     subject = _subject(ctx, login)
@@ -171,6 +173,7 @@ async def _activate(ctx: RequestContext, parameters: Any) -> ua.ActivateSessionR
     token = parameters.UserIdentityToken
     await ctx.server.auditor.require(session_activated(ctx, subject, token, event))
     _check_still_there(ctx, nonce)
+    check_unchanged(ctx.server, login.user, accounts_before)
     session.activate(ctx.channel, subject, ctx.server.rights.view(subject))
     session.must_change_password = login.must_change_password
     session.expires_s = _expiry_s(ctx, login)

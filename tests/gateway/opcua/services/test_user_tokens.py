@@ -347,6 +347,22 @@ async def test_an_issued_token_of_the_same_name_is_not_the_account(secured: Secu
     assert secured.session is not None
 
 
+async def test_an_account_disabled_while_they_log_in_lets_nobody_in(
+    secured: Secured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after the password was checked, while the record of the login is stored."""
+    front_end = secured.bench.front_end
+
+    async def meanwhile(fact: Any) -> None:
+        front_end.account_changed(change(active=False))
+
+    monkeypatch.setattr(front_end.context.auditor, "require", meanwhile)
+    assert await secured.activate(secured.password()) == S.BadUserAccessDenied
+    assert secured.session.identity is None
+    monkeypatch.undo()
+    assert await secured.activate(secured.password()) == S.Good
+
+
 # -- quotas -------------------------------------------------------------------------------------
 
 
