@@ -30,6 +30,12 @@ def bring_up_to_date(folder: Path) -> tuple[int, int] | None:
     Raises DataFormatError, OSError. A step that fails leaves the folder in the format before it.
     """
     found = present_format(folder)
+    old = folder / OLD_LOG_FILE
+    if found > 1 and old.exists():
+        raise DataFormatError(
+            f"{old} is a log that an earlier biogate began after the folder was brought to "
+            f"format {found}: keep it elsewhere (biogate audit verify {old} checks it)"
+        )
     if found > FORMAT:
         raise DataFormatError(
             f"data folder {folder} is of format {found}, and this biogate knows those up to "
@@ -64,8 +70,6 @@ def _write(folder: Path, number: int) -> None:
 def _audit_into_segments(folder: Path) -> None:
     """The one file of the audit log becomes its first segment, as it is."""
     old = folder / OLD_LOG_FILE
-    if not old.exists():
-        return
     try:
         take_over(old, folder / LOG_FOLDER)
     except (sqlite3.Error, ValueError) as error:

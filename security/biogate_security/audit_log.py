@@ -42,6 +42,7 @@ from biogate_security.folder_lock import FileLock
 from biogate_security.private_file import PRIVATE_FOLDER_MODE
 
 MAX_WAITING = 10_000
+ROTATION_RETRY_S = 60.0
 _LOCK_FILE = "audit.lock"
 _Result = TypeVar("_Result")
 _Failures = (sqlite3.Error, OSError, ValueError)
@@ -103,7 +104,7 @@ class AuditLog:
         self._broken_for = ""
         self._room = (AuditState.OK, "there is room")
         self._state = (AuditState.OK, "")
-        self._cannot_rotate = False
+        self._next_rotation = 0.0
         self._resources = AsyncExitStack()
         self._writer: asyncio.Task[None] | None = None
         self._house: asyncio.Task[None] | None = None
@@ -211,7 +212,7 @@ class AuditLog:
         try:
             new = await in_thread(partial(self.keys.make_next, old.name))
         except OSError as error:
-            raise self._refusal(str(error)) from error
+            raise self._unavailable(str(error)) from error
         await self.note("audit-key-changed", reason, old=str(old), new=str(new.verifying))
         checkpoint = await self._ask(partial(self._segment.announce_key, self.keys, new))
         await self._publish(checkpoint)
@@ -350,15 +351,16 @@ class AuditLog:
                 waiting.stored.set_result(head)
 
     async def _rotate_in_passing(self) -> None:
-        """Begin the next segment; where that fails, the present one goes on."""
+        """Begin the next segment; where that fails, the present one goes on for a while."""
+        now = asyncio.get_running_loop().time()
+        if now < self._next_rotation:
+            return
         try:
             checkpoint = await self._segment.rotate()
         except _Failures as error:
-            if not self._cannot_rotate:
-                _log.exception("the audit log cannot begin another segment: %s", error)
-            self._cannot_rotate = True
+            self._next_rotation = now + ROTATION_RETRY_S
+            _log.exception("the audit log cannot begin another segment: %s", error)
             return
-        self._cannot_rotate = False
         self.counters.segments += 1
         await self._publish(checkpoint)
 
@@ -377,7 +379,7 @@ class AuditLog:
     async def _ask(self, work: Callable[[], Awaitable[_Result]]) -> _Result:
         """Let the writer do something between two batches. Raises AuditUnavailableError."""
         if self._closing:
-            raise self._refusal("it is closed")
+            raise self._unavailable("it is closed")
         done: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
         self._jobs.append(_Job(work, done))
         self._wake.set()
@@ -388,7 +390,8 @@ class AuditLog:
             result = await job.work()
         except _Failures as error:
             self._became_unavailable(error)
-            self._refuse([job.done], str(error))
+            if not job.done.done():
+                job.done.set_exception(self._unavailable(str(error)))
             return
         self._became_available()
         if not job.done.done():
@@ -400,7 +403,11 @@ class AuditLog:
                 each.set_exception(self._refusal(why))
 
     def _refusal(self, why: str) -> AuditUnavailableError:
+        """The error for one record that is not stored."""
         self.counters.refused += 1
+        return self._unavailable(why)
+
+    def _unavailable(self, why: str) -> AuditUnavailableError:
         return AuditUnavailableError(f"audit log {self.folder}: {why}")
 
     def _became_unavailable(self, error: Exception) -> None:

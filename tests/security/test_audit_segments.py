@@ -103,27 +103,34 @@ async def test_a_segment_that_cannot_be_begun_is_tried_again_and_loses_no_record
             await log.record(entry(new=str(number), reason="x" * 300))
     assert len(segment_files(folder)) == 1
     assert sum("cannot begin another segment" in each.message for each in caplog.records) == 1
+    log._next_rotation = 0.0  # a minute later
     await log.record(entry())
     await log.close()
     assert len(segment_files(folder)) == 2
     assert verify_log(folder).records == 61
 
 
-async def test_a_crash_after_a_segment_was_begun_leaves_one_log(folder, entry, monkeypatch):
-    """The old segment is left as the killed process left it: with its write-ahead log."""
+async def test_a_segment_that_somebody_reads_while_the_next_is_begun_is_closed_at_the_next_start(
+    folder, entry, monkeypatch
+):
+    """As one that a killed process left, with its write-ahead log beside it."""
+    monkeypatch.setattr(writer, "BUSY_TIMEOUT_S", 0.01)
     log = await AuditLog.open(folder, options=SMALL)
     await log.record(entry())
-
-    def killed(path):
-        raise sqlite3.OperationalError("locked")
-
-    monkeypatch.setattr(writer, "seal", killed)
-    await log.rotate()
-    await log.record(entry())
-    await log.close()
+    with closing(sqlite3.connect(segment_path(folder, 1), isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM records").fetchall()
+        await log.rotate()
+        await log.record(entry())
+        await log.close()
+        kept = folder.with_name("as a crash leaves it")
+        shutil.copytree(folder, kept)
+    assert (kept / "000001.sqlite-wal").exists()
+    folder = kept
     again = await AuditLog.open(folder, options=SMALL)
     assert await again.record(entry()) == 3
     await again.close()
+    assert not (kept / "000001.sqlite-wal").exists()
     assert verify_log(folder).ok
 
 
@@ -538,6 +545,13 @@ async def test_a_verification_under_way_ends_with_the_log(folder):
 def test_options_have_to_be_above_zero():
     with pytest.raises(ValueError, match="max_bytes must be above 0, not 0"):
         AuditOptions(max_bytes=0)
+
+
+async def test_a_closed_log_is_files_that_can_be_read_where_nothing_can_be_written(filled):
+    """Without a write-ahead log: byte 18 of an SQLite file is 1 (file format, 1.3.3)."""
+    names = {path.name for path in filled.iterdir() if path.is_file()}
+    assert names == {*(path.name for path in segment_files(filled).values()), "audit.lock"}
+    assert {path.read_bytes()[18] for path in segment_files(filled).values()} == {1}
 
 
 async def test_nothing_is_left_open_after_the_close(filled):

@@ -153,8 +153,6 @@ class SegmentWriter:
         path = segment_path(self.folder, header.segment)
         await asyncio.to_thread(create_segment, path, header, checkpoint, position.frontier)
         await self.close()
-        with suppress(sqlite3.Error):
-            await asyncio.to_thread(seal, self.path)
         self.header, self.checkpoint, self._begun = header, checkpoint, checkpoint.time
         await self.open()
         return checkpoint
@@ -169,10 +167,15 @@ class SegmentWriter:
         return checkpoint
 
     async def close(self) -> None:
-        """Close the file; a second call does nothing."""
+        """Close the file, as one without a write-ahead log; a second call does nothing."""
         database, self._database = self._database, None
-        if database is not None:
-            await database.close()
+        if database is None:
+            return
+        with suppress(sqlite3.Error):  # while somebody reads it, it stays as it is
+            if database.in_transaction:
+                await database.execute("ROLLBACK")
+            await database.execute("PRAGMA journal_mode = DELETE")
+        await database.close()
 
     @property
     def _open_database(self) -> aiosqlite.Connection:

@@ -316,6 +316,13 @@ def test_a_backup_of_an_earlier_version_is_brought_up_to_date_when_restored(
     assert events[12:] == ["data-migrated", "data-restored"]
 
 
+def test_a_log_that_an_earlier_version_began_anew_is_not_passed_over(tmp_path: Path) -> None:
+    bring_up_to_date(tmp_path)
+    (tmp_path / "audit.sqlite").write_bytes(b"")
+    with pytest.raises(DataFormatError, match="a log that an earlier biogate began after"):
+        bring_up_to_date(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
