@@ -60,8 +60,19 @@ from biogate_security.zones import Admission
 
 _log = logging.getLogger(__name__)
 
-_OURS = ("write", "call", "configuration", "checkpoint", "users", "role")
-"""Beginnings of kinds of record that only the core makes."""
+_OF_FRONT_ENDS = (
+    "session-",
+    "login-",
+    "url-",
+    "request-",
+    "subscriptions-",
+    "channel-",
+    "certificate-",
+    "trust-list-",
+    "pki-",
+    "records-",
+)
+"""Beginnings of the kinds of record that a front end makes; all others are the core's."""
 
 
 @dataclass(slots=True)
@@ -245,7 +256,7 @@ class Requests:
             record = msgspec.convert(request.record, AuditRecord)
         except msgspec.ValidationError as error:
             raise MalformedError(f"a record: {error}") from error
-        if record.event.startswith(_OURS):
-            raise MalformedError(f"a record of kind {record.event:.40}, which is the core's")
+        if not record.event.startswith(_OF_FRONT_ENDS):
+            raise ForeignError(f"a record of kind {record.event:.40}, which is the core's")
         stamped = replace(record, zone=self.zone, time=self.services.clock())
         return Done(request.id, await self.services.audit.record(stamped))

@@ -268,11 +268,15 @@ async def test_its_records_are_of_its_zone_and_of_now(dmz: Taken, gateway: Gatew
     assert stored[0].record.time > 130_000_000_000_000_000
 
 
+@pytest.mark.parametrize("kind", ["write", "write-outcome", "call", "user-added", "signature"])
+async def test_records_of_the_cores_own_doings_cannot_be_forged(dmz: Taken, kind: str) -> None:
+    reply = await dmz.ask(Record(8, {"event": kind, "time": 1, "user": "boss"}))
+    assert isinstance(reply, Denied)
+
+
 @pytest.mark.parametrize(
     "message",
     [
-        Record(8, {"event": "write-outcome", "time": 1, "user": "boss"}),
-        Record(8, {"event": "call", "time": 1, "user": "boss"}),
         Record(8, {"event": 5, "time": 1, "user": "boss"}),
         Record(8, {"event": "x"}),
         Pong(1, {}),
