@@ -131,6 +131,14 @@ class UserStore:
         """Tell `on_change` of every change of an account, after it is stored."""
         self._watchers.append(on_change)
 
+    def log_in_again(self, names: Iterable[str]) -> None:
+        """End the open sessions of these accounts: what they logged in with may count no more."""
+        for user in filter(None, map(self.find, list(names))):
+            roles = identity_of(user).roles
+            change = AccountChange(user.name, roles, user.active, secret_changed=True)
+            for on_change in self._watchers:
+                on_change(change)
+
     async def authenticate(self, name: str, password: str, source: str = "") -> Identity | None:
         """The identity, or None for any reason to refuse: which one, only the log says.
 
