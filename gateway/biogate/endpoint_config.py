@@ -10,11 +10,8 @@ from biogate.accounts import user_tokens
 from biogate.builder import software_revision
 from biogate.opcua.config import FrontEndConfig
 from biogate.site import Site
-from biogate.site.model import OpcUaConfig, ZoneOpcUaConfig
+from biogate.site.model import OpcUaConfig
 from biogate_security.users import UserStore
-
-# What a zone's endpoint never takes from the site's: it is of one endpoint only.
-_OWN = {"port", "application_uri", "listen", "reverse_connect"}
 
 
 def site_endpoint(site: Site, users: UserStore, port: int | None) -> FrontEndConfig:
@@ -24,17 +21,9 @@ def site_endpoint(site: Site, users: UserStore, port: int | None) -> FrontEndCon
 
 def zone_endpoint(site: Site, users: UserStore, name: str, port: int | None) -> FrontEndConfig:
     """The endpoint of a zone; `port` takes the place of the site file's."""
-    opcua = zone_opcua(site, name)
+    opcua = site.zone_opcua(name)
     uri = opcua.application_uri or f"{site.application_uri}:{name}"
     return replace(_endpoint(opcua, uri, port, user_tokens(site, users)), zone=name)
-
-
-def zone_opcua(site: Site, name: str) -> ZoneOpcUaConfig:
-    """A zone's `opcua`; what it does not say is as the site's `opcua` says."""
-    given = site.opcua.model_dump(exclude_unset=True, exclude=_OWN)
-    own = site.zones[name].opcua
-    given |= {} if own is None else own.model_dump(exclude_unset=True)
-    return ZoneOpcUaConfig.model_validate(given)
 
 
 def _endpoint(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from biogate.commands import CommandService
-from biogate.endpoint_config import site_endpoint, zone_endpoint, zone_opcua
+from biogate.endpoint_config import site_endpoint, zone_endpoint
 from biogate.front_end_counters import counters_of
 from biogate.opcua.events import Event, EventHub
 from biogate.opcua.front_end import FrontEnd
@@ -170,9 +170,9 @@ def zone_front_ends(core: Core, policy: ZonePolicy, settings: ZoneSettings) -> S
             site,
             settings.data,
             settings.nodeset_folder,
-            lambda zone: settings.trusts_any_client or zone_opcua(site, zone).trust_any_client,
+            lambda zone: settings.trusts_any_client or site.zone_opcua(zone).trust_any_client,
             lambda zone: zone_endpoint(site, core.storage.users, zone, settings.port),
-            lambda zone: tuple(host_names(zone_opcua(site, zone).host)),
+            lambda zone: tuple(host_names(site.zone_opcua(zone).host)),
             in_process=settings.front_ends == "in_process",
         ),
         services,

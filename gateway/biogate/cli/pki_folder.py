@@ -89,7 +89,6 @@ def failures_told() -> Iterator[None]:
 
 def identity_of_site(site_file: Path, zone: str | None) -> ApplicationIdentity:
     """What the site file asks of the own certificate. Exits with 2 for a site with mistakes."""
-    from biogate.endpoint_config import zone_opcua
     from biogate.site import SiteError, load_site
     from biogate.storage import host_names
     from biogate_security.own_certificate import ApplicationIdentity
@@ -104,7 +103,7 @@ def identity_of_site(site_file: Path, zone: str | None) -> ApplicationIdentity:
         return ApplicationIdentity(site.application_uri, host_names(site.opcua.host))
     if zone not in site.zones or site.zones[zone].opcua is None:
         raise typer.BadParameter(f"{site_file} has no zone {zone!r} with an endpoint")
-    opcua = zone_opcua(site, zone)
+    opcua = site.zone_opcua(zone)
     uri = opcua.application_uri or f"{site.application_uri}:{zone}"
     return ApplicationIdentity(uri, host_names(opcua.host))
 

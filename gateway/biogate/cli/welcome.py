@@ -9,7 +9,6 @@ from pathlib import Path
 import typer
 
 from biogate.accounts import ADMINISTRATOR
-from biogate.endpoint_config import zone_opcua
 from biogate.gateway import Gateway
 from biogate.site import Site
 from biogate.site.model import OpcUaConfig
@@ -33,7 +32,7 @@ def _topics(gateway: Gateway, speed: float) -> Iterator[tuple[str, str]]:
     site = gateway.site
     if site.zones:
         for zone in gateway.endpoint_urls:
-            yield zone, _security(zone_opcua(site, zone))
+            yield zone, _security(site.zone_opcua(zone))
     else:
         yield "security", _security(site.opcua)
         yield "accounts", _accounts(site)

@@ -146,9 +146,9 @@ def _check_security(place: _Place, path: KeyPath, rule: AllowConfig) -> None:
             f"the target levels of the conduit and its zones ask for {least}",
             hint="leave security_mode out, or take the target levels back",
         )
-    opcua = zones[conduit.from_].opcua
-    if opcua is None:
+    if zones[conduit.from_].opcua is None:
         return
+    opcua = place.site.zone_opcua(conduit.from_)
     least = strictest(least, wanted)
     secure = any(policy != "None" for policy in opcua.security_policies)
     offered = opcua.security_modes if secure else ()

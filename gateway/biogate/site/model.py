@@ -8,7 +8,7 @@ the error messages and `docs/site-file.md` speak of the same ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote
 
@@ -285,6 +285,9 @@ class UnitConfig(Strict):
     """The bioreactor's functions, bound to device signals."""
 
 
+_OF_ONE_ENDPOINT = {"port", "application_uri", "listen", "reverse_connect"}
+"""What a zone's endpoint never takes from the site's."""
+
 DEFAULT_USERS: Mapping[str, UserConfig] = {"operator": UserConfig(roles=("Operator",))}
 
 
@@ -345,13 +348,33 @@ class Site(Strict):
 
     @property
     def dangers(self) -> tuple[str, ...]:
-        """Warnings of what the site lets strangers do; it is meant for test rigs."""
-        dangers = []
-        if self.opcua.anonymous == "operate":
-            dangers.append("anonymous: operate lets anyone who reaches the port write and call")
-        if self.opcua.trust_any_client:
-            dangers.append("trust_any_client trusts every client certificate at first sight")
-        return tuple(f"{danger}: for test rigs only" for danger in dangers)
+        """Warnings of what the site lets strangers do, and of what nobody can see."""
+        found = [*_dangers(self.opcua, "")] if not self.zones else []
+        for name, zone in self.zones.items():
+            if zone.opcua is not None:
+                found += _dangers(self.zone_opcua(name), f"zone {name}: ")
+        return (*found, *self._strays())
+
+    def zone_opcua(self, name: str) -> ZoneOpcUaConfig:
+        """A zone's `opcua`; what it does not say is as the site's `opcua` says."""
+        own = self.zones[name].opcua
+        given = self.opcua.model_dump(exclude_unset=True, exclude=_OF_ONE_ENDPOINT)
+        given |= {} if own is None else own.model_dump(exclude_unset=True)
+        return ZoneOpcUaConfig.model_validate(given)
+
+    def _strays(self) -> Iterator[str]:
+        """What belongs to no zone on a site that has some."""
+        if not self.zones:
+            return
+        for key, table in (("devices", self.devices), ("units", self.units)):
+            yield from self._strays_of(key, table)
+        yield from self._strays_of("sections", self.nodes)
+
+    def _strays_of(self, key: str, names: Iterable[str]) -> Iterator[str]:
+        members = {member for zone in self.zones.values() for member in getattr(zone, key)}
+        for name in names:
+            if name not in members:
+                yield f"{name} is in no zone, so that no client can see it"
 
     @property
     def all_simulated(self) -> bool:
@@ -376,6 +399,16 @@ class Site(Strict):
     def plant_of(self, device: str) -> str:
         """The unit whose plant the (simulated) device measures: its `plant`, else the only unit."""
         return self.devices[device].plant or next(iter(self.units))
+
+
+def _dangers(opcua: OpcUaConfig, where: str) -> Iterator[str]:
+    """What an endpoint lets strangers do."""
+    if opcua.anonymous == "operate":
+        said = "anonymous: operate lets anyone who reaches the port write and call"
+        yield f"{where}{said}: for test rigs only"
+    if opcua.trust_any_client:
+        said = "trust_any_client trusts every client certificate at first sight"
+        yield f"{where}{said}: for test rigs only"
 
 
 def _slug(label: str) -> str:

@@ -23,9 +23,10 @@ def check_zones(document: Document, site: Site) -> None:
         _check_members(document, name, zone)
         _check_accounts(document, site, name, zone)
         if zone.opcua is not None:
-            check_endpoint(document, zone.opcua, ("zones", name, "opcua"))
-            check_test_rig(document, site, zone.opcua, ("zones", name, "opcua"))
-            _check_security(document, name, zone, zone.opcua)
+            opcua = site.zone_opcua(name)
+            check_endpoint(document, opcua, ("zones", name, "opcua"))
+            check_test_rig(document, site, opcua, ("zones", name, "opcua"))
+            _check_security(document, name, zone, opcua)
     _check_single_membership(document, site)
     _check_units(document, site)
     _check_ports(document, site)
@@ -154,8 +155,8 @@ def _check_ports(document: Document, site: Site) -> None:
     """Each zone listens at an address of its own; port 0 takes a free one."""
     seen: dict[tuple[str, int], str] = {}
     for name, zone in site.zones.items():
-        opcua = zone.opcua
-        if opcua is None or not opcua.listen or opcua.port == 0:
+        opcua = site.zone_opcua(name)
+        if zone.opcua is None or not opcua.listen or opcua.port == 0:
             continue
         other = seen.setdefault((opcua.host, opcua.port), name)
         if other != name:

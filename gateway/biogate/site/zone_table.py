@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from biogate.site.model import ZoneConfig
+from biogate.site.model import Site
 from biogate.site.part_list import faces, list_parts
 from biogate.site.plan import SitePlan
 from biogate.site.zone_model import (
@@ -42,13 +42,14 @@ def zone_table(plan: SitePlan) -> ZoneTable:
     """The zones of a site that `load_site` accepted."""
     signals = {name: device.profile.by_name for name, device in plan.devices.items()}
     return ZoneTable(
-        tuple(_zone(name, config) for name, config in plan.site.zones.items()),
+        tuple(_zone(plan.site, name) for name in plan.site.zones),
         tuple(_conduit(name, config) for name, config in plan.site.conduits.items()),
         faces(list_parts(plan.site, signals)),
     )
 
 
-def _zone(name: str, config: ZoneConfig) -> Zone:
+def _zone(site: Site, name: str) -> Zone:
+    config = site.zones[name]
     certificates = config.certificates
     return Zone(
         name,
@@ -59,7 +60,7 @@ def _zone(name: str, config: ZoneConfig) -> Zone:
         config.networks,
         None if certificates is None else frozenset(each.lower() for each in certificates),
         _set(config.applications),
-        "none" if config.opcua is None else config.opcua.anonymous,
+        site.zone_opcua(name).anonymous,
     )
 
 

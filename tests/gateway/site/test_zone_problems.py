@@ -278,6 +278,64 @@ def test_what_is_in_no_zone_is_in_none(load: Any) -> None:
     assert {part.zone for part in list_parts(load(PLANT), {})} == {""}
 
 
+RIGS = ": for test rigs only"
+
+
+def test_a_zone_says_what_differs_from_the_site(
+    load: Any, catalogue: Any, problems_of: Any
+) -> None:
+    text = GOOD + "opcua: {port: 1, anonymous: read, security_modes: [Sign]}\n"
+    site = load(replaced(text, "{port: 4841}", "{port: 9, anonymous: none}"))
+    cell, dmz = site.zone_opcua("cell"), site.zone_opcua("dmz")
+    assert (cell.anonymous, cell.port, dmz.anonymous, dmz.port) == ("read", 4840, "none", 9)
+    assert cell.security_modes == ("Sign",)
+    table = zone_table(plan_site(site, catalogue))
+    assert [zone.anonymous for zone in table.zones] == ["read", "none"]
+    asks = replaced(text, "  dmz:\n", "  dmz:\n    target: {SI: 2}\n")
+    assert any("which is not offered" in line for line in said(problems_of(asks)))
+
+
+def test_what_the_zones_let_strangers_do_and_what_nobody_sees_is_warned_of(load: Any) -> None:
+    assert load(GOOD).dangers == ()
+    text = replaced(
+        GOOD, "address: tcp://10.0.0.5:502", "address: tcp://127.0.0.1:0, simulated: true"
+    )
+    text = replaced(
+        text, "address: tcp://10.0.0.7:502", "address: tcp://127.0.0.1:0, simulated: true"
+    )
+    text = replaced(
+        text, "{port: 4841}", "{port: 4841, anonymous: operate, trust_any_client: true}"
+    )
+    text = replaced(text, "    sections: [orders]\n", "")
+    assert load(text).dangers == (
+        f"zone dmz: anonymous: operate lets anyone who reaches the port write and call{RIGS}",
+        f"zone dmz: trust_any_client trusts every client certificate at first sight{RIGS}",
+        "orders is in no zone, so that no client can see it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("signals", "message"),
+    [
+        ("agitator_setpoint: {max_step: 5, writes_per_minute: 10}", None),
+        ("agitator_speed: {max_step: 5}", "max_step: agitator_speed cannot be written"),
+        ("agitator_speed: {writes_per_minute: 5}", "writes_per_minute: agitator_speed cannot be"),
+        ("agitator_setpoint: {max_step: 0}", "0 is out of bounds; allowed: more than 0"),
+    ],
+)
+def test_a_signal_can_have_a_step_and_a_rate_of_its_own(
+    load: Any, problems_of: Any, catalogue: Any, signals: str, message: str | None
+) -> None:
+    text = replaced(GOOD, "tcp://10.0.0.7:502}", f"tcp://10.0.0.7:502, signals: {{{signals}}}}}")
+    if message is not None:
+        assert any(message in line for line in said(problems_of(text)))
+        return
+    device = plan_site(load(text), catalogue).devices["RC101"]
+    limits = device.write_limits(device.profile.by_name["agitator_setpoint"])
+    assert limits == WriteLimits(max_step=5, per_minute=10, conduit="RC101.agitator_setpoint")
+    assert device.write_limits(device.profile.by_name["agitator_speed"]) is None
+
+
 @pytest.mark.parametrize(
     ("name", "found"),
     [

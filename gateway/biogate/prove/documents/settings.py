@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from biogate.endpoint_config import zone_opcua
 from biogate.opcua.config import Limits
 from biogate.opcua.transport.config import TransportConfig
 from biogate.site import Site
@@ -65,7 +64,7 @@ def _endpoints(site: Site) -> dict[str, Mapping[str, Any]]:
     if not site.zones:
         return {"": site.opcua.model_dump(mode="json")}
     return {
-        name: zone_opcua(site, name).model_dump(mode="json")
+        name: site.zone_opcua(name).model_dump(mode="json")
         for name, zone in site.zones.items()
         if zone.opcua is not None
     }
