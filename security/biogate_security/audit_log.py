@@ -25,12 +25,12 @@ from typing import Any, Self, TypeVar
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.audit_chain import Head, StoredRecord, content_of
 from biogate_security.audit_store.checkpoint import Checkpoint
+from biogate_security.audit_store.condition import Condition
 from biogate_security.audit_store.housekeeping import Housekeeping
 from biogate_security.audit_store.opening import Opened, prepare
 from biogate_security.audit_store.publishing import publish
 from biogate_security.audit_store.query import Filter, query_log
 from biogate_security.audit_store.report import ChainReport
-from biogate_security.audit_store.room import judge, measure
 from biogate_security.audit_store.segment import MAX_BATCH
 from biogate_security.audit_store.state import AuditOptions, AuditState, StateListener
 from biogate_security.audit_store.threads import in_thread
@@ -84,13 +84,13 @@ class AuditLog:
         opened: Opened,
         options: AuditOptions,
         clock: Callable[[], int],
+        on_state: StateListener | None,
     ) -> None:
         self.folder = folder
         self.opening = opened.report
         self.options = options
         self.clock = clock
         self.counters = AuditCounters()
-        self.on_state: StateListener | None = None
         self.on_record: Callable[[AuditRecord], None] | None = None
         self.keys = opened.keys
         self._segment = SegmentWriter(folder, opened, options, clock)
@@ -100,10 +100,7 @@ class AuditLog:
         self._jobs: deque[_Job] = deque()
         self._wake = asyncio.Event()
         self._closing = False
-        self._refused_for = ""
-        self._broken_for = ""
-        self._room = (AuditState.OK, "there is room")
-        self._state = (AuditState.OK, "")
+        self._condition = Condition(folder, options, on_state)
         self._next_rotation = 0.0
         self._resources = AsyncExitStack()
         self._writer: asyncio.Task[None] | None = None
@@ -129,13 +126,12 @@ class AuditLog:
                 lock = _lock(folder)
                 resources.callback(lock.release)
                 opened = await in_thread(partial(prepare, folder, options, clock))
-                log = cls(folder, opened, options, clock)
-                log.on_state = on_state
+                log = cls(folder, opened, options, clock, on_state)
                 resources.push_async_callback(log._segment.close)
                 await log._segment.open()
                 if not log.opening.ok:
                     await log._segment.repair()
-                log.measure_room()
+                log.look_at_room()
             except _Failures as error:
                 raise AuditUnavailableError(
                     f"audit log {folder} cannot be used: {error}"
@@ -184,12 +180,21 @@ class AuditLog:
     @property
     def state(self) -> AuditState:
         """How the store is."""
-        return self._state[0]
+        return self._condition.state
 
     @property
     def state_reason(self) -> str:
         """A sentence that says why; "" while all is well."""
-        return self._state[1]
+        return self._condition.reason
+
+    @property
+    def on_state(self) -> StateListener | None:
+        """Who hears of each change of `state`."""
+        return self._condition.listener
+
+    @on_state.setter
+    def on_state(self, listener: StateListener | None) -> None:
+        self._condition.listener = listener
 
     async def make_checkpoint(self) -> Checkpoint:
         """Sign all records so far, now. Raises AuditUnavailableError."""
@@ -260,15 +265,13 @@ class AuditLog:
 
     # For those who keep the house: `audit_store.housekeeping`.
 
-    def measure_room(self) -> None:
+    def look_at_room(self) -> None:
         """See how much room is left. Raises OSError."""
-        self._room = judge(measure(self.folder), self.options)
-        self._show_state()
+        self._condition.look_at_room()
 
     def found_broken(self, problem: str) -> None:
         """Show in `state` that the log does not verify; "" takes it back."""
-        self._broken_for = problem
-        self._show_state()
+        self._condition.found_broken(problem)
 
     @property
     def unsigned_records(self) -> int:
@@ -340,10 +343,10 @@ class AuditLog:
         try:
             heads = await self._segment.store([waiting.content for waiting in batch])
         except _Failures as error:
-            self._became_unavailable(error)
+            self._condition.refused(error)
             self._refuse([each.stored for each in batch], str(error))
             return
-        self._became_available()
+        self._condition.stored()
         self.counters.records += len(batch)
         self.counters.commits += 1
         for waiting, head in zip(batch, heads, strict=True):
@@ -389,11 +392,11 @@ class AuditLog:
         try:
             result = await job.work()
         except _Failures as error:
-            self._became_unavailable(error)
+            self._condition.refused(error)
             if not job.done.done():
                 job.done.set_exception(self._unavailable(str(error)))
             return
-        self._became_available()
+        self._condition.stored()
         if not job.done.done():
             job.done.set_result(result)
 
@@ -409,35 +412,6 @@ class AuditLog:
 
     def _unavailable(self, why: str) -> AuditUnavailableError:
         return AuditUnavailableError(f"audit log {self.folder}: {why}")
-
-    def _became_unavailable(self, error: Exception) -> None:
-        if not self._refused_for:
-            _log.error(
-                "audit log unavailable: what needs a record is refused",
-                extra={"folder": str(self.folder), "error": str(error)},
-            )
-        self._refused_for = str(error) or type(error).__name__
-        self._show_state()
-
-    def _became_available(self) -> None:
-        if self._refused_for:
-            self._refused_for = ""
-            _log.info("audit log available again", extra={"folder": str(self.folder)})
-            self._show_state()
-
-    def _show_state(self) -> None:
-        before, self._state = self._state[0], self._worst_state()
-        if self._state[0] is before:
-            return
-        if self.on_state is not None:
-            self.on_state(*self._state)
-
-    def _worst_state(self) -> tuple[AuditState, str]:
-        if self._refused_for:
-            return AuditState.UNAVAILABLE, self._refused_for
-        if self._broken_for:
-            return AuditState.BROKEN, self._broken_for
-        return self._room if self._room[0] is not AuditState.OK else (AuditState.OK, "")
 
     async def _read(self, read: Callable[[], _Result]) -> _Result:
         try:

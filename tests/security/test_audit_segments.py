@@ -416,12 +416,24 @@ async def test_each_change_of_state_is_told_once(folder, entry, monkeypatch):
     house = Housekeeping(log, 0.0)
     for used in (100, 810_000, 820_000, 960_000, 100):
         monkeypatch.setattr(
-            "biogate_security.audit_log.measure", lambda _, used=used: Room(used, 1 << 40)
+            "biogate_security.audit_store.condition.measure",
+            lambda _, used=used: Room(used, 1 << 40),
         )
         await house.tick(1.0)
     await log.close()
     assert [state for state, _ in told] == ["warning", "critical", "ok"]
     assert told[0][1] == "81% of its 1 MiB are used"
+
+
+async def test_a_listener_that_fails_does_not_stop_the_recording(folder, entry, tamper, caplog):
+    def fail(*_):
+        raise RuntimeError("no alarm")
+
+    log = await AuditLog.open(folder, on_state=fail)
+    log.found_broken("record 1")
+    assert await log.record(entry()) == 1
+    await log.close()
+    assert "the audit log's state broken could not be told" in caplog.text
 
 
 async def test_a_log_that_took_no_record_is_unavailable_until_it_takes_one_again(

@@ -72,7 +72,7 @@ class Housekeeping:
 
     def _look_at_room(self) -> None:
         try:
-            self._audit.measure_room()
+            self._audit.look_at_room()
         except OSError as error:
             raise AuditUnavailableError(str(error)) from error
 

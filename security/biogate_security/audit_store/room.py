@@ -30,7 +30,7 @@ def measure(folder: Path) -> Room:
 
 def judge(room: Room, options: AuditOptions) -> tuple[AuditState, str]:
     """OK, WARNING or CRITICAL, with a sentence on which bound it is that is near."""
-    worst = AuditState.OK, "there is room"
+    worst = AuditState.OK, ""
     if options.max_bytes is not None:
         share = room.used_bytes / options.max_bytes
         text = f"{share:.0%} of its {options.max_bytes / MIB:,.0f} MiB are used"
@@ -45,4 +45,4 @@ def judge(room: Room, options: AuditOptions) -> tuple[AuditState, str]:
 def _threshold(share: float, text: str) -> tuple[AuditState, str]:
     if share >= CRITICAL_SHARE:
         return AuditState.CRITICAL, text
-    return (AuditState.WARNING if share >= WARNING_SHARE else AuditState.OK), text
+    return (AuditState.WARNING, text) if share >= WARNING_SHARE else (AuditState.OK, "")
