@@ -74,7 +74,7 @@ def rehearsal(site: Mapping[str, Any], folder_of_site: Path, nodesets: Path) -> 
     try:
         identities = {zone: _identity(root, site, zone) for zone in site["zones"]}
         data = as_rehearsed(site, folder_of_site, identities)
-        passwords = {user: secrets.token_urlsafe(18) for user in _users(data)}
+        passwords = {user: _password(data) for user in _users(data)}
         certificates = _give_certificates(root, data)
         _furnish(root / "data", identities, certificates, nodesets)
         yield Rehearsal(data, root, identities, passwords, certificates)
@@ -154,6 +154,12 @@ def _admit(zone: dict[str, Any], identity: ClientIdentity) -> None:
 
 def _identity(root: Path, site: Mapping[str, Any], zone: str) -> ClientIdentity:
     return client_identity(root / "clients" / zone, zone, site["zones"][zone].get("applications"))
+
+
+def _password(data: Mapping[str, Any]) -> str:
+    """One that is as long as the site asks for."""
+    least = int((data.get("passwords") or {}).get("minimum_length", 0))
+    return secrets.token_urlsafe(max(18, least))
 
 
 def _users(data: Mapping[str, Any]) -> set[str]:
