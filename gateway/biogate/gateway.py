@@ -54,6 +54,7 @@ from biogate.site.zone_table import zone_table
 from biogate.storage import Storage, model_of
 from biogate.tags import Cursor, TagInfo, TagTable, TagValue
 from biogate.updates import TagUpdates
+from biogate.user_trust import UserTrustWatch
 from biogate_adapters import status
 from biogate_adapters.filetime import now_ticks
 from biogate_security.audit_store.state import AuditState
@@ -119,7 +120,7 @@ class Gateway:
         self._table = TagTable()
         self._computed = ComputedTags(self._table)
         self._devices = Devices(self._plan, self._table, addresses or {})
-        self._declared = DeclaredVariables(self._plan.sections, self._table)
+        self._declared = DeclaredVariables(self._plan.sections, self._table, self._plan.zones)
         self._stack = AsyncExitStack()
         self._serving: Serving | None = None
         self._space: AddressSpace | None = None
@@ -240,6 +241,8 @@ class Gateway:
         self._devices.watch(DeviceEvents(serving.events, built.devices).state_changed)
         self._devices.start()
         self._start_counters()
+        if self.site.zones:
+            self._watch_user_trust(storage)
         self._follow_computed_tags(cursor)
         self.first_passwords = await storage.make_accounts(self.site, os.environ)
         self._serving, self._commands, self._storage = serving, commands, storage
@@ -330,6 +333,16 @@ class Gateway:
         counters = Counters(self._declared, self._store, now_ticks)
         counters.start()
         self._stack.push_async_callback(counters.stop)
+
+    def _watch_user_trust(self, storage: Storage) -> None:
+        watch = UserTrustWatch(
+            storage.pki,
+            storage.users,
+            storage.audit,
+            by_common_name=self.site.opcua.user_certificates == "common_name",
+        )
+        watch.start()
+        self._stack.push_async_callback(watch.stop)
 
     def _unaudited(self) -> Iterator[str]:
         """NodeIds of the variables and methods that the site declares unaudited."""
