@@ -119,7 +119,7 @@ def session_activated(ctx: RequestContext, subject: Subject, token: Any, event: 
     return Fact(record, describe)
 
 
-def activation_refused(ctx: RequestContext, token: Any, status: int, precise: int) -> Fact:
+def activation_refused(ctx: RequestContext, token: Any, status: int) -> Fact:
     """Nobody was let in. The name is what the client claimed; nobody has proven it."""
     claimed = _claimed_name(token)
     who = f" as {safe_text(claimed, _MAX_SHOWN)!r}" if claimed else ""
@@ -129,15 +129,12 @@ def activation_refused(ctx: RequestContext, token: Any, status: int, precise: in
         application_uri=ctx.session.client.ApplicationUri or "",
         authentication=_kind(token),
         outcome=status,
-        reason=f"login{who} refused: {status_name(precise or status)}",
+        reason=f"login{who} refused: {status_name(status)}",
     )
     session_id, channel = ctx.session.session_id, ctx.channel
 
     def describe() -> Sequence[AuditEvent]:
-        refused = _activation(session_id, channel, token, [], record.reason, claimed)
-        if precise == StatusCodes.Good or not isinstance(token, ua.X509IdentityToken):
-            return [refused]
-        return [certificate_event(token.CertificateData or b"", precise, user=claimed), refused]
+        return [_activation(session_id, channel, token, [], record.reason, claimed)]
 
     return Fact(record, describe)
 

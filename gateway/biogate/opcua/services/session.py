@@ -151,7 +151,7 @@ async def activate_session(
         return await _activate(ctx, request.Parameters)
     except ServiceError as error:
         token = request.Parameters.UserIdentityToken
-        ctx.server.auditor.note(activation_refused(ctx, token, error.status, error.precise))
+        ctx.server.auditor.note(activation_refused(ctx, token, error.status))
         raise
 
 
