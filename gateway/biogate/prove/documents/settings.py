@@ -13,7 +13,7 @@ from typing import Any
 from biogate.opcua.config import Limits
 from biogate.opcua.transport.config import TransportConfig
 from biogate.site import Site
-from biogate_security import login_throttle, users
+from biogate_security import login_throttle
 from biogate_security.lock_out import BackOff
 from biogate_security.role_policy import RULES
 
@@ -38,13 +38,15 @@ def settings(site: Site, site_file: Path, data: Path) -> str:
         "accounts": {name: account.model_dump(mode="json") for name, account in _accounts(site)},
         "roles": [_rule(rule) for rule in RULES],
         "logins": {
-            "least_password_length": users.MINIMUM_LENGTH,
+            "least_password_length": site.passwords.minimum_length,
             "back_off": {
                 name.removesuffix("_BACK_OFF").lower(): asdict(value)
                 for name, value in vars(login_throttle).items()
                 if isinstance(value, BackOff)
             },
         },
+        "signatures": [each.model_dump(mode="json") for each in site.signatures],
+        "audit": site.audit.model_dump(mode="json"),
         "limits": asdict(Limits()),
         "transport": {
             field.name: field.default
