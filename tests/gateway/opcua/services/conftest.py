@@ -510,6 +510,7 @@ def make_bench(plant: Plant, pki: Pki) -> Callable[..., Bench]:
         limits: Limits | None = None,
         clock: Callable[[], float] | None = None,
         audit: AuditPort | None = None,
+        wall_clock: Callable[[], int] = lambda: NOW,
         **config: Any,
     ) -> Bench:
         commands, users, policy = Commands(), Users(), OpenPolicy()
@@ -526,7 +527,7 @@ def make_bench(plant: Plant, pki: Pki) -> Callable[..., Bench]:
             pki,
             audit=audit,
             clock=clock,
-            wall_clock=lambda: NOW,
+            wall_clock=wall_clock,
         )
         front_end.context.turns = Turns(slice_s=math.inf)  # tests that ask get their answer
         return Bench(front_end, commands, users, policy, clock, pki)
