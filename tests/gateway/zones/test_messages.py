@@ -107,9 +107,7 @@ def test_deep_nesting_is_malformed() -> None:
 
 @given(st.lists(st.binary(max_size=200), max_size=10), st.lists(st.integers(1, 50), min_size=1))
 @settings(max_examples=200, deadline=None)
-def test_frames_come_out_whole_however_they_are_cut(
-    payloads: list[bytes], cuts: list[int]
-) -> None:
+def test_frames_come_out_whole_however_they_are_cut(payloads: list[bytes], cuts: list[int]) -> None:
     stream, frames, found, turn = b"".join(map(frame, payloads)), Frames(1000), [], 0
     while stream:
         size = cuts[turn % len(cuts)]
