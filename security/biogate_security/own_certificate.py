@@ -208,7 +208,10 @@ def extensions_of(
 
 def identity_of(certificate: x509.Certificate) -> ApplicationIdentity:
     """The identity that a certificate says; raises PkiError where it says none."""
-    uris, hosts = application_uris(certificate), sorted(host_names(certificate))
+    named = certificate.subject.get_attributes_for_oid(NameOID.DOMAIN_COMPONENT)
+    first = {attribute.value for attribute in named}
+    hosts = sorted(host_names(certificate), key=lambda host: (host not in first, host))
+    uris = application_uris(certificate)
     key = certificate.public_key()
     bits = key.key_size if isinstance(key, rsa.RSAPublicKey) else 0
     return ApplicationIdentity(
