@@ -12,11 +12,20 @@ import pytest
 from attack.client import RefusedError
 from attack.fuzz.paired import PairedChannel
 from attack.wire import request, text, u32
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from biogate.opcua.stack import status_name
+from biogate.opcua.transport.assembly import SequenceCheck
+from biogate.opcua.transport.secure_channel import SecurityToken
 
 SECURITY = [(None, 1), ("Basic256Sha256", 2), ("Basic256Sha256", 3), ("Aes128_Sha256_RsaOaep", 3)]
 BODY = request("FindServersRequest", text(None) + u32(0) * 2)
@@ -198,3 +207,32 @@ class ChannelMachine(RuleBasedStateMachine):
 
 ChannelMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 test_channel = ChannelMachine.TestCase
+
+FAST = settings(
+    max_examples=150, stateful_step_count=25, deadline=None, phases=(Phase.generate,), database=None
+)
+
+
+# The machine must be able to fail: with a rule taken out of the server it does.
+
+
+def test_the_machine_sees_sequence_numbers_that_nobody_checks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(SequenceCheck, "accept", lambda self, number: None)
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(ChannelMachine, settings=FAST)
+
+
+def test_the_machine_sees_tokens_that_never_expire(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = SecurityToken.__post_init__
+
+    def endless(self: SecurityToken) -> None:
+        made(self)
+        object.__setattr__(self, "ends_s", float("inf"))
+
+    monkeypatch.setattr(SecurityToken, "__post_init__", endless)
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(ChannelMachine, settings=FAST)

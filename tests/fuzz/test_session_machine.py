@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import pytest
 from attack import wire
 from attack.fuzz.paired import Front, status_of
 from attack.wire import array, f64, node, read_id, request, text, u32
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
+from biogate.opcua.services import session as session_services
 from biogate.opcua.stack import status_name
 
 READ = f64(0) + u32(2) + array([read_id(node(2258))])
@@ -164,3 +173,17 @@ class SessionMachine(RuleBasedStateMachine):
 
 SessionMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 test_sessions = SessionMachine.TestCase
+
+FAST = settings(
+    max_examples=150, stateful_step_count=30, deadline=None, phases=(Phase.generate,), database=None
+)
+
+
+# The machine must be able to fail: with a rule taken out of the server it does.
+def test_the_machine_sees_sessions_that_any_channel_may_activate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session_services, "_check_channel", lambda *_: None)
+
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(SessionMachine, settings=FAST)
