@@ -192,6 +192,8 @@ class AccountAdmin:
             return StatusCodes.BadInvalidArgument
         if self._users.knows(name):
             return StatusCodes.BadAlreadyExists
+        if self._users.is_full:
+            return StatusCodes.BadResourceUnavailable
         return self._password_status(name, password)
 
     def _change_status(

@@ -33,6 +33,8 @@ from biogate_security.user_file import (
 )
 
 MINIMUM_LENGTH = 12
+MAX_USERS = 1000
+"""Accounts that a store holds, with those that were removed."""
 ONE_TIME_S = 24 * 3600
 """How long a one-time password may be used before it is changed."""
 _log = logging.getLogger(__name__)
@@ -127,6 +129,11 @@ class UserStore:
         """True when the name is taken, or was: it is not given again (case does not count)."""
         return name.casefold() in (known.casefold() for known in self._users)
 
+    @property
+    def is_full(self) -> bool:
+        """True when no account can be added."""
+        return len(self._users) >= MAX_USERS
+
     def watch(self, on_change: OnChange) -> None:
         """Tell `on_change` of every change of an account, after it is stored."""
         self._watchers.append(on_change)
@@ -153,11 +160,11 @@ class UserStore:
         hex), else of the account called `common_name` ("" for none). None: nobody's."""
         for user in self.users:
             if user.active and not set(thumbprints).isdisjoint(user.certificates):
-                return replace(identity_of(user), authentication="Certificate")
+                return _with_certificate(user)
         named = self.find(common_name)
         if named is None or not named.active:
             return None
-        return replace(identity_of(named), authentication="Certificate")
+        return _with_certificate(named)
 
     def refuse(self, name: str, source: str, why: str, detail: str = "") -> None:
         """Count and log a login that was refused elsewhere."""
@@ -391,6 +398,8 @@ class UserStore:
         return self._wall_clock() + ONE_TIME_S * TICKS_PER_SECOND
 
     def _require_free(self, name: str) -> None:
+        if self.is_full:
+            raise UserStoreError(f"there are {MAX_USERS} accounts, with removed ones: no more fit")
         if self.knows(name):
             raise UserStoreError(f"there is a user {name!r} already, or was (case does not count)")
 
@@ -425,6 +434,12 @@ def identity_of(user: User) -> Identity:
     """Who a session of this account is."""
     roles = user.roles | {Role.AUTHENTICATED_USER}
     return Identity(user.name, roles, must_change_password=user.must_change_password)
+
+
+def _with_certificate(user: User) -> Identity:
+    """Whatever is to be done about the password, the certificate is good."""
+    identity = identity_of(user)
+    return replace(identity, authentication="Certificate", must_change_password=False)
 
 
 def _with_password(user: User, stored: str, given: str | None = None) -> User:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 from asyncua.ua.status_codes import StatusCodes as S
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from biogate.account_admin import (
     DISABLED,
@@ -263,3 +266,57 @@ def test_the_rules_say_what_is_enforced(admin: Any, users: Any) -> None:
     assert (rules.minimum_length, rules.maximum_length) == (12, 1024)
     assert rules.options == 31
     assert "12 characters" in rules.restrictions
+
+
+async def test_there_is_a_bound_to_the_number_of_accounts(
+    admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("biogate_security.users.MAX_USERS", 4)
+    assert await admin.add_user(ADMIN, "eva", "wet blue kettle 9", 0, "") == S.Good
+    assert await admin.remove_user(ADMIN, "eva") == S.Good
+    status = await admin.add_user(ADMIN, "ivo", "wet blue kettle 9", 0, "")
+    assert status == S.BadResourceUnavailable
+
+
+NAMES = st.sampled_from(["ada", "olga", "site-user", "eva", "Olga", ""])
+PASSWORDS = st.sampled_from([SECRET, "wet blue kettle 9", "short"])
+MASKS = st.integers(0, 31)
+STEPS = st.one_of(
+    st.tuples(st.just("add_user"), NAMES, PASSWORDS, MASKS, st.just("x")),
+    st.tuples(st.just("modify_user"), NAMES, st.none() | PASSWORDS, st.none() | MASKS, st.none()),
+    st.tuples(st.just("remove_user"), NAMES),
+    st.tuples(st.just("change_role"), st.sampled_from(["Engineer", "SecurityAdmin"]), NAMES),
+)
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sampled_from([ADMIN, OLGA]), STEPS, st.booleans()), max_size=8))
+def test_whoever_asks_for_whatever_leaves_accounts_that_somebody_manages(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[Any]
+) -> None:
+    """Nothing changes without a record of it, by anyone else, or past the last administrator;
+    and what is answered as Good is what happened."""
+
+    async def run() -> None:
+        cheap = HashParameters(time_cost=1, memory_kib=8, parallelism=1)
+        users = UserStore(tmp_path_factory.mktemp("users") / "users.json", parameters=cheap)
+        await users.add("ada", SECRET, {"SecurityAdmin"})
+        await users.add("olga", SECRET, {"Operator"})
+        await users.add("site-user", SECRET, {"Engineer"}, managed=False)
+        audit = Audit()
+        admin = AccountAdmin(users, audit, {"site-user"}, clock=lambda: 1)
+        for subject, (what, *arguments), assign in steps:
+            before, records = users.users, len(audit.records)
+            more = {"assign": assign} if what == "change_role" else {}
+            status = await getattr(admin, what)(subject, *arguments, **more)
+            assert len(audit.records) == records + 1
+            assert audit.records[-1].outcome == status
+            if status != S.Good or subject is OLGA:
+                assert users.users == before
+            ada = users.find("ada")
+            assert ada is not None
+            assert ada.active
+            assert "SecurityAdmin" in ada.roles
+            assert "site-user" in users.names
+
+    asyncio.run(run())

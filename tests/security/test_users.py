@@ -452,6 +452,8 @@ async def test_a_certificate_belongs_to_whose_account_names_it(users):
     assert identity == Identity("olga", frozenset({"Operator", "AuthenticatedUser"}), "Certificate")
     assert users.by_certificate((sha1,)) is None
     assert users.by_certificate((sha1,), "piotr").user == "piotr"
+    await users.reset_password("piotr")
+    assert not users.by_certificate((sha1,), "piotr").must_change_password
     assert await users.authenticate("olga", "") is None
     users.set_disabled("olga", disabled=True)
     assert users.by_certificate((sha1, sha256)) is None
