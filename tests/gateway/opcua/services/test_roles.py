@@ -16,7 +16,7 @@ from biogate.opcua.roles import bind_roles, bind_user_management
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.server_object import bind_server_object
 from biogate_nodesets.cache import load_model
-from biogate_security.role_policy import RolePolicy
+from biogate_security.role_policy import SECURITY_METHODS, RolePolicy
 
 S, A = ua.StatusCodes, ua.AttributeIds
 URI = "urn:test:biogate"
@@ -81,6 +81,7 @@ def bench(make_bench: Callable[..., Any], nodeset_cache: Path, accounts: Account
         clock=bench.clock,
         wall_clock=context.wall_clock,
     )
+    bench.front_end.context.turns = context.turns  # tests that ask get their answer
     bind_roles(space, accounts, context.wall_clock)
     bind_user_management(space, accounts, context.wall_clock)
     bind_server_object(space, bench.front_end.state, {})
@@ -160,6 +161,19 @@ def test_only_what_is_served_is_there(bench: Any) -> None:
         assert space.get(ua.NodeId(number)) is None, number
     for number in (12637, 24290, 15606, 18625, 15684):
         assert space.get(ua.NodeId(number)) is not None, number
+
+
+def test_each_method_that_is_served_is_one_of_those_for_security_administrators(bench: Any) -> None:
+    """But one's own password: the policy knows the Methods by their NodeIds."""
+    space = bench.front_end.context.space
+    below = (ua.NodeId(15606), ua.NodeId(12637))
+    served, waiting = set(), list(below)
+    while waiting:
+        node = space.get(waiting.pop())
+        served |= {node.node_id.to_string()} if node.node_class is ua.NodeClass.Method else set()
+        waiting += [r.target for r in node.references if r.forward and r.type.Identifier == 47]
+    assert len(served) == 16  # 4 of UserManagement, 2 of each role that can be assigned
+    assert served - SECURITY_METHODS == {CHANGE_PASSWORD.to_string()}
 
 
 async def test_a_role_mapping_is_changed_and_told(
