@@ -64,12 +64,16 @@ def accounts() -> Accounts:
     return Accounts()
 
 
+@pytest.fixture(scope="module")
+def space(nodeset_cache: Path) -> AddressSpace:
+    return AddressSpace(load_model(["ns0", "DI"], cache=nodeset_cache, application_uri=URI))
+
+
 @pytest.fixture
-def bench(make_bench: Callable[..., Any], nodeset_cache: Path, accounts: Accounts) -> Any:
-    """A front end over a space of its own, with the roles' policy."""
+def bench(make_bench: Callable[..., Any], space: AddressSpace, accounts: Accounts) -> Any:
+    """A front end over a space of its own, with the roles' policy; each test binds it anew."""
     bench = make_bench()
-    model = load_model(["ns0", "DI"], cache=nodeset_cache, application_uri=URI)
-    space, context = AddressSpace(model), bench.front_end.context
+    context = bench.front_end.context
     bench.front_end = FrontEnd(
         FrontEndConfig(URI),
         space,
