@@ -259,11 +259,13 @@ def _parse(
         read = json.loads(content)
         if read[_MARK] != FORMAT:
             raise ValueError(f"format {read[_MARK]}, not {FORMAT}")
-        key = None if read["key"] is None else VerifyingKey.parse(read["key"])
+        if not isinstance(read["files"], dict) or not isinstance(read["left_out"], dict):
+            raise TypeError("files and left_out are no objects")
+        key = None if read["key"] is None else VerifyingKey.parse(str(read["key"]))
         manifest = Manifest(
-            read["created"],
-            read["version"],
-            read["with_keys"],
+            str(read["created"]),
+            str(read["version"]),
+            read["with_keys"] is True,
             read["files"],
             read["left_out"],
             key,

@@ -7,6 +7,8 @@ import io
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from biogate_security.audit_log import AuditLog
 from biogate_security.audit_store.checkpoint import Checkpoint
@@ -203,3 +205,29 @@ async def test_only_a_star_has_a_meaning_in_what_is_looked_for(tmp_path, entry, 
     await log.close()
     found = query_log(tmp_path / "audit", Filter(subject=text))
     assert [stored.record.tag for stored in found] == [text]
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+_line = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("seq", "record", "body", "proof", "dropped", "records"), _json)
+)
+
+
+@given(
+    st.fixed_dictionaries({"checkpoint": _json, "keys": _json, "log": _json}),
+    st.lists(_line, max_size=4),
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_an_export_says_there_is_a_report(tmp_path, about, lines):
+    path = tmp_path / "made.jsonl"
+    written = [{"biogate_audit_export": 1, **about}, *lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in written))
+    report = verify_export(path)
+    assert report.proven == 0
+    assert not report.ok

@@ -6,12 +6,15 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
 import sqlite3
 import stat
 import tarfile
 from contextlib import closing
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from biogate_security.audit_log import AuditLog
 from biogate_security.audit_store.keys import KeyFiles
@@ -216,3 +219,34 @@ def test_a_member_that_comes_twice_is_refused(data, key, tmp_path):
             archive.addfile(member, io.BytesIO(content))
     with pytest.raises(FileExistsError):
         unpack_backup(target, tmp_path / "new")
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+_fields = ("biogate_backup", "created", "version", "with_keys", "key", "left_out", "files")
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(_fields, _json)) | _json, st.binary(max_size=20))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_manifest_says_the_answer_is_one_error(tmp_path, manifest, note):
+    if isinstance(manifest, dict) and "biogate_backup" in manifest:
+        manifest["biogate_backup"] = 1
+    target, folder = tmp_path / "made.tar.gz", tmp_path / "new"
+    target.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    with tarfile.open(target, "w:gz") as archive:
+        for name, content in (
+            ("data/users.json", b"{}"),
+            ("manifest.json", json.dumps(manifest).encode()),
+            ("manifest.note", note),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    with pytest.raises(BackupError):
+        unpack_backup(target, folder)

@@ -182,3 +182,14 @@ def test_a_spoilt_key_file_is_named_and_left_alone(tmp_path, content):
     with pytest.raises(ValueError, match=r"audit\.pem is no private key"):
         KeyFiles(tmp_path).load_or_make("name")
     assert (tmp_path / "audit.pem").read_bytes() == content
+
+
+@given(st.text())
+def test_any_text_is_a_checkpoint_and_a_key_or_an_error_that_says_so(text):
+    for parse in (Checkpoint.parse, VerifyingKey.parse, Note.parse):
+        try:
+            parse(text)
+        except ValueError:
+            continue
+    for note in split_notes(text):
+        assert isinstance(note, str)

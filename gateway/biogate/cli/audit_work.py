@@ -66,7 +66,7 @@ def verify(path: Path, checkpoints: Sequence[Path], keys: Sequence[Path] | None)
     fitting = _count(report.checkpoints, "signed checkpoint")
     typer.echo(f"{fitting} of the log fit, the newest is of {report.signed:,} records")
     if kept:
-        typer.echo(f"compared with {_count(len(kept), 'checkpoint')} that were kept")
+        typer.echo(f"compared with {_count(len(kept), 'kept checkpoint')}")
     elif trusted is None:
         typer.echo("believed: the keys beside the log (--key and --checkpoint say what was kept)")
     typer.echo("no problems" if report.ok else f"{_count(len(report.problems), 'problem')}: BROKEN")

@@ -261,7 +261,7 @@ def _judge(
     try:
         checkpoint = Checkpoint.parse(str(note))
         named = [VerifyingKey.parse(str(key)) for key in about.get("keys", ())]
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         return None, [f"the export's checkpoint: {error}"]
     ring = KeyRing(tuple(named if keys is None else keys))
     if checkpoint.origin != origin_of(str(about.get("log"))) or not ring.believes(checkpoint):

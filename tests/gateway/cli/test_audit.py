@@ -83,7 +83,7 @@ def test_a_log_is_compared_with_what_was_kept(biogate, data: Path, tmp_path: Pat
     options = ("--data", str(data), "--checkpoint", str(kept), "--key", str(key))
     outcome = biogate("audit", "verify", *options)
     assert outcome.code == 0
-    assert "compared with 1 checkpoint" in outcome.out
+    assert "compared with 1 kept checkpoint" in outcome.out
     shutil.rmtree(data / "audit")
     asyncio.run(fill(data))
     outcome = biogate("audit", "verify", *options)
