@@ -18,7 +18,7 @@ from e2e.driving import Start
 KINDS = {
     *("within", "conduit", "window", "login", "walk", "bounds", "rate", "weaker mode"),
     *("untrusted certificate", "foreign certificate", "wrong password", "foreign user"),
-    *("anonymous", "no security", "address"),
+    *("anonymous", "no security", "address", "recorded"),
 }
 
 

@@ -236,17 +236,20 @@ class Prover:
         try:
             await work
         finally:
-            self._tell_of(name, self.protocol.results[first:])
+            tell_of(name, self.protocol.results[first:], self.tell)
 
-    def _tell_of(self, name: str, done: Sequence[Result]) -> None:
-        if done:
-            wrong = [r for r in done if r.verdict in (Verdict.LEAKS, Verdict.BLOCKS)]
-            left_out = sum(r.verdict is Verdict.NOT_COVERED for r in done)
-            more = f", {left_out} not covered" if left_out else ""
-            told = f"{len(wrong)} NOT AS STATED" if wrong else "as stated"
-            self.tell(f"{name}: {len(done)} attempts, {told}{more}")
-            for result in wrong:
-                self.tell(f"  {describe(result)}")
+
+def tell_of(name: str, done: Sequence[Result], tell: Tell) -> None:
+    """Tell what came of a part of the work: one line, and one for each that is not as stated."""
+    if not done:
+        return
+    wrong = [r for r in done if r.verdict in (Verdict.LEAKS, Verdict.BLOCKS)]
+    left_out = sum(r.verdict is Verdict.NOT_COVERED for r in done)
+    more = f", {left_out} not covered" if left_out else ""
+    told = f"{len(wrong)} NOT AS STATED" if wrong else "as stated"
+    tell(f"{name}: {len(done)} attempts, {told}{more}")
+    for result in wrong:
+        tell(f"  {describe(result)}")
 
 
 def describe(result: Result) -> str:

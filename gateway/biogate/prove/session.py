@@ -22,10 +22,11 @@ from biogate.prove.evidence import evidence
 from biogate.prove.identity import client_identity
 from biogate.prove.parts import parts_of
 from biogate.prove.plan import Planner
-from biogate.prove.prover import Prover, Tell, Tools
+from biogate.prove.prover import Prover, Tell, Tools, tell_of
 from biogate.prove.reading import SiteRules, with_defaults
 from biogate.prove.rehearsal import Rehearsal, has_windows, moved, rehearsal
 from biogate.prove.report import Run, write_report
+from biogate.prove.trail import try_trail
 from biogate.site import Site, load_site, plan_site
 from biogate_adapters.document import parse_document
 
@@ -133,6 +134,9 @@ class _Trial:
         with rehearsal(self.data, self.site_file.parent, cache) as stage:
             self.tell("starting the gateway with simulated devices")
             await self._rehearse(stage, stage.data)
+            first = len(self.protocol.results)
+            await try_trail(stage.folder, stage.root / "trail.jsonl", self.protocol)
+            tell_of("audit trail", self.protocol.results[first:], self.tell)
             if has_windows(self.data):
                 self.tell("starting it again with each time window turned")
                 turned = moved(stage.data, datetime.now(UTC))
