@@ -175,7 +175,11 @@ SessionMachine.TestCase.settings = settings(max_examples=60, stateful_step_count
 test_sessions = SessionMachine.TestCase
 
 FAST = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, phases=(Phase.generate,), database=None
+    max_examples=150,
+    stateful_step_count=30,
+    deadline=None,
+    phases=(Phase.generate,),
+    derandomize=True,
 )
 
 
