@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,8 @@ def protocol() -> Protocol:
 def exported(records: list[dict[str, Any]]) -> Any:
     async def export(_data: Path, out: Path) -> int:
         lines = [{"checkpoint": "..."}, *({"record": record} for record in records)]
-        out.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+        text = "\n".join(map(json.dumps, lines))
+        await asyncio.to_thread(out.write_text, text, encoding="utf-8")
         return 0
 
     return export
