@@ -27,7 +27,15 @@ from biogate_adapters.filetime import TICKS_PER_SECOND, now_ticks
 from biogate_adapters.status import is_bad
 from biogate_security.audit import AuditRecord, AuditSink, AuditUnavailableError
 from biogate_security.log_budget import LogBudget
-from biogate_security.policy import Action, Decision, Policy, Resource, Subject, WriteLimits
+from biogate_security.policy import (
+    STATUS_AND_TIME,
+    Action,
+    Decision,
+    Policy,
+    Resource,
+    Subject,
+    WriteLimits,
+)
 
 _log = logging.getLogger(__name__)
 _SHOWN_CHARACTERS = 100
@@ -155,12 +163,14 @@ class CommandService:
         """Set a variable without a device and return the StatusCode for the client.
 
         As `write`, but the outcome is certain once it is recorded: there is one record, not two,
-        and none where the site declares the variable unaudited.
+        and none where the site declares the variable unaudited. Bad_UserAccessDenied also for a
+        status that is not the writer's to set; the time then is the gateway's.
         """
         route = self._stored.get(tag)
         if route is None:
             return StatusCodes.BadNotWritable
         resource = self._resource(route.tag_name, node_id)
+        write = self._restated(subject, resource, write)
         decision = self._decide(subject, tag, resource, signature)
         refused = self._refuse_stored(decision, route, write)
         numbers = () if isinstance(write, UnfitValue) else numbers_of(write)
@@ -194,6 +204,20 @@ class CommandService:
         if decision.allow and signature is None and tag in self.signed_tags:
             return needs_signature(decision)
         return decision
+
+    def _restated(
+        self, subject: Subject, resource: Resource, write: StoredValue | UnfitValue
+    ) -> StoredValue | UnfitValue:
+        """How good a value is, and from when, is for some roles to say; else it is Good, as of
+        now."""
+        asked = replace(resource, attribute=STATUS_AND_TIME)
+        if isinstance(write, UnfitValue):
+            return write
+        if self._crossings.decide(subject, Action.WRITE, asked).allow:
+            return write
+        if write.status != StatusCodes.Good:
+            return UnfitValue(StatusCodes.BadUserAccessDenied, stored_text(write))
+        return replace(write, source_time=self._clock())
 
     def _resource(self, tag_name: str, node_id: str, device: str = "") -> Resource:
         place = Place() if self._places is None else self._places.of_tag(tag_name, node_id)

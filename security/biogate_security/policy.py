@@ -22,6 +22,9 @@ class Action(StrEnum):
 AUDIT_EVENT = "AuditEvent"
 """Stands for the attribute where the thing is a type of audit events (Part 5, 6.4.3)."""
 
+STATUS_AND_TIME = "StatusCode and SourceTimestamp"
+"""Stands for the attribute where a writer sets these of a Value, besides the number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:

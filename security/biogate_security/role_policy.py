@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
-from biogate_security.policy import AUDIT_EVENT, Action, Decision, Resource, Subject
+from biogate_security.policy import (
+    AUDIT_EVENT,
+    STATUS_AND_TIME,
+    Action,
+    Decision,
+    Resource,
+    Subject,
+)
 from biogate_security.roles import ASSIGNABLE_ROLES, Role
 
 AnonymousMode = Literal["none", "read", "operate"]
@@ -44,6 +51,7 @@ class Scope(StrEnum):
     ANY = "any node"
     SETPOINT = "a set-point"
     VARIABLE = "a writable variable without a device"
+    STATUS_AND_TIME = "status and time of a variable without a device"
     DEVICE_VALUE = "a device's value that is no set-point"
     CONFIGURATION = "configuration"
     ATTRIBUTE = "an attribute other than Value"
@@ -105,6 +113,14 @@ RULES: tuple[Rule, ...] = (
         (Scope.CONFIGURATION, Scope.VARIABLE),
         "engineers may write configuration",
     ),
+    # When and how good a value is, is the server's to say (ALCOA+: contemporaneous).
+    Rule(
+        "restate",
+        (Role.ENGINEER, Role.CONFIGURE_ADMIN),
+        (Action.WRITE,),
+        (Scope.STATUS_AND_TIME,),
+        "engineers may say how good a value is, and from when",
+    ),
     Rule(
         "call",
         (Role.OPERATOR, Role.ENGINEER, Role.SUPERVISOR),
@@ -137,7 +153,7 @@ _ANONYMOUS_OPERATES = (
         "anonymous-operate",
         (Role.ANONYMOUS,),
         (Action.WRITE,),
-        (Scope.VARIABLE,),
+        (Scope.VARIABLE, Scope.STATUS_AND_TIME),
         "the site lets anyone write variables without a device",
     ),
     Rule(
@@ -228,6 +244,8 @@ def scope_of(action: Action, resource: Resource) -> Scope:
         return _METHOD_SCOPES.get(resource.node_id, Scope.METHOD)
     if action is not Action.WRITE:
         return Scope.AUDIT_EVENT if resource.attribute == AUDIT_EVENT else Scope.ANY
+    if resource.attribute == STATUS_AND_TIME and resource.is_setpoint and not resource.device:
+        return Scope.STATUS_AND_TIME
     if resource.attribute != "Value":
         return Scope.ATTRIBUTE
     if resource.is_setpoint:

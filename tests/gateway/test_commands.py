@@ -15,13 +15,15 @@ from biogate.opcua.ports import Receipt, StoredValue, StoredWrites, UnfitValue
 from biogate.signatures.signature import Signature, Signing
 from biogate_adapters import status
 from biogate_adapters.contract import Signal, WriteResult
+from biogate_adapters.filetime import now_ticks
 from biogate_security.audit import AuditRecord, AuditUnavailableError
-from biogate_security.policy import Action, Decision, Resource, Subject
+from biogate_security.policy import STATUS_AND_TIME, Action, Decision, Resource, Subject
 from biogate_security.record_budget import IN_FULL
 
 BAD_RESOURCE_UNAVAILABLE = 0x80040000
 BAD_USER_ACCESS_DENIED = 0x801F0000
 OPERATOR = Subject("ada", frozenset({"Operator"}))
+ENGINEER = Subject("eva", frozenset({"Engineer"}))
 ANONYMOUS = Subject(None, frozenset({"Anonymous"}))
 BAD_TYPE_MISMATCH = 0x80740000
 SETPOINT = Signal(3, "agitator_setpoint", "Double", "RPM", low=0, high=1500, writable=True)
@@ -31,7 +33,9 @@ class OperatorsWrite:
     epoch = 1
 
     def decide(self, subject: Subject, action: Action, resource: Resource, now: int) -> Decision:
-        allow = action is Action.WRITE and "Operator" in subject.roles
+        allow = action is Action.WRITE and bool({"Operator", "Engineer"} & subject.roles)
+        if resource.attribute == STATUS_AND_TIME:
+            allow = "Engineer" in subject.roles
         return Decision(allow, "operators write" if allow else "not an operator", "R1")
 
 
@@ -200,8 +204,8 @@ async def test_a_variable_without_a_device_is_recorded_and_then_set(
 ) -> None:
     """The outcome is certain, so there is one record."""
     write = StoredValue(42.0, status.GOOD, 5)
-    assert await service.write_stored(OPERATOR, 8, "n", write) == status.GOOD
-    assert journal.events == [("write", "ada", "600.0", "42.0", 0), ("stored", [8], [42.0])]
+    assert await service.write_stored(ENGINEER, 8, "n", write) == status.GOOD
+    assert journal.events == [("write", "eva", "600.0", "42.0", 0), ("stored", [8], [42.0])]
     (columns,) = journal.stored
     assert (columns.status.tolist(), columns.source_time.tolist()) == ([status.GOOD], [5])
 
@@ -240,7 +244,21 @@ async def test_without_a_stored_record_a_variable_keeps_its_value(
 
 async def test_a_bad_status_without_a_value_is_within_any_limits(service: CommandService) -> None:
     write = StoredValue(math.nan, status.BAD, 5)
-    assert await service.write_stored(OPERATOR, 8, "n", write) == status.GOOD
+    assert await service.write_stored(ENGINEER, 8, "n", write) == status.GOOD
+
+
+async def test_who_may_not_say_how_good_a_value_is_or_from_when_does_not(
+    service: CommandService, journal: Journal
+) -> None:
+    """ALCOA+: a writer's clock does not replace the gateway's, nor a Bad status hide a value."""
+    bad = StoredValue(42.0, status.BAD, 5)
+    assert await service.write_stored(OPERATOR, 8, "n", bad) == BAD_USER_ACCESS_DENIED
+    assert [event[0] for event in journal.events] == ["write-refused"]
+    long_ago = StoredValue(42.0, status.GOOD, 5)
+    before = now_ticks()
+    assert await service.write_stored(OPERATOR, 8, "n", long_ago) == status.GOOD
+    (columns,) = journal.stored
+    assert columns.source_time[0] >= before
 
 
 async def test_a_variable_that_is_not_declared_writable_is_not(service: CommandService) -> None:

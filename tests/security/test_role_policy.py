@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biogate_security.policy import Action, Policy, Resource, Subject
+from biogate_security.policy import STATUS_AND_TIME, Action, Policy, Resource, Subject
 from biogate_security.role_policy import DENY_RULE, RULES, RolePolicy, Rule, Scope, scope_of
 from biogate_security.roles import Role
 
@@ -100,6 +102,18 @@ def test_on_a_test_rig_anyone_writes_variables_and_calls_methods_but_turns_no_se
 def test_attributes_other_than_value_are_written_by_nobody(policy):
     name = Resource("ns=2;s=feed", "DisplayName", is_setpoint=True)
     assert not decide(policy, Role, Action.WRITE, name).allow
+
+
+# ALCOA+, contemporaneous: the server says when a value was written, and how good it is.
+@pytest.mark.parametrize("role", Role)
+def test_engineers_say_how_good_a_variable_is_and_from_when(policy, role):
+    asked = {each: replace(each, attribute=STATUS_AND_TIME) for each in (VARIABLE, SETPOINT)}
+    engineer = role in (Role.ENGINEER, Role.CONFIGURE_ADMIN)
+    assert decide(policy, [role], Action.WRITE, asked[VARIABLE]).allow is engineer
+    assert not decide(policy, [role], Action.WRITE, asked[SETPOINT]).allow
+    rig = RolePolicy("operate")
+    assert decide(rig, [Role.ANONYMOUS], Action.WRITE, asked[VARIABLE]).allow
+    assert not decide(rig, [Role.ANONYMOUS], Action.WRITE, asked[SETPOINT]).allow
 
 
 def test_a_decision_says_which_rule_and_why(policy):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,13 +49,29 @@ class StoredBatch:
     def __bool__(self) -> bool:
         return bool(self._writes)
 
-    def add(self, space: AddressSpace, node: Node, source: TagSource, item: ua.WriteValue) -> None:
-        """Check one more write, after those before it. Raises StatusError."""
+    def add(
+        self,
+        space: AddressSpace,
+        node: Node,
+        source: TagSource,
+        item: ua.WriteValue,
+        *,
+        restates: bool,
+    ) -> None:
+        """Check one more write, after those before it. Raises StatusError.
+
+        `restates`: the writer may set status and SourceTimestamp.
+        """
         tag = source.tag
         held = self._held[tag] if tag in self._held else self._tags.object_at(tag)
         write = stored_value(space, node, source, item, held, self._now)
+        if not restates:
+            write = _not_restated(write, self._now)
         self._writes.append((tag, write))
         self._held[tag] = write.held
+        says_more = not (item.Value.StatusCode is None and item.Value.SourceTimestamp is None)
+        if says_more and not restates:
+            return
         if not item.IndexRange and not _is_enumeration(space, node):
             self.plain.append(source)
 
@@ -70,6 +87,12 @@ class StoredBatch:
             np.array([write.source_time for write in writes], np.int64),
             {row: write.held for row, write in enumerate(writes) if write.held is not None},
         )
+
+
+def _not_restated(write: StoredValue, now: int) -> StoredValue:
+    if write.status != StatusCodes.Good:
+        raise StatusError(StatusCodes.BadUserAccessDenied)
+    return replace(write, source_time=now)
 
 
 def _is_enumeration(space: AddressSpace, node: Node) -> bool:

@@ -72,7 +72,8 @@ def _add_unaudited(
     if not ctx.rights.may(Action.WRITE, node):
         ctx.warn("write refused", node=item.NodeId.to_string(), user=ctx.subject.user)
         raise StatusError(StatusCodes.BadUserAccessDenied)
-    batch.add(ctx.server.space, node, source, item)
+    restates = ctx.rights.may_restate(node)
+    batch.add(ctx.server.space, node, source, item, restates=restates)
 
 
 async def _apply(ctx: RequestContext, batch: StoredBatch) -> None:

@@ -16,7 +16,7 @@ from biogate.opcua.space.places import NOWHERE
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import StatusCodes, ua
 from biogate_nodesets.model import Node
-from biogate_security.policy import AUDIT_EVENT, Action, Policy, Resource, Subject
+from biogate_security.policy import AUDIT_EVENT, STATUS_AND_TIME, Action, Policy, Resource, Subject
 from biogate_security.roles import Role
 
 _numbers = count(1)
@@ -40,6 +40,7 @@ class RightsView:
         self._now = now
         self._epochs = (policy.epoch, space.epoch)
         self._decided: dict[Action, dict[ua.NodeId, bool]] = {action: {} for action in Action}
+        self._restated: dict[ua.NodeId, bool] = {}
         self._since = 0
         self._until: int | None = None
 
@@ -78,6 +79,7 @@ class RightsView:
 
     def _forget(self) -> None:
         self._until = None
+        self._restated.clear()
         for decisions in self._decided.values():
             decisions.clear()
 
@@ -106,8 +108,21 @@ class RightsView:
             if subject.security_mode != _ENCRYPTED:
                 return False
             resource = replace(resource, attribute=AUDIT_EVENT)
+        return self._allowed(action, resource)
+
+    def may_restate(self, node: Node) -> bool:
+        """True when a Write may set status and SourceTimestamp of the node's Value, too."""
+        if not self.may(Action.WRITE, node):
+            return False
+        allowed = self._restated.get(node.node_id)
+        if allowed is None:
+            resource = replace(self._resource(node.node_id), attribute=STATUS_AND_TIME)
+            allowed = self._restated[node.node_id] = self._allowed(Action.WRITE, resource)
+        return allowed
+
+    def _allowed(self, action: Action, resource: Resource) -> bool:
         now = self._now()
-        decision = self._policy.decide(subject, action, resource, now)
+        decision = self._policy.decide(self.subject, action, resource, now)
         if decision.until is not None:
             if self._until is None:
                 self._since, self._until = now, decision.until

@@ -26,7 +26,7 @@ from biogate.tags.table import TagInfo, TagTable
 from biogate_nodesets.cache import load_model
 from biogate_nodesets.model import Node
 from biogate_security.pki import Pki
-from biogate_security.policy import Action, Decision, Resource, Subject
+from biogate_security.policy import STATUS_AND_TIME, Action, Decision, Resource, Subject
 from biogate_security.roles import Identity
 
 APPLICATION_URI = "urn:test:biogate"
@@ -181,7 +181,13 @@ class OpenPolicy:
 
     def decide(self, subject: Subject, action: Action, resource: Resource, now: int) -> Decision:
         self.asked += 1
-        return Decision((action, resource.node_id) not in self.denied, "test")
+        named = resource.attribute if resource.attribute == STATUS_AND_TIME else resource.node_id
+        return Decision((action, named) not in self.denied, "test")
+
+    def let_nobody_restate(self) -> None:
+        """Status and SourceTimestamp are the server's from now on."""
+        self.denied.add((Action.WRITE, STATUS_AND_TIME))
+        self.epoch += 1
 
 
 class Clock:

@@ -264,6 +264,25 @@ async def test_without_a_source_timestamp_it_is_the_time_of_the_write(client: An
     assert value.SourceTimestamp != MOMENT
 
 
+async def test_status_and_source_timestamp_are_for_those_who_may_set_them(
+    client: Any, bench: Any
+) -> None:
+    """However often it is asked for: a lane that learned better forgets it."""
+    good = value_of("PlainDouble", ua.Variant(1.0, T.Double), SourceTimestamp=MOMENT)
+    bad = value_of(
+        "PlainDouble", ua.Variant(2.0, T.Double), StatusCode=ua.StatusCode(S.BadSensorFailure)
+    )
+    for item in (good, bad, good):
+        assert await outcome(client, item) == [S.Good]
+    bench.policy.let_nobody_restate()
+    for _ in range(3):
+        assert await outcome(client, good) == [S.Good]
+        assert read_stamped(client, "PlainDouble").SourceTimestamp != MOMENT
+        assert await outcome(client, bad) == [S.BadUserAccessDenied]
+        assert read_stamped(client, "PlainDouble").StatusCode.value == S.Good
+        assert await write(client, "PlainDouble", ua.Variant(3.0, T.Double)) == S.Good
+
+
 @pytest.mark.parametrize(
     "field",
     [{"ServerTimestamp": MOMENT}, {"SourceTimestamp": MOMENT, "SourcePicoseconds": 1}],
