@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.layout import APPLICATION_URI

@@ -66,7 +66,7 @@ async def gone(processes: list[psutil.Process]) -> None:
     """Return once none of them runs (whoever adopted them may not have buried them yet)."""
     async with asyncio.timeout(10):
         for process in processes:
-            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
 
@@ -84,7 +84,7 @@ async def test_each_zone_serves_its_own_view_of_the_plant(
         shared, secret = (outside.get_node(f"ns=2;s={name}") for name in ("Shared", "Secret"))
         await operator.get_node("ns=2;s=Shared").write_value(4.5)
         async with asyncio.timeout(5):
-            while await shared.read_value() != 4.5:
+            while await shared.read_value() != 4.5:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         with pytest.raises(ua.UaStatusCodeError) as refused:
             await secret.read_value()

@@ -29,13 +29,14 @@ from biogate.zones.messages import (
 )  # fmt: skip
 from biogate.zones.pruned import conduits_of
 from biogate.zones.requests import Requests, Services
+from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.log_budget import LogBudget
 from biogate_security.roles import AccountChange
 from biogate_security.zones import Admission, ZonePolicy
 
 _log = logging.getLogger(__name__)
 
-_LINES_PER_MINUTE = 60
+_LINES_PER_MINUTE = 300
 
 
 class ZoneError(OSError):
@@ -72,6 +73,18 @@ class CoreZone:
         """An event of a place."""
         if self.connection is not None and self.connection.feed is not None:
             self.connection.feed.event(emitted, zone, part)
+
+    async def lost(self, reason: str) -> None:
+        """Count, log and record that the front end is gone with all its sessions."""
+        self.counters["restarts"] += 1
+        _log.error("a zone's front end is started again: %s", reason, extra={"zone": self.name})
+        record = AuditRecord(
+            "front-end-lost", self.services.clock(), None, zone=self.name, reason=reason
+        )
+        try:
+            await self.services.audit.record(record)
+        except AuditUnavailableError:
+            _log.exception("a lost front end could not be recorded", extra={"zone": self.name})
 
     def account_changed(self, change: AccountChange) -> None:
         """An account is another one now: its sessions hear of it, and the core itself."""
@@ -209,7 +222,9 @@ class Connection:
             self._zone.counters["log_lines_left_out"] += 1
             return
         context = {n: text for n, text in message.context.items() if n not in RESERVED}
-        extra = {**context, "zone": self._zone.name}
+        extra: dict[str, object] = {**context, "zone": self._zone.name}
+        if left_out:
+            extra["lines_left_out"] = left_out
         _logger(message.logger).log(message.level, "%s", message.message, extra=extra)
 
 

@@ -30,6 +30,7 @@ PING_S = 1.0
 HANG_S = 5.0
 START_S = 60.0
 STOP_S = 1.5
+_LOOK_S = 0.1
 _BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_S = 60.0
 """Who ran that long starts again at once, whatever came before."""
@@ -111,10 +112,7 @@ class Supervisor:
             await self._end()
             if time.monotonic() - began > _STEADY_S:
                 attempt = 0
-            self._zone.counters["restarts"] += 1
-            _log.error(
-                "a zone's front end is started again: %s", reason, extra={"zone": self._zone.name}
-            )
+            await self._zone.lost(reason)
             attempt = await self._restart(attempt)
 
     async def _restart(self, attempt: int) -> int:
@@ -148,13 +146,14 @@ class Supervisor:
                 return connection.reason
 
     async def _answers(self, connection: Connection) -> bool:
-        deadline = time.monotonic() + HANG_S
-        while connection.waits_for_pong:
-            left = deadline - time.monotonic()
-            if left <= 0 or connection.over.is_set():
+        """Whether the pong comes in time; what this loop slept itself counts as one look."""
+        for _ in range(round(HANG_S / _LOOK_S)):
+            if not connection.waits_for_pong:
+                return True
+            if connection.over.is_set():
                 return False
-            await _first(connection.over.wait(), min(left, 0.1))
-        return True
+            await _first(connection.over.wait(), _LOOK_S)
+        return not connection.waits_for_pong
 
     async def _end(self, *, gently: bool = False) -> None:
         """End the link and the process. Safe to call twice."""

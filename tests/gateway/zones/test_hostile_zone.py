@@ -334,7 +334,7 @@ async def test_a_flood_of_log_lines_is_counted_and_forges_none(
         dmz.send(line)
     assert (await dmz.ask(Record(2, {"event": "session-activated", "time": 1, "user": None}))).id
     lines = [each for each in caplog.records if "all is well" in each.getMessage()]
-    assert 0 < len(lines) <= 60
-    assert dmz.zone.counters["log_lines_left_out"] >= 440
+    assert 0 < len(lines) <= 300
+    assert dmz.zone.counters["log_lines_left_out"] >= 200
     assert {each.zone for each in lines} == {"dmz"}  # type: ignore[attr-defined]
     assert {each.name for each in lines} == {"biogate.zones.core_side"}

@@ -25,6 +25,8 @@ from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.policy import Subject
 from biogate_security.zones import Admission, Zone
 
+USERS = frozenset({"op", "cert", "slow"})
+
 
 @dataclass
 class Identity:
@@ -108,7 +110,7 @@ class Zone1:
         self.flushed = 0
         self.ours, self.theirs = DirectLink.pair(self, self)  # type: ignore[arg-type]
         self.requests = Requests(
-            "dmz", services, extract, Admission(Zone("dmz", users=frozenset({"op", "cert", "slow"}))),
+            "dmz", services, extract, Admission(Zone("dmz", users=USERS)),
             Counter(), self.ours.send, self._flush, self.broken.append,
         )  # fmt: skip
         self.requester = Requester(self.theirs)

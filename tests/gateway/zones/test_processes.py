@@ -17,6 +17,7 @@ from asyncua import Client
 from biogate import Gateway
 from biogate.sim.process import SimProcess
 from biogate.zones import supervisor
+from biogate_security.audit_store.query import query_log
 
 DEVICE = """
 devices:
@@ -28,9 +29,18 @@ units:
 """
 
 
+def changed(site: Path, folder: Path, old: str, new: str, *, also: str = "") -> Path:
+    """A site file with something else in it."""
+    text = site.read_text(encoding="utf-8")
+    assert old in text
+    path = folder / "site.yaml"
+    path.write_text(text.replace(old, new) + also, encoding="utf-8")
+    return path
+
+
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not true():
+        while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
@@ -41,7 +51,7 @@ async def connected(client_of: Callable[..., Client], *who: Any) -> Client:
             client = client_of(*who)
             try:
                 await client.connect()
-            except (OSError, asyncio.TimeoutError):
+            except (OSError, TimeoutError):
                 await asyncio.sleep(0.1)
             else:
                 return client
@@ -74,6 +84,8 @@ async def test_a_killed_process_is_replaced_on_the_same_port_with_all_values(
         assert gateway.read("cell.Shared").value == 3.5
         await client.disconnect()
         assert restarts(gateway, "dmz") == 0
+        lost = [each.record for each in query_log(gateway._data / "audit")]
+        assert [each.zone for each in lost if each.event == "front-end-lost"] == ["cell"]
 
 
 async def test_polls_go_on_while_a_process_hangs_and_is_replaced(
@@ -85,29 +97,31 @@ async def test_polls_go_on_while_a_process_hangs_and_is_replaced(
 ) -> None:
     monkeypatch.setattr(supervisor, "HANG_S", 3.0)
     monkeypatch.setattr(supervisor, "PING_S", 0.2)
-    text = zones_site.read_text(encoding="utf-8").replace(
-        "cell: {sections: [cell]", "cell: {sections: [cell], devices: [AE101], units: [BR101]"
+    members = (
+        "cell: {sections: [cell]",
+        "cell: {sections: [cell], devices: [AE101], units: [BR101]",
     )
-    site = tmp_path / "site.yaml"
-    site.write_text(text + DEVICE, encoding="utf-8")
-    async with await SimProcess.start(site) as simulators:
-        async with running(site=site, addresses=simulators.addresses) as gateway:
-            await gateway.wait_for_first_values(["AE101.ph"])
-            hung = gateway.zone_processes["cell"]
-            updates = gateway.updates(["AE101.ph"])
-            os.kill(hung, signal.SIGSTOP)
-            for _ in range(5):  # while it hangs: nothing could be delivered to it
-                await asyncio.wait_for(anext(updates), 5)
-            assert restarts(gateway, "cell") == 0
-            assert gateway.zone_processes["cell"] == hung
-            await until(lambda: restarts(gateway, "cell") == 1)
-            assert gateway.diagnostics().counters["zone cell"]["hung"] == 1
-            assert not psutil.pid_exists(hung)
-            client = await connected(client_of, gateway, "cell", "op")
-            value = await client.get_node(gateway.node_ids("AE101.ph")[0]).read_value()
-            assert value == pytest.approx(gateway.read("AE101.ph").value, abs=0.5)
-            await client.disconnect()
-            assert updates.lost_rows == 0
+    site = changed(zones_site, tmp_path, *members, also=DEVICE)
+    async with (
+        await SimProcess.start(site) as simulators,
+        running(site=site, addresses=simulators.addresses) as gateway,
+    ):
+        await gateway.wait_for_first_values(["AE101.ph"])
+        hung = gateway.zone_processes["cell"]
+        updates = gateway.updates(["AE101.ph"])
+        os.kill(hung, signal.SIGSTOP)
+        for _ in range(5):  # while it hangs: nothing could be delivered to it
+            await asyncio.wait_for(anext(updates), 5)
+        assert restarts(gateway, "cell") == 0
+        assert gateway.zone_processes["cell"] == hung
+        await until(lambda: restarts(gateway, "cell") == 1)
+        assert gateway.diagnostics().counters["zone cell"]["hung"] == 1
+        assert not psutil.pid_exists(hung)
+        client = await connected(client_of, gateway, "cell", "op")
+        value = await client.get_node(gateway.node_ids("AE101.ph")[0]).read_value()
+        assert value == pytest.approx(gateway.read("AE101.ph").value, abs=0.5)
+        await client.disconnect()
+        assert updates.lost_rows == 0
 
 
 async def test_a_port_that_is_taken_is_told_with_the_zone(
@@ -115,9 +129,8 @@ async def test_a_port_that_is_taken_is_told_with_the_zone(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        site = tmp_path / "site.yaml"
-        text = zones_site.read_text(encoding="utf-8")
-        site.write_text(text.replace("[mes], opcua: {port: 0}", f"[mes], opcua: {{port: {port}}}"))
+        own = f"[mes], opcua: {{port: {port}}}"
+        site = changed(zones_site, tmp_path, "[mes], opcua: {port: 0}", own)
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "nodesets").symlink_to(nodeset_cache)
         gateway = Gateway.from_file(site, data=tmp_path / "data")
