@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -75,6 +76,30 @@ def make_identity(
         builder = builder.add_extension(client, critical=False)
     certificate = builder.sign(issuer.key if issuer else key, sign_with or hashes.SHA256())
     return Identity(key, certificate)
+
+
+def revocation_list(
+    authority: Identity,
+    revoked: Iterable[Identity],
+    *,
+    signer: Identity | None = None,
+    valid: tuple[int, int] = (-1, 10),
+) -> bytes:
+    """A CRL of `authority` in DER, signed by `signer` if that is somebody else."""
+    now = datetime.now(UTC)
+    start, end = (now + timedelta(days=days) for days in valid)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority.certificate.subject)
+        .last_update(start)
+        .next_update(end)
+        .add_extension(x509.CRLNumber(1), critical=False)
+    )
+    for each in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(each.certificate.serial_number)
+        builder = builder.add_revoked_certificate(entry.revocation_date(start).build())
+    crl = builder.sign((signer or authority).key, hashes.SHA256())
+    return crl.public_bytes(serialization.Encoding.DER)
 
 
 def _usage(whole: bool, authority: bool) -> x509.KeyUsage:

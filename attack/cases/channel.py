@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from attack.case import Bench, Case, Outcomes, before_login, on_channel, outcome
 from attack.client import Channel, RefusedError, frame
-from attack.secure import NONE, URI, Identity, make_identity, new_key
+from attack.secure import NONE, URI, Identity, make_identity, new_key, revocation_list
 from attack.wire import array, f64, node, read_id, request, text, u32
 
 CHECKS = ("ERR BadSecurityChecksFailed",)
@@ -258,6 +258,35 @@ def _untrusted_flood(bench: Bench) -> Outcomes:
     return "Good" if kept <= 100 else f"{kept} certificates were kept"
 
 
+def _under_authority(crl: str) -> Callable[[Bench], Outcomes]:
+    """A certificate of a trusted authority, with its revocation list: that "revokes" it, has
+    "expired", is "forged" by another key, or is "missing". Its neighbour shows that the authority
+    is trusted."""
+
+    def attack(bench: Bench) -> Outcomes:
+        ca = make_identity("attack ca", uri=None, authority=True, key=new_key(2048, 5))
+        leaf = make_identity("leaf", issuer=ca, key=new_key(2048, 6))
+        other = make_identity("neighbour", issuer=ca, key=new_key(2048, 7))
+        folder = bench.target.data / "pki" / "trusted"
+        certificate, list_file = folder / "certs" / "ca.der", folder / "crl" / "ca.crl"
+        certificate.write_bytes(ca.der)
+        if crl != "missing":
+            signer = make_identity("attack ca", key=new_key(2048, 3)) if crl == "forged" else ca
+            valid = (-10, -1) if crl == "expired" else (-1, 10)
+            revoked = () if crl in ("forged", "expired") else (leaf,)
+            list_file.write_bytes(revocation_list(ca, revoked, signer=signer, valid=valid))
+        try:
+            found = list(opening_as(lambda _: leaf)(bench))
+            if crl == "revokes":
+                found += [f"neighbour: {o}" for o in opening_as(lambda _: other)(bench)]
+            return found
+        finally:
+            certificate.unlink()
+            list_file.unlink(missing_ok=True)
+
+    return attack
+
+
 CASES = (
     Case(
         "policy-not-offered",
@@ -441,6 +470,41 @@ CASES = (
         "Part 12, F.1; CWE-400",
         _untrusted_flood,
         ("Good",),
+    ),
+    Case(
+        "certificate-revoked",
+        "a certificate that its authority revoked opens no channel, and no other suffers for it",
+        "Part 4, 6.1.3; CWE-299",
+        _under_authority("revokes"),
+        (*CHECKS, "neighbour: Good"),
+    ),
+    Case(
+        "certificate-revocation-unknown",
+        "without a revocation list of its authority nobody knows, and it opens no channel",
+        "Part 4, 6.1.3; CWE-299",
+        _under_authority("missing"),
+        (*CHECKS, "ERR BadCertificateRevocationUnknown"),
+    ),
+    Case(
+        "certificate-revocation-expired",
+        "an old revocation list says nothing",
+        "Part 4, 6.1.3; CWE-299",
+        _under_authority("expired"),
+        (*CHECKS, "ERR BadCertificateRevocationUnknown"),
+    ),
+    Case(
+        "certificate-revocation-forged",
+        "nor one that another key signed",
+        "Part 4, 6.1.3; CWE-347",
+        _under_authority("forged"),
+        (*CHECKS, "ERR BadCertificateRevocationUnknown"),
+    ),
+    Case(
+        "certificate-without-uri",
+        "a certificate without an ApplicationUri is none of an application",
+        "Part 6, 6.2.2",
+        opening_as(lambda _: make_identity("trusted", uri=None, key=new_key(2048, 3))),
+        CHECKS,
     ),
     Case(
         "receiver-wrong",
