@@ -9,9 +9,8 @@ from pathlib import Path
 
 from biogate_security.audit_store.checkpoint import Checkpoint
 from biogate_security.audit_store.merkle import leaf_hash
+from biogate_security.audit_store.schema import INSERT_CHECKPOINT, INSERT_RECORD
 from biogate_security.audit_store.segment import (
-    INSERT_CHECKPOINT,
-    INSERT_RECORD,
     draft_segment,
     leaf_of,
     newest,

@@ -18,10 +18,17 @@ from pathlib import Path
 from biogate_security.audit_chain import Head, genesis
 from biogate_security.audit_store.checkpoint import Checkpoint
 from biogate_security.audit_store.merkle import EMPTY_ROOT, HASH_BYTES, Frontier, leaf_hash
+from biogate_security.audit_store.schema import (
+    FORMAT,
+    HASH,
+    INSERT_CHECKPOINT,
+    LEAF,
+    NEWEST,
+    SCHEMAS,
+)
 from biogate_security.audit_store.state import AuditOptions
 from biogate_security.private_file import PRIVATE_FILE_MODE, sync_folder
 
-FORMAT = 2
 MAX_BATCH = 128
 _OUT_OF_REACH = {
     sqlite3.SQLITE_BUSY,
@@ -33,63 +40,6 @@ _OUT_OF_REACH = {
     sqlite3.SQLITE_READONLY,
 }
 _FILE_NAME = re.compile(r"(\d{6,})\.sqlite")
-
-# Hashes are read as bytes whatever somebody put there.
-_HASH = "coalesce(CAST(hash AS BLOB), x'')"
-_LEAF = {1: "NULL", 2: "coalesce(CAST(leaf AS BLOB), x'')"}
-NEWEST = f"SELECT seq, {_HASH} FROM records ORDER BY seq DESC LIMIT 1"  # noqa: S608
-_COMPUTED = (
-    "time TEXT AS (CASE WHEN json_valid(body) THEN json_extract(body, '$.time') END), "
-    "event TEXT AS (CASE WHEN json_valid(body) THEN json_extract(body, '$.event') END))"
-)
-
-
-def _guards(table: str, update: str, delete: str) -> dict[str, str]:
-    return {
-        name: f"CREATE TRIGGER {name} BEFORE {event} ON {table} "
-        "BEGIN SELECT RAISE(ABORT, 'audit records are append-only'); END"
-        for name, event in ((update, "UPDATE"), (delete, "DELETE"))
-    }
-
-
-# `time` and `event` are computed from the body, so that a query cannot be told other than the
-# chain. A REPLACE deletes without firing delete triggers; the order trigger stops it.
-_SCHEMA_1 = {
-    "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "records": (
-        "CREATE TABLE records (seq INTEGER PRIMARY KEY, body TEXT NOT NULL, hash BLOB NOT NULL, "
-        f"{_COMPUTED}"
-    ),
-    "records_by_time": "CREATE INDEX records_by_time ON records (time)",
-    **_guards("records", "records_never_change", "records_never_go"),
-    "records_in_order": (
-        "CREATE TRIGGER records_in_order BEFORE INSERT ON records "
-        "WHEN NEW.seq IS NOT (SELECT coalesce(max(seq), 0) + 1 FROM records) "
-        "BEGIN SELECT RAISE(ABORT, 'audit records follow one another without a gap'); END"
-    ),
-    **_guards("meta", "meta_never_changes", "meta_never_goes"),
-}
-_SCHEMA_2 = {
-    **_SCHEMA_1,
-    "records": (
-        "CREATE TABLE records (seq INTEGER PRIMARY KEY, body TEXT, leaf BLOB NOT NULL, "
-        f"hash BLOB NOT NULL, {_COMPUTED}"
-    ),
-    "records_in_order": (
-        "CREATE TRIGGER records_in_order BEFORE INSERT ON records "
-        "WHEN NEW.seq IS NOT (SELECT coalesce(max(seq) + 1, (SELECT CAST(value AS INTEGER) "
-        "FROM meta WHERE key = 'first_seq')) FROM records) "
-        "BEGIN SELECT RAISE(ABORT, 'audit records follow one another without a gap'); END"
-    ),
-    "checkpoints": (
-        "CREATE TABLE checkpoints (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, "
-        "note TEXT NOT NULL, frontier BLOB NOT NULL)"
-    ),
-    **_guards("checkpoints", "checkpoints_never_change", "checkpoints_never_go"),
-}
-SCHEMAS = {1: _SCHEMA_1, 2: _SCHEMA_2}
-INSERT_RECORD = "INSERT INTO records (seq, body, leaf, hash) VALUES (?, ?, ?, ?)"
-INSERT_CHECKPOINT = "INSERT INTO checkpoints (size, note, frontier) VALUES (?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +178,7 @@ def read_rows(
 ) -> Iterator[tuple[int, bytes | None, bytes | None, bytes]]:
     """Number, body, stored leaf (None in format 1) and hash as they are, in order of numbers."""
     statement = (
-        f"SELECT seq, CAST(body AS BLOB), {_LEAF[header.layout]}, {_HASH} FROM records "  # noqa: S608
+        f"SELECT seq, CAST(body AS BLOB), {LEAF[header.layout]}, {HASH} FROM records "  # noqa: S608
         "WHERE seq >= ? ORDER BY seq"
     )
     yield from reader.execute(statement, (first_seq,))

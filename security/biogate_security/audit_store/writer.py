@@ -23,11 +23,8 @@ from biogate_security.audit_store.merkle import leaf_hash
 from biogate_security.audit_store.notes import SigningKey, VerifyingKey
 from biogate_security.audit_store.opening import Opened
 from biogate_security.audit_store.room import measure
+from biogate_security.audit_store.schema import INSERT_CHECKPOINT, INSERT_RECORD, NEWEST, SCHEMAS
 from biogate_security.audit_store.segment import (
-    INSERT_CHECKPOINT,
-    INSERT_RECORD,
-    NEWEST,
-    SCHEMAS,
     Position,
     create_segment,
     leaf_of,
