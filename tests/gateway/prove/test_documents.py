@@ -216,3 +216,14 @@ def _run(site: str = "site.yaml") -> Run:
 
     now = datetime(2026, 1, 5, tzinfo=UTC)
     return Run(site, "0" * 64, "1.0", now, now, rehearsal=True, complete=True, could_not={})
+
+
+@pytest.mark.parametrize("name", ["zones.svg", "matrix.md"])
+def test_what_the_documentation_shows_is_what_is_generated(
+    project: Path, written: Path, name: str
+) -> None:
+    """Where it is not: copy it there from `biogate security documents examples/zones-site.yaml`."""
+    shown = {"zones.svg": "zones.svg", "matrix.md": "requirements.md"}[name]
+    text = (project / "docs" / "security" / shown).read_text(encoding="utf-8")
+
+    assert text == (written / name).read_text(encoding="utf-8")
