@@ -7,7 +7,7 @@ import sys
 
 from benchmarks import compare
 
-_OTHERS = ("warm_start", "columns", "codec", "stalls", "zones")
+_OTHERS = ("warm_start", "columns", "codec", "stalls", "zones", "policy", "audit")
 
 
 def main() -> int:
