@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 from asyncua import ua
@@ -12,9 +13,12 @@ from asyncua import ua
 from biogate.commands import CommandService, WriteRoute
 from biogate.crossings import CommandPlaces, Crossings, Present
 from biogate.declared.routes import StoredRoute
+from biogate.declared.variables import DeclaredVariables
 from biogate.opcua.ports import StoredValue, StoredWrites
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.places import Place
+from biogate.site import parse_site, plan_site
+from biogate.tags import TagTable
 from biogate_adapters import status
 from biogate_adapters.contract import Signal, WriteResult
 from biogate_nodesets.model import Model, Node
@@ -279,3 +283,32 @@ async def test_only_crossings_that_were_refused_are_told(service: Callable, plan
     assert len(plant.told) == 1
     await commands.write(replace(MODEL, zone="cell"), 7, NODE, 10.0)
     assert len(plant.told) == 1
+
+
+PLANT = """
+biogate: 1
+enterprise: E
+site: S
+area: A
+process_cell: C
+nodes:
+  cell:
+    namespace: urn:x:cell
+    objects: {Cell: {variables: {Fast: {type: Double, writable: true, audited: false}}}}
+zones:
+  cell: {sections: [cell]}
+  dmz: {}
+conduits:
+  up: {from: dmz, to: cell, allow: [{actions: [browse, ACTION]}]}
+"""
+
+
+@pytest.mark.parametrize(("action", "short_way"), [("read", True), ("write", False)])
+def test_what_another_zone_may_write_takes_the_whole_way(
+    tmp_path: Path, action: str, short_way: bool
+) -> None:
+    """An unaudited variable is otherwise set without asking for limits."""
+    content = PLANT.replace("ACTION", action).encode()
+    plan = plan_site(parse_site(content, "site.yaml", folder=tmp_path))
+    declared = DeclaredVariables(plan.sections, TagTable(), plan.zones)
+    assert declared.source("cell.Fast").unaudited is short_way

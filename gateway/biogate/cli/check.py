@@ -45,6 +45,9 @@ def _found(site: Site) -> Iterator[str]:
         sections = [plan_section(name, section) for name, section in site.nodes.items()]
         yield _count(sum(len(section.variables) for section in sections), "variable")
         yield _count(sum(len(section.methods) for section in sections), "method")
+    if site.zones:
+        yield _count(len(site.zones), "zone")
+        yield _count(len(site.conduits), "conduit")
 
 
 def _count(number: int, noun: str) -> str:

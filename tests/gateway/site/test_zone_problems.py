@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from biogate.demo import DEMO_SITE
-from biogate.site import load_site, parse_site, plan_site, site_json_schema
+from biogate.site import SiteError, load_site, parse_site, plan_site, site_json_schema
 from biogate.site.part_finder import UnknownPartError, find_part
 from biogate.site.part_list import list_parts
 from biogate.site.zone_table import zone_table
@@ -388,3 +394,40 @@ def test_the_plant_in_three_zones_is_a_site(project: Path) -> None:
         "dmz",
         "model",
     }
+
+
+RICH = (
+    "{actions: [browse, write], on: [BR101/*], users: [mes], roles: [Operator], "
+    'window: {days: [mon], from: "06:00", until: "07:00"}, rate_per_minute: 5, '
+    f"bounds: {{{AGITATION}: {{low: 10, high: 20}}}}}}"
+)
+TREE = YAML(typ="safe", pure=True).load(GOOD.replace(RULE, RICH))
+WRONG = ([], {}, 1, None, "x", True, [1], {"a": 1}, [["browse"]], -1, "*", "", 1e300)
+
+
+def places(tree: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path of every value in the zones and conduits."""
+    if path:
+        yield path
+    keys = tree if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+    for key in keys:
+        if path or key in ("zones", "conduits"):
+            yield from places(tree[key], (*path, key))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(list(places(TREE))), st.sampled_from(WRONG))
+def test_whatever_stands_anywhere_it_loads_or_is_told(
+    catalogue: Any, path: tuple[Any, ...], value: Any
+) -> None:
+    changed = copy.deepcopy(TREE)
+    parent = changed
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = value
+    try:
+        content = json.dumps(changed).encode()
+        site = parse_site(content, "s.yaml", folder=Path("/plant"), profiles=catalogue)
+    except SiteError:
+        return
+    zone_table(plan_site(site, catalogue))
