@@ -170,6 +170,14 @@ class Asking:
         self.sent.count(conduit)
         return status not in ("Good", *REFUSALS) and before >= most
 
+    async def _refresh(self, part: Part) -> None:
+        """Take the value as it is now, where it can be read: an old one would undo a change."""
+        status, value = await self.connection.read(
+            self.connection.node(part.node, self._namespaces)
+        )
+        if status == "Good" and value is not None:
+            self._values[part.name] = value
+
     async def _status(self, planned: Planned) -> str:
         part, connection = planned.part, self.connection
         node = connection.node(part.node, self._namespaces)
@@ -181,6 +189,7 @@ class Asking:
             case "subscribe":
                 return await connection.subscribe(node)
             case "write":
+                await self._refresh(part)
                 return await connection.write(node, self.value_of(part))
             case "call":
                 return await connection.call(connection.node(part.owner, self._namespaces), node)
