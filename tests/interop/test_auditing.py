@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from interop.asking import SERVER_OBJECT, S, Subscription, clause, read, value_of, write
-from interop.test_events import OF_TYPE, element, event_filter, field, literal, next_events
+from interop.test_events import OF_TYPE, element, event_filter, field, literal
+from interop.test_events import next_events as published_events
 from interop.wire import Message, Security, Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -21,6 +23,12 @@ OPEN_CHANNEL, CREATE_SESSION, ACTIVATE_SESSION = "ns=0;i=2060", "ns=0;i=2071", "
 SESSION, CANCEL, CHANNEL = "ns=0;i=2069", "ns=0;i=2078", "ns=0;i=2059"
 SECURITY_URI = "urn:biogate:security"
 COMMON = ("EventType", "SourceName", "Status", "ServerId", "ClientUserId", "ActionTimeStamp")
+
+
+async def next_events(subscription: Subscription, count: int) -> list[list[Any]]:
+    """The next events; a check whose event does not come fails, and does not wait for ever."""
+    async with asyncio.timeout(20):
+        return await published_events(subscription, count)
 
 
 async def listen(wire: Wire, event_type: str, *fields: Message) -> Subscription:

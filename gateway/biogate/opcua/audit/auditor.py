@@ -22,9 +22,9 @@ _log = logging.getLogger(__name__)
 MAX_WAITING = 2000
 """Records of things done that wait to be stored; those beyond are counted in one record."""
 _BATCH = 200
-DONE_IN_FULL = 300
-"""Of channels and sessions that are let in, so many of one kind and source a minute are stored
-whole; of what is refused, as many as `RecordBudget` has it."""
+DONE_IN_FULL, REFUSED_IN_FULL = 300, 100
+"""Of channels and sessions that are let in, and of those refused, so many of one kind and source
+a minute are stored whole."""
 _LOST_EVENT = "records-lost"
 _FLUSH_S = 1.0
 _CLOSE_S = 0.5
@@ -51,7 +51,8 @@ class Auditor:
         self._events = events
         self._server_id = server_id
         self._clock = clock
-        self._refused, self._done = RecordBudget(), RecordBudget(DONE_IN_FULL)
+        self._refused = RecordBudget(REFUSED_IN_FULL)
+        self._done = RecordBudget(DONE_IN_FULL)
         self._waiting: deque[tuple[AuditRecord, asyncio.Future[bool] | None]] = deque()
         self._lost: AuditRecord | None = None
         self._task: asyncio.Task[None] | None = None

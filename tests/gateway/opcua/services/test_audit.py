@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from asyncua import ua
 
+from biogate.opcua.audit.auditor import REFUSED_IN_FULL
 from biogate.opcua.audit.sessions import without_secrets
 from biogate.opcua.audit.types import SECURITY_URI
 from biogate.opcua.events import Event, field_path
@@ -17,7 +18,6 @@ from biogate.opcua.ports import Receipt
 from biogate.opcua.space.rights import RightsView
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.policy import Action, Subject
-from biogate_security.record_budget import IN_FULL
 from biogate_security.role_policy import RolePolicy
 
 NOW = 134_000_000_000_000_000
@@ -167,17 +167,17 @@ def test_no_token_shows_its_secret(token):
 
 
 async def test_a_flood_of_refused_logins_is_bounded_and_counted(audited, trail):
-    for _ in range(IN_FULL + 90):
+    for _ in range(REFUSED_IN_FULL + 90):
         client = audited.client()
         client.create_session()
         await client.activate(ua.UserNameIdentityToken(PolicyId="nope", UserName="x"))
         client.ask(ua.CloseSessionRequest())
     await settle(audited)
     refused = [record for record in trail.records if record.event == "login-refused"]
-    assert len(refused) == IN_FULL + 1
+    assert len(refused) == REFUSED_IN_FULL + 1
     assert refused[-1].reason.startswith("90 more like this")
     told = [event for event in heard(audited) if event.source_name == "Session/ActivateSession"]
-    assert len(told) == IN_FULL
+    assert len(told) == REFUSED_IN_FULL
 
 
 async def test_a_url_of_another_host_is_told(audited, trail):
