@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -181,6 +183,36 @@ POLICIES = {
         ),
     )
 }
+
+
+def base64url(data: bytes) -> bytes:
+    """Base64 as in a JSON Web Token: of its own alphabet, without padding (RFC 7515)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def web_token(
+    claims: Mapping[str, object],
+    key: rsa.RSAPrivateKey | None,
+    header: Mapping[str, object] | None = None,
+    signature: bytes | None = None,
+) -> bytes:
+    """A JSON Web Token, signed by `key` unless it brings a signature of its own."""
+    head = {"alg": "RS256", "typ": "JWT", "kid": "battery", **(header or {})}
+    parts = (json.dumps(part).encode() for part in (head, dict(claims)))
+    data = b".".join(base64url(part) for part in parts)
+    if signature is None and key is not None:
+        signature = key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    return data + b"." + base64url(signature or b"")
+
+
+def key_set(key: rsa.RSAPrivateKey) -> str:
+    """The JWKS of one key (RFC 7517)."""
+    numbers = key.public_key().public_numbers()
+    fields = {
+        name: base64url(value.to_bytes(-(-value.bit_length() // 8), "big")).decode()
+        for name, value in (("n", numbers.n), ("e", numbers.e))
+    }
+    return json.dumps({"keys": [{"kty": "RSA", "kid": "battery", "use": "sig", **fields}]})
 
 
 def thumbprint(der: bytes) -> bytes:

@@ -20,7 +20,14 @@ from cryptography import x509
 
 from attack import wire
 from attack.client import NAMESPACE_ARRAY, Channel, Session
-from attack.secure import SIGN_AND_ENCRYPT, Identity, make_identity
+from attack.secure import (
+    SIGN_AND_ENCRYPT,
+    Identity,
+    key_set,
+    make_identity,
+    new_key,
+    thumbprint,
+)
 from attack.wire import array, f64, node, read_id, u32
 
 SITE = Path(__file__).with_name("site.yaml")
@@ -28,6 +35,21 @@ USERS = ("operator", "engineer", "observer", "admin", "victim", "gone")
 PASSWORDS = {name: f"battery-{name}-1" for name in USERS}
 NAMESPACES = {"": "urn:battery:attack", "plant": "urn:battery:attack:plant"}
 _READY_S = 60.0
+
+
+ISSUER, SERVER_URI = "https://login.battery.example", "urn:battery:attack:server"
+ISSUER_KEY = new_key(2048, 11)
+USER = make_identity("certified", uri=None, key=new_key(2048, 12))
+"""Whose key signs issued tokens, and the certificate of the user `certified`."""
+
+
+def _write_site(folder: Path) -> Path:
+    """The site file with what is made anew each time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "issuer-keys.json").write_text(key_set(ISSUER_KEY))
+    site = folder / "site.yaml"
+    site.write_text(SITE.read_text().replace("@THUMBPRINT@", thumbprint(USER.der).hex()))
+    return site
 
 
 class StartError(Exception):
@@ -50,18 +72,20 @@ class Target:
     @classmethod
     def start(cls, data: Path) -> Self:
         """Start it in the folder `data`, where its state goes. Raises StartError."""
-        trusted = data / "pki" / "trusted" / "certs"
-        trusted.mkdir(parents=True, exist_ok=True)
+        site = _write_site(data / "site")
         secrets = {f"BIOGATE_PASSWORD_{k.upper()}": v for k, v in PASSWORDS.items()}
         process = subprocess.Popen(
-            [sys.executable, "-m", "biogate", "run", str(SITE), "--quiet", "--data", str(data)],
+            [sys.executable, "-m", "biogate", "run", str(site), "--quiet", "--data", str(data)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, **secrets},
         )
         target = cls(process, data)
-        (trusted / "attack.der").write_bytes(target.identity.der)
+        for folder, identity in (("trusted", target.identity), ("trustedUser", USER)):
+            trusted = data / "pki" / folder / "certs"
+            trusted.mkdir(parents=True, exist_ok=True)
+            (trusted / "attack.der").write_bytes(identity.der)
         try:
             target._wait_until_ready()
             target._look_around()

@@ -9,7 +9,7 @@ from typing import Any
 
 from attack.case import Bench, Case, Outcomes, outcome
 from attack.client import Session
-from attack.secure import RSA_15, make_identity, new_key
+from attack.secure import RSA_15, new_key
 from attack.target import PASSWORDS
 from attack.wire import extension, node, text, u8, u32
 
@@ -159,22 +159,6 @@ def _flood(bench: Bench) -> Outcomes:
     return found
 
 
-def _x509(make: Callable[[], Any], sign: bool) -> Callable[[Bench], Outcomes]:
-    """A user certificate, with no signature or one of another key."""
-
-    def attack(bench: Bench) -> Outcomes:
-        with bench.target.channel(source=ATTACKER) as channel:
-            session = channel.create_session()
-            policy = session.policy_of(2)
-            token = extension(
-                327, text(policy.PolicyId if policy else "certificate") + text(make().der)
-            )
-            signature = session.signature(new_key(2048, 3)) if sign else text(None) * 2
-            return outcome(lambda: session.activate_with(token, user_signature=signature))
-
-    return attack
-
-
 def _upgrade(bench: Bench) -> Outcomes:
     """A session without a user writes nothing, whatever its requests look like."""
     from attack.cases.writes import write
@@ -185,22 +169,6 @@ def _upgrade(bench: Bench) -> Outcomes:
         found += outcome(lambda: session.activate("operator", "wrong password 1"))
         return [*found, *write(session, bench.target.node("Int32"), 6, b"\1\0\0\0")]
 
-
-def _issued(session: Session) -> bytes:
-    policy = session.policy_of(3)
-    name = policy.PolicyId if policy else "jwt"
-    jwt = b"eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsInJvbGVzIjpbIlNlY3VyaXR5QWRtaW4iXX0."
-    return extension(940, text(name) + text(jwt) + text(None))
-
-
-_X509_CODES = (
-    "fault BadIdentityTokenRejected",
-    "fault BadUserSignatureInvalid",
-    *INVALID,
-    *DENIED,
-    "fault BadCertificate*",
-    "fault BadSecurityChecksFailed",
-)
 
 CASES = (
     Case(
@@ -399,27 +367,6 @@ CASES = (
         "Part 4, 5.7.3; CWE-269",
         _upgrade,
         ("result BadUserAccessDenied", *DENIED),
-    ),
-    Case(
-        "certificate-without-signature",
-        "a user certificate alone proves nothing",
-        "Part 4, 7.40.4; CWE-347",
-        _x509(lambda: make_identity("admin", key=new_key(2048, 3)), sign=False),
-        _X509_CODES,
-    ),
-    Case(
-        "certificate-signed-by-another",
-        "nor with the signature of another key",
-        "Part 4, 7.40.4; CWE-347",
-        _x509(lambda: make_identity("admin"), sign=True),
-        _X509_CODES,
-    ),
-    Case(
-        "token-issued-unsigned",
-        "an issued token that nobody signed is refused",
-        "Part 4, 7.40.5; CWE-347",
-        login(_issued),
-        (*REJECTED, *INVALID, *DENIED),
     ),
     Case(
         "token-of-other-type",
