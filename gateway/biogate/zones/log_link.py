@@ -39,11 +39,11 @@ class LogHandler(logging.Handler):
             text += "\n" + logging.Formatter().formatException(record.exc_info)
         context = list(context_of(record).items())[:_MOST_CONTEXT]
         level = min(max(record.levelno, 0), logging.CRITICAL)
-        self._link.send(
-            LogLine(
-                level,
-                record.name[:256],
-                text[:_MOST_CHARACTERS],
-                {name[:256]: str(value)[:_MOST_CHARACTERS] for name, value in context},
-            )
-        )
+        shown = {_text(name, 256): _text(str(value), _MOST_CHARACTERS) for name, value in context}
+        name = _text(record.name, 256)
+        self._link.send(LogLine(level, name, _text(text, _MOST_CHARACTERS), shown))
+
+
+def _text(text: str, most: int) -> str:
+    """What a message can carry of a text, which may have come from a file's name."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")[:most]

@@ -38,11 +38,13 @@ from biogate.zones.messages import (
 from biogate.zones.node_ids import to_bytes
 from biogate.zones.receipts import tell
 from biogate.zones.requester import Requester
-from biogate.zones.subjects import who
+from biogate.zones.subjects import clipped, who
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.policy import Subject
 
 _SHOWN_CHARACTERS = 1000
+_RECORDED_CHARACTERS = 65_536
+_MOST_ARGUMENTS = 256
 _RESULT = codec_of(ua.CallMethodResult)
 
 
@@ -72,7 +74,7 @@ class CommandProxy:
             node_id,
             None if unfit else value,
             _unfit(value),
-            client_audit_entry_id,
+            clipped(client_audit_entry_id),
         )
 
     async def write_stored(
@@ -95,7 +97,7 @@ class CommandProxy:
             node_id,
             stored,
             _unfit(write),
-            client_audit_entry_id,
+            clipped(client_audit_entry_id),
         )
 
     def write_unaudited(self, writes: StoredWrites) -> Future[Any]:
@@ -180,10 +182,17 @@ class AuditProxy:
     async def record(self, record: AuditRecord) -> int:
         """The number of the record. Raises AuditUnavailableError."""
         try:
-            reply = await self._requester.ask(Record, asdict(record))
+            reply = await self._requester.ask(Record, _fields(record))
         except StatusError as error:
             raise AuditUnavailableError(str(error)) from error
         return int(reply.number)
+
+
+def _fields(record: AuditRecord) -> dict[str, Any]:
+    return {
+        name: clipped(value, _RECORDED_CHARACTERS) if isinstance(value, str) else value
+        for name, value in asdict(record).items()
+    }
 
 
 class HistoryProxy:
@@ -244,7 +253,7 @@ def _call(call: MethodCall) -> tuple[Any, ...]:
         who(call.context.subject),
         to_bytes(call.object_id),
         to_bytes(call.method_id),
-        tuple(bytes(encode_variant(each)) for each in call.arguments),
-        call.context.request_header.AuditEntryId or "",
+        tuple(bytes(encode_variant(each)) for each in call.arguments[:_MOST_ARGUMENTS]),
+        clipped(call.context.request_header.AuditEntryId or ""),
         call.on_record is not None,
     )

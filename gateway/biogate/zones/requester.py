@@ -9,7 +9,15 @@ from typing import Any, NamedTuple
 from biogate.opcua.errors import StatusError
 from biogate.opcua.stack import StatusCodes
 from biogate.zones.link import Link
-from biogate.zones.messages import MAX_UNDER_WAY, Denied, Message
+from biogate.zones.messages import (
+    MAX_UNDER_WAY,
+    Denied,
+    MalformedError,
+    Message,
+    WriteUnaudited,
+    decode_from_zone,
+    encode,
+)
 
 MAX_QUEUED = 20_000
 """So many requests may wait for their turn; beyond that they are refused."""
@@ -78,6 +86,23 @@ class Requester:
             request = self._queued.popleft()
             if request.answer.done():
                 continue  # nobody waits for it any more
-            self._number += 1
-            self._under_way[self._number] = request.answer
-            self._link.send(request.make(self._number, *request.fields))
+            message = request.make(self._number + 1, *request.fields)
+            if request.make is WriteUnaudited or _is_taken(message):
+                self._number += 1
+                self._under_way[self._number] = request.answer
+                self._link.send(message)
+            else:
+                refused = StatusError(StatusCodes.BadEncodingLimitsExceeded)
+                request.answer.set_exception(refused)
+
+
+def _is_taken(message: Message) -> bool:
+    """Whether the core takes it: what a client has sent must not end the link of its zone.
+
+    Unaudited writes, which are many, are within their bounds as the front end made them.
+    """
+    try:
+        decode_from_zone(encode(message))
+    except MalformedError:
+        return False
+    return True

@@ -274,3 +274,32 @@ async def test_what_the_zones_count_is_among_the_diagnostics(gateway: Gateway) -
         await asyncio.sleep(0.05)
     assert counters["zone dmz"]["running"] == 1
     assert counters["zone dmz connections"]["accepted"] >= 1
+
+
+async def test_nothing_that_a_client_sends_ends_the_link_of_its_zone(
+    gateway: Gateway, dmz: Client, client_of: Callable[..., Client]
+) -> None:
+    long = "x" * 200_000
+    stranger = client_of(gateway, "dmz")
+    stranger.set_user(long[:4_090])
+    stranger.set_password("p" * 20)
+    with pytest.raises(ua.UaStatusCodeError):
+        await stranger.connect()
+    wordy = client_of(gateway, "dmz", "mes")
+    wordy.application_uri = f"urn:{long[:4_090]}"
+    wordy.uaclient.session_timeout = 60_000
+    async with wordy:
+        node = wordy.get_node(f"ns={OFFICE};s=FastText")
+        await node.write_value(long)
+        assert await node.read_value() == long
+        assert await status_of(in_cell(wordy, "Shared").write_value(long)) == S.BadTypeMismatch
+        many = [ua.Variant(float(n)) for n in range(300)]
+        parent = in_cell(wordy, "Cell")
+        asked = parent.call_method(f"{CELL}:Twice", *many)
+        assert await status_of(asked) == S.BadTooManyArguments
+        big = ua.Variant([1.0] * 30_000)
+        assert await status_of(parent.call_method(f"{CELL}:Twice", big)) == S.BadInvalidArgument
+    counters = gateway.diagnostics().counters["zone dmz"]
+    assert counters.get("restarts", 0) == 0
+    assert counters.get("malformed", 0) == 0
+    assert await in_cell(dmz, "Shared").read_value() is not None
