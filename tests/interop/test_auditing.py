@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from interop.asking import SERVER_OBJECT, S, Subscription, clause, read, value_of, write
+from interop.asking import SERVER_OBJECT, S, Subscription, call, clause, read, value_of, write
 from interop.test_events import OF_TYPE, element, event_filter, field, literal
 from interop.test_events import next_events as published_events
 from interop.wire import Message, Security, Wire
@@ -21,6 +21,8 @@ AUDITING, NAMESPACES = "ns=0;i=2994", "ns=0;i=2255"
 AUDIT_EVENT, EVENT_NOTIFIER = "ns=0;i=2052", 12
 OPEN_CHANNEL, CREATE_SESSION, ACTIVATE_SESSION = "ns=0;i=2060", "ns=0;i=2071", "ns=0;i=2075"
 SESSION, CANCEL, CHANNEL = "ns=0;i=2069", "ns=0;i=2078", "ns=0;i=2059"
+UPDATE_METHOD, SERVER_CONFIGURATION = "ns=0;i=2127", "ns=0;i=12637"
+GET_REJECTED_LIST = "ns=0;i=12777"
 SECURITY_URI = "urn:biogate:security"
 COMMON = ("EventType", "SourceName", "Status", "ServerId", "ClientUserId", "ActionTimeStamp")
 
@@ -167,6 +169,22 @@ async def test_a_refused_write_is_told(admin, open_wire, server):
     (event,) = await next_events(subscription, 1)
     assert event[2] == ["Boolean", False]
     assert event[4] == ["String", "observer"]
+    await subscription.delete()
+
+
+@clause("Part 5, 6.4.29")
+async def test_a_call_is_told_with_its_method(admin):
+    names = ("MethodId", "InputArguments")
+    fields = (field(name, event_type=UPDATE_METHOD) for name in names)
+    subscription = await listen(admin, UPDATE_METHOD, *fields)
+    result = await call(admin, SERVER_CONFIGURATION, GET_REJECTED_LIST)
+    assert result["StatusCode"] == S.Good
+    (event,) = await next_events(subscription, 1)
+    assert event[0] == ["NodeId", UPDATE_METHOD]
+    assert event[1] == ["String", "Attribute/Call"]
+    assert event[4] == ["String", "admin"]
+    assert event[6] == ["NodeId", GET_REJECTED_LIST]
+    assert event[7][1] == []
     await subscription.delete()
 
 

@@ -36,7 +36,7 @@ class SignatureConfig(Strict):
     second_person: bool = False
     """True: somebody else must approve, by a signature of their own."""
     approvers: Annotated[
-        tuple[Literal["Operator", "Engineer", "Supervisor", "ConfigureAdmin"], ...],
+        tuple[Literal["Operator", "Engineer", "Supervisor"], ...],
         Field(strict=False),
         AfterValidator(distinct),
     ] = ("Supervisor", "Engineer")
