@@ -29,7 +29,10 @@ class ClientIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An account that may be tried, by its password, or by the `certificate` where there is one."""
+    """An account that may be tried, by its password, or by the `certificate` where there is one.
+
+    The user "" is nobody: an anonymous session.
+    """
 
     user: str
     roles: frozenset[str]
@@ -39,6 +42,8 @@ class Login:
     @property
     def authentication(self) -> str:
         """The kind of user token (Part 4, 7.40)."""
+        if not self.user:
+            return "Anonymous"
         return "UserName" if self.certificate is None else "Certificate"
 
 
@@ -76,7 +81,7 @@ class ZoneAccess:
 
 
 def _credentials(login: Login | None) -> dict[str, Any]:
-    if login is None:
+    if login is None or not login.user:
         return {"user": None}
     if login.certificate is None:
         return {"user": login.user, "password": login.password}
@@ -96,6 +101,12 @@ def accounts_of(data: Mapping[str, Any], zone: str) -> dict[str, frozenset[str]]
         for name, account in accounts.items()
         if not account.get("disabled") and (admitted is None or name in admitted)
     }
+
+
+def admits_anonymous(zone: Mapping[str, Any]) -> bool:
+    """Whether a zone takes sessions without a user; one that lists its users does not."""
+    opcua = zone.get("opcua") or {}
+    return opcua.get("anonymous", "none") != "none" and zone.get("users") is None
 
 
 def password_of(user: str) -> str | None:

@@ -40,8 +40,9 @@ class Borders:
         for zone, identity in foreign.items():
             way = access.way(self._login, **_identity(identity))
             await self._refused("foreign certificate", way, f"only zone {zone} trusts it")
-        wrong = access.way(self._login, password="not the password")  # noqa: S106
-        await self._refused("wrong password", wrong, "the password is wrong")
+        if self._login.authentication == "UserName":
+            wrong = access.way(self._login, password="not the password")  # noqa: S106
+            await self._refused("wrong password", wrong, "the password is wrong")
         for other in others:
             why = f"users of zone {access.zone} are others"
             await self._refused("foreign user", access.way(other), why, other.user)
@@ -52,7 +53,8 @@ class Borders:
     async def _try_anonymous(self) -> None:
         if self._access.anonymous:
             return
-        await self._refused("anonymous", self._access.way(None), "anonymous is none", "")
+        why = "anonymous is none, or the zone lists its users"
+        await self._refused("anonymous", self._access.way(None), why, "")
 
     async def _try_modes(self) -> None:
         """Channels that the endpoint does not offer."""

@@ -122,7 +122,7 @@ class Prover:
         for zone, other in self.tools.access.items():
             if zone != access.zone:
                 foreign[zone] = other.identity
-                others.update({login.user: login for login in other.logins})
+                others.update({login.user: login for login in other.logins if login.user})
         shut = [x for n, x in others.items() if admitted is not None and n not in (*admitted, *own)]
         most = self.planner.sample or None
         return dict(islice(foreign.items(), most)), shut[:most]

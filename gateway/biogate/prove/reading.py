@@ -19,10 +19,11 @@ from biogate.prove.attempt import Expected
 ACTIONS = ("browse", "read", "subscribe", "write", "call", "history", "events")
 
 # docs/site-file.md, "users": what each role may do besides looking.
-_LOOKING = frozenset({"browse", "read", "subscribe", "history", "events"})
 _SETPOINTS = frozenset({"Operator"})
 _VARIABLES = frozenset({"Operator", "Engineer", "ConfigureAdmin"})
 _CALLS = frozenset({"Operator", "Engineer", "Supervisor"})
+NOBODY = "anonymous"
+"""Who a session without a user is, for people."""
 _STRENGTH = ("None", "Sign", "SignAndEncrypt")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -40,8 +41,17 @@ class Asker:
     @property
     def name(self) -> str:
         """Who it is, for people."""
+        if not self.user:
+            return NOBODY
         by = "" if self.authentication == "UserName" else f" by {self.authentication.lower()}"
         return f"{self.user}{by}"
+
+    @property
+    def held(self) -> frozenset[str]:
+        """All roles of the session, with those that nobody is given (Part 18, 4.2)."""
+        known = "AuthenticatedUser" if self.user else "Anonymous"
+        trusted = set() if self.security_mode == "None" else {"TrustedApplication"}
+        return self.roles | {known} | trusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,7 @@ class SiteRules:
 
     def read(self, asker: Asker, action: str, asked: Asked, now: datetime) -> Reading:
         """What should come of `action` on `asked` at `now` (UTC)."""
-        by_role = _not_by_role(asker, action, asked)
+        by_role = self._not_by_role(asker, action, asked)
         if by_role:
             return _refused(by_role)
         if asked.zone == asker.zone:
@@ -119,6 +129,15 @@ class SiteRules:
         else:
             reading = self._across(asker, action, asked, now)
         return self._unsigned(action, asked) or reading if _is_let(reading) else reading
+
+    def _not_by_role(self, asker: Asker, action: str, asked: Asked) -> str:
+        """Why the roles alone do not let it; "" where they do."""
+        if asker.user:
+            return _not_by_role(asker, action, asked)
+        mode = (self.zones[asker.zone].get("opcua") or {}).get("anonymous", "none")
+        if mode == "none" or (action in _EFFECTS and (mode != "operate" or asked.is_setpoint)):
+            return f"anonymous: {mode}"
+        return ""
 
     def _unsigned(self, action: str, asked: Asked) -> Reading | None:
         """The refusal of what needs a signature: no plain write or call has one."""
@@ -296,8 +315,6 @@ def _bounds(rule: Mapping[str, Any], asked: Asked) -> dict[str, float]:
 def _not_by_role(asker: Asker, action: str, asked: Asked) -> str:
     """Why the roles alone do not let it; "" where they do."""
     held = ", ".join(sorted(asker.roles)) or "none"
-    if action in _LOOKING and not asker.roles:
-        return "without a role nobody may look"
     if action == "call" and not asker.roles & _CALLS:
         return f"roles ({held}) do not call methods"
     if action == "write" and not asker.roles & (_SETPOINTS if asked.is_setpoint else _VARIABLES):
@@ -337,7 +354,7 @@ def _lacks(
     on_the_way = way and action == "browse" and any(leads_to(each, parts[0]) for each in patterns)
     if patterns and not named and not on_the_way:
         return "the part"
-    if "roles" in rule and not asker.roles & set(rule["roles"]):
+    if "roles" in rule and not asker.held & set(rule["roles"]):
         return "the role"
     if "users" in rule and asker.user not in rule["users"]:
         return "the user"

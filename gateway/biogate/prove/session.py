@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from biogate.data_folder import nodeset_cache
-from biogate.prove.access import ClientIdentity, Login, ZoneAccess, accounts_of
+from biogate.prove.access import ClientIdentity, Login, ZoneAccess, accounts_of, admits_anonymous
 from biogate.prove.asking import Protocol
 from biogate.prove.attempt import Result, Verdict
 from biogate.prove.client import quiet
@@ -193,7 +193,7 @@ def _access(
     logins: Mapping[str, Sequence[Login]],
 ) -> dict[str, ZoneAccess]:
     return {
-        zone: _zone_access(zone, config["opcua"], folder, identities[zone], logins.get(zone, ()))
+        zone: _zone_access(zone, config, folder, identities[zone], logins.get(zone, ()))
         for zone, config in data["zones"].items()
         if config.get("opcua") is not None
     }
@@ -201,11 +201,13 @@ def _access(
 
 def _zone_access(
     zone: str,
-    opcua: Mapping[str, Any],
+    config: Mapping[str, Any],
     folder: Path,
     identity: ClientIdentity,
     logins: Sequence[Login],
 ) -> ZoneAccess:
+    opcua: Mapping[str, Any] = config["opcua"]
+    anonymous = admits_anonymous(config)
     own = folder / "zones" / zone / "pki" / "own" / "certs" / "application.der"
     host = str(opcua.get("host", "127.0.0.1"))
     host = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104  to connect to, not to listen on
@@ -213,9 +215,9 @@ def _zone_access(
         zone,
         f"opc.tcp://{host}:{opcua.get('port', 4840)}",
         identity,
-        tuple(logins),
+        (*logins, *((Login("", frozenset()),) if anonymous else ())),
         own.read_bytes() if own.exists() else b"",
         tuple(opcua.get("security_policies", ("Basic256Sha256",))),
         tuple(opcua.get("security_modes", ("Sign", "SignAndEncrypt"))),
-        anonymous=opcua.get("anonymous", "none") != "none",
+        anonymous=anonymous,
     )

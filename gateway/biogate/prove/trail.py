@@ -14,6 +14,7 @@ from typing import Any
 
 from biogate.prove.asking import Protocol
 from biogate.prove.attempt import LIMITS, TOO_OFTEN, Attempt, Expected, Result, Verdict
+from biogate.prove.reading import NOBODY
 
 _SEEN_REFUSALS = frozenset({"BadUserAccessDenied", *LIMITS, *TOO_OFTEN})
 # Kind of attempt at a border → the event that its record has.
@@ -66,7 +67,7 @@ def _wanted(results: Sequence[Result]) -> Iterator[Wanted]:
     """What has to be in the trail, by what was tried and what came."""
     for result in list(results):
         tried = result.attempt
-        user = tried.user.partition(" ")[0]
+        user = "" if tried.user == NOBODY else tried.user.partition(" ")[0]
         if tried.kind in _AT_BORDERS and result.verdict is Verdict.AS_STATED:
             yield tried.zone, "", _AT_BORDERS[tried.kind]
         elif tried.action == "write" and result.status == "Good":

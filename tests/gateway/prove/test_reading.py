@@ -123,6 +123,38 @@ def test_a_model_writes_set_points_within_bounds_only() -> None:
     assert (reading.low, reading.high, reading.max_step, reading.per_minute) == (6, 8, 0.1, 6)
 
 
+def test_each_zone_says_what_strangers_may() -> None:
+    def may(mode: str, action: str, **asked: Any) -> bool:
+        found = SiteRules({"zones": {"cell": {"opcua": {"anonymous": mode}}}})
+        stranger = Asker("cell", "", frozenset(), "Anonymous")
+        return found.read(
+            stranger, action, Asked("s/x", "cell", **asked), MONDAY_NOON
+        ).expected is (Expected.LET)
+
+    assert [may(mode, "read") for mode in ("none", "read", "operate")] == [False, True, True]
+    assert [may(mode, "call") for mode in ("none", "read", "operate")] == [False, False, True]
+    assert may("operate", "write")
+    assert not may("operate", "write", is_setpoint=True)
+
+
+def test_without_an_account_nothing_is_changed_across_a_conduit() -> None:
+    found = rules({"actions": ["read", "write"]})
+    found.zones["dmz"]["opcua"] = {"anonymous": "operate"}
+    stranger = asker(user="", roles=frozenset(), authentication="Anonymous")
+
+    assert expected(found, "read", who=stranger) is Expected.LET
+    assert expected(found, "write", who=stranger) is Expected.REFUSED
+
+
+def test_roles_that_nobody_is_given_count_in_rules() -> None:
+    """Part 18, 4.2: AuthenticatedUser and TrustedApplication come with the session."""
+    for role in ("AuthenticatedUser", "TrustedApplication"):
+        assert expected(rules({"actions": ["read"], "roles": [role]}), "read") is Expected.LET
+    assert expected(rules({"actions": ["read"], "roles": ["Anonymous"]}), "read") is (
+        Expected.REFUSED
+    )
+
+
 def test_what_needs_a_signature_is_not_changed_by_a_plain_write() -> None:
     data = {
         "zones": {"cell": {}, "dmz": {}},
