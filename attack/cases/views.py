@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 from attack.case import Bench, Case, Outcomes, ask, in_session, outcome
 from attack.client import CURRENT_TIME, Session
 from attack.wire import (
+    INT32,
     NULL_NODE,
     STRING,
     array,
@@ -22,6 +24,7 @@ from attack.wire import (
     text,
     u8,
     u32,
+    variants,
     write_value,
 )
 
@@ -29,6 +32,10 @@ MANY = ("fault BadTooManyOperations",)
 _NOTHING = ("fault BadNothingToDo",)
 _UNSUPPORTED = ("fault BadServiceUnsupported",)
 _TOO_MUCH = ("fault BadResponseTooLarge", "fault BadServerTooBusy", "fault BadTimeout", *MANY)
+HELD_MIB = 96.0
+"""What may be held for one client that does not read: a response or two, of 16 MiB each, encoded
+and encrypted."""
+
 ROOT, OBJECTS, SERVER, TYPES = node(84), node(85), node(2253), node(86)
 _REFERENCES, _HIERARCHICAL = node(31), node(33)
 MAX = 0xFFFF_FFFF
@@ -160,7 +167,100 @@ def _requests(session: Session, bench: Bench) -> list[str]:
     return [session.channel.hear_outcome(20) for _ in range(number)]
 
 
+def _largest(session: Session, bench: Bench) -> list[str]:
+    """Messages as large as they may be, of many small values and of few large ones."""
+    target = bench.target.node("String")
+    texts = [write_value(target, data_value(scalar(STRING, text("x" * 15_000))))] * 1000
+    numbers = [write_value(target, data_value(variants(INT32, [i32(1)] * 35)))] * 1000
+    session.channel.timeout_s = 30
+    return [
+        *outcome(lambda: session.ask("WriteRequest", array(texts))),
+        *outcome(lambda: session.ask("WriteRequest", array(numbers))),
+    ]
+
+
+def _answers_unread(session: Session, bench: Bench) -> list[str]:
+    """Answers of megabytes that are asked for again and again, and never read."""
+    target = bench.target.node("String")
+    big = array([write_value(target, data_value(scalar(STRING, text("x" * 1_000_000))))])
+    session.ask("WriteRequest", big)
+    session.channel.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    session.channel.timeout_s = 2
+    before_mib = bench.target.resident_mib()
+    body = session.body("ReadRequest", reading(*[read_id(target)] * 12))
+    found = []
+    for _ in range(bench.many(100)):
+        found += outcome(lambda: session.channel.say(body))
+        if found[-1] != "Good":
+            break
+    held_mib = bench.target.resident_mib() - before_mib
+    other = bench.target.session("operator")
+    with other.channel:
+        other.ask("WriteRequest", _small(target))
+    return [*found, *([f"{held_mib:.0f} MiB are held"] if held_mib >= HELD_MIB else [])]
+
+
+def _small(target: bytes) -> bytes:
+    return array([write_value(target, data_value(scalar(STRING, text(""))))])
+
+
+def _too_large(session: Session, bench: Bench) -> str:
+    """One chunk after the other, beyond the largest message."""
+    session.channel.timeout_s = 30
+    piece = b"x" * 60_000
+    for _ in range(300):
+        session.channel.send(session.channel.chunk(piece, chunk=b"C", request_id=9))
+    return session.channel.end()
+
+
+def _held(bench: Bench) -> Outcomes:
+    """Many sessions of one user that each hold half of the largest message."""
+    found: list[str] = []
+    sessions = [
+        bench.target.session("operator", source="127.0.0.84") for _ in range(bench.many(12))
+    ]
+    try:
+        for session in sessions:
+            for _ in range(bench.many(130, 20)):
+                piece = session.channel.chunk(b"x" * 60_000, chunk=b"C", request_id=9)
+                session.channel.send(piece)
+            ended = session.channel.end(0.05)
+            found.append("Good" if ended == "silence" else ended)
+        return [*found, *bench.served("observer")]
+    finally:
+        for session in sessions:
+            session.channel.close()
+
+
 CASES = (
+    Case(
+        "message-largest",
+        "the largest messages are served in turns with all others",
+        "Part 5, 6.3.2; CWE-400",
+        in_session(_largest),
+        ("Good", "result BadTypeMismatch", *_TOO_MUCH),
+    ),
+    Case(
+        "answers-unread",
+        "answers that nobody reads are bounded, and nothing more is taken from who does not read",
+        "Part 6, 7.1; CWE-770",
+        in_session(_answers_unread),
+        ("Good", "silence", "closed", "ERR BadTcpNotEnoughResources"),
+    ),
+    Case(
+        "message-over-the-limit",
+        "a published maximum of messages is enforced while chunks come in",
+        "Part 6, 6.7.3; CWE-770",
+        in_session(_too_large),
+        ("ERR BadTcpMessageTooLarge",),
+    ),
+    Case(
+        "message-hold",
+        "what all sessions together hold of incomplete messages is bounded",
+        "Part 6, 6.7.3; CWE-770",
+        _held,
+        ("Good", "ERR BadTcpNotEnoughResources"),
+    ),
     Case(
         "browse-too-many",
         "a published MaxNodesPerBrowse is enforced",
