@@ -144,7 +144,7 @@ def before_login(*messages: bytes) -> Attack:
 
 
 def in_session(
-    attempt: Callable[[Session, Bench], Any], user: str | None = "operator", **options: Any
+    attempt: Callable[[Session, Bench], Any], user: str | None = "certified", **options: Any
 ) -> Attack:
     """Something in a session of its own: what it gives are outcomes, or a response."""
 
@@ -159,6 +159,6 @@ def in_session(
     return attack
 
 
-def ask(message: str, parameters: bytes, user: str | None = "operator") -> Attack:
+def ask(message: str, parameters: bytes, user: str | None = "certified") -> Attack:
     """One request in a session."""
     return in_session(lambda session, _: session.ask(message, parameters), user)

@@ -413,6 +413,12 @@ class Session:
         response = self.channel.ask(self.activate_body(token, **wrong))
         self.nonce = response.Parameters.ServerNonce
 
+    def activate_as(self, user: Identity) -> None:
+        """Log in with a user's certificate."""
+        policy = self.policy_of(2)
+        token = wire.extension(327, text(policy.PolicyId) + text(user.der))
+        self.activate_with(token, user_signature=self.signature(user.key))
+
     def activate_body(
         self, token: bytes, *, signature: bytes | None = None, **fields: Any
     ) -> bytes:

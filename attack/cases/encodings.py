@@ -135,7 +135,7 @@ def _flipped(bench: Bench) -> list[str]:
 
 def _many_small(bench: Bench) -> list[str]:
     """A megabyte of Variants of a byte each: what they take in memory is bounded."""
-    session = bench.target.session("operator")
+    session = bench.target.session("certified")
     with session.channel:
         value = variants(VARIANT, [u8(0)] * bench.many(1_000_000, 60_000))
         item = array([write_value(bench.target.node("Int32"), data_value(value))])

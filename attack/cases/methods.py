@@ -29,7 +29,7 @@ def call(object_id: bytes, method_id: bytes, *arguments: bytes) -> bytes:
 
 
 def calling(
-    *make: Callable[[Bench], bytes], repeat: int = 1, user: str | None = "operator"
+    *make: Callable[[Bench], bytes], repeat: int = 1, user: str | None = "certified"
 ) -> Callable[[Bench], Outcomes]:
     def attempt(session: Session, bench: Bench) -> Any:
         calls = [each(bench) for each in make] * repeat
@@ -52,7 +52,7 @@ def _method_flood(session: Session, bench: Bench) -> list[str]:
     for _ in range(bench.many(100)):
         session.channel.say(body)
     session.channel.close()
-    return bench.served("operator")
+    return bench.served("certified")
 
 
 METHOD_BAD = (

@@ -90,7 +90,7 @@ def _orphans(bench: Bench) -> Outcomes:
     """Subscriptions left behind by session after session, with the longest lifetime."""
     found: list[str] = []
     for _ in range(bench.many(15)):
-        session = bench.target.session("operator", source="127.0.0.81")
+        session = bench.target.session("certified", source="127.0.0.81")
         with session.channel:
             for _ in range(40):
                 found += outcome(
@@ -125,7 +125,7 @@ def _intervals(session: Session, bench: Bench) -> list[str]:
 
 def _items(bench: Bench) -> Outcomes:
     """Items by the ten thousand with the deepest queues."""
-    session = bench.target.session("operator", timeout_s=30)
+    session = bench.target.session("certified", timeout_s=30)
     found: list[str] = []
     with session.channel:
         for _ in range(4):
@@ -172,7 +172,7 @@ def of_other(
     """A request about a subscription of somebody else, which must live on."""
 
     def attack(bench: Bench) -> Outcomes:
-        owner = bench.target.session("operator")
+        owner = bench.target.session("certified")
         other = bench.target.session(user)
         with owner.channel, other.channel:
             subscription = subscribe(owner)
@@ -185,7 +185,7 @@ def of_other(
 
 
 def _transfer_anonymous(bench: Bench) -> Outcomes:
-    owner = bench.target.session("operator")
+    owner = bench.target.session("certified")
     with owner.channel:
         return in_session(
             lambda s, _: s.ask(
@@ -198,7 +198,7 @@ def _transfer_anonymous(bench: Bench) -> Outcomes:
 def _churn(bench: Bench) -> Outcomes:
     """Sessions that go in the middle of their requests, subscriptions and all."""
     for _ in range(bench.many(25)):
-        session = bench.target.session("operator", source="127.0.0.82")
+        session = bench.target.session("certified", source="127.0.0.82")
         subscription = subscribe(session, interval=50)
         session.channel.say(
             session.body(
@@ -209,7 +209,7 @@ def _churn(bench: Bench) -> Outcomes:
         session.channel.say(session.body("BrowseRequest", browsing(*[browse(TYPES)] * 200)))
         session.channel.say(session.body("PublishRequest", i32(-1)))
         session.channel.close()
-    return bench.served("operator")
+    return bench.served("certified")
 
 
 CASES = (

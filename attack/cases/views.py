@@ -194,7 +194,7 @@ def _answers_unread(session: Session, bench: Bench) -> list[str]:
         if found[-1] != "Good":
             break
     held_mib = bench.target.resident_mib() - before_mib
-    other = bench.target.session("operator")
+    other = bench.target.session("certified")
     with other.channel:
         other.ask("WriteRequest", _small(target))
     return [*found, *([f"{held_mib:.0f} MiB are held"] if held_mib >= HELD_MIB else [])]
@@ -217,7 +217,7 @@ def _held(bench: Bench) -> Outcomes:
     """Many sessions of one user that each hold half of the largest message."""
     found: list[str] = []
     sessions = [
-        bench.target.session("operator", source="127.0.0.84") for _ in range(bench.many(12))
+        bench.target.session("certified", source="127.0.0.84") for _ in range(bench.many(12))
     ]
     try:
         for session in sessions:

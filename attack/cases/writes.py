@@ -56,7 +56,7 @@ def write(session: Session, node_id: bytes, type_id: int, body: bytes, **fields:
 
 
 def to(
-    key: str, *values: bytes, where: str = "", user: str = "operator", **fields: Any
+    key: str, *values: bytes, where: str = "", user: str = "certified", **fields: Any
 ) -> Callable[[Bench], Outcomes]:
     """Variants, each written to a node of the site; a node that holds another value afterwards is
     an outcome of its own."""
