@@ -26,7 +26,7 @@ _MINUTE_S = 60.0
 
 
 @dataclass(slots=True)
-class Protocol:
+class AttemptLog:
     """Results in the order in which they came, numbered."""
 
     results: list[Result] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Asking:
     def __init__(
         self,
         connection: Connection,
-        protocol: Protocol,
+        log: AttemptLog,
         *,
         values: MutableMapping[str, Any],
         namespaces: Sequence[str],
@@ -84,7 +84,7 @@ class Asking:
     ) -> None:
         """`effects`: whether writes that should be let are made; `may_move`: other values, too."""
         self.connection = connection
-        self.protocol = protocol
+        self.log = log
         self.sent = sent
         self.effects = effects
         self.may_move = may_move
@@ -99,13 +99,13 @@ class Asking:
             self._nothing = await self.connection.answers_to_nothing()
         why_not = self._unwise(planned)
         if why_not:
-            return self.protocol.left_out(attempt, why_not)
+            return self.log.left_out(attempt, why_not)
         try:
             status = await self._status(planned)
         except RefusedError as error:
             status = error.status
         if self._is_exhausted(planned, status):
-            return self.protocol.left_out(attempt, "the conduit's rate was used up by the attempts")
+            return self.log.left_out(attempt, "the conduit's rate was used up by the attempts")
         return await self._judge(planned, status)
 
     def value_of(self, part: Part) -> Any:
@@ -132,9 +132,9 @@ class Asking:
             expected = await self._as_nothing(planned)
             if status != expected:
                 detail = f"a node that does not exist gives {expected}: this tells that it does"
-                return self.protocol.add(attempt, status, Verdict.LEAKS, detail)
+                return self.log.add(attempt, status, Verdict.LEAKS, detail)
         refusals = REFUSALS | LIMITS | TOO_OFTEN if attempt.expected is Expected.LET else REFUSALS
-        return self.protocol.judged(attempt, status, refusals)
+        return self.log.judged(attempt, status, refusals)
 
     async def _as_nothing(self, planned: Planned) -> str:
         """What the same action gives on a node that does not exist."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from biogate.prove.access import ClientIdentity, Login, ZoneAccess
-from biogate.prove.asking import Protocol
+from biogate.prove.asking import AttemptLog
 from biogate.prove.attempt import Attempt, Expected, Verdict
 from biogate.prove.client import Connection, RefusedError, Way, says_hello
 
@@ -19,13 +19,13 @@ class Borders:
     """Tries one zone's endpoint as somebody who should not be let in."""
 
     def __init__(
-        self, access: ZoneAccess, zone: Mapping[str, Any], login: Login, protocol: Protocol
+        self, access: ZoneAccess, zone: Mapping[str, Any], login: Login, log: AttemptLog
     ) -> None:
         """`zone` is the zone as the site file has it, `login` one that may come in."""
         self._access = access
         self._zone = zone
         self._login = login
-        self._protocol = protocol
+        self._protocol = log
 
     async def try_all(
         self,

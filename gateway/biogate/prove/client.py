@@ -236,10 +236,10 @@ class Connection:
         """What calling a Method that does not exist gives, on an Object that may be there."""
         return await self.call(owner, _NO_NODE)
 
-    async def walk(self, most: int) -> set[str]:
-        """All nodes below Objects but those of OPC UA itself, as `NamespaceUri;identifier`.
+    async def walk(self, most: int) -> tuple[set[str], bool]:
+        """All nodes below Objects as `NamespaceUri;identifier`, but for the Server object's.
 
-        At most `most` nodes are browsed: the Server object is left out.
+        At most `most` nodes are browsed; True: that were all.
         """
         found: set[str] = set()
         todo = [node_id(ObjectIds.ObjectsFolder)]
@@ -253,7 +253,7 @@ class Connection:
                     seen.add(node)
                     todo.append(node)
                     found.add(f"{self._uri(int(node.NamespaceIndex))};{node.Identifier!s}")
-        return found
+        return found, not todo
 
     def _uri(self, index: int) -> str:
         return self.namespaces[index] if index < len(self.namespaces) else f"namespace {index}"

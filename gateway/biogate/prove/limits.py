@@ -43,10 +43,10 @@ class Limits:
         most = int(reading.per_minute)
         attempt = self._attempt("rate", Expected.REFUSED, f"no more than {most} in a minute")
         if not asking.effects:
-            asking.protocol.left_out(attempt, NOT_FOR_A_PLANT)
+            asking.log.left_out(attempt, NOT_FOR_A_PLANT)
             return
         if asking.value_of(self._planned.part) is None:
-            asking.protocol.left_out(attempt, "there is no value that can be written so often")
+            asking.log.left_out(attempt, "there is no value that can be written so often")
             return
         let, status = 0, "Good"
         while status == "Good" and let <= most:
@@ -56,7 +56,7 @@ class Limits:
         verdict = Verdict.LEAKS if let > most else Verdict.AS_STATED
         if let <= most and status not in TOO_OFTEN:
             verdict = Verdict.BLOCKS
-        asking.protocol.add(attempt, status, verdict, f"{let} were let before it")
+        asking.log.add(attempt, status, verdict, f"{let} were let before it")
 
     async def _beyond(self, name: str, bound: float, direction: int) -> None:
         margin = _margin(self._planned.reading)
@@ -86,21 +86,21 @@ class Limits:
 
     async def _write(self, name: str, value: float | None, expected: Expected) -> None:
         attempt = self._attempt("bounds", expected, name)
-        protocol = self._asking.protocol
+        log = self._asking.log
         if not self._asking.effects:
-            protocol.left_out(attempt, NOT_FOR_A_PLANT)
+            log.left_out(attempt, NOT_FOR_A_PLANT)
             return
         if value is None:
-            protocol.left_out(attempt, "the present value leaves no room for it")
+            log.left_out(attempt, "the present value leaves no room for it")
             return
         if not self._has_rate():
-            protocol.left_out(attempt, "the conduit's rate was used up by the attempts")
+            log.left_out(attempt, "the conduit's rate was used up by the attempts")
             return
         status = await self._asking.write(self._planned.part, value)
         if status == "Good":
             self._set(value)
             self._asking.sent.count(self._planned.reading.conduit)
-        protocol.judged(attempt, status, REFUSALS | LIMITS, f"wrote {value:g}")
+        log.judged(attempt, status, REFUSALS | LIMITS, f"wrote {value:g}")
 
     def _set(self, value: float) -> None:
         self._now = value

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from biogate.prove.access import ClientIdentity, Login, ZoneAccess
-from biogate.prove.asking import Asking, Protocol, Sent
+from biogate.prove.asking import Asking, AttemptLog, Sent
 from biogate.prove.attempt import Attempt, Expected, Result, Verdict
 from biogate.prove.borders import Borders
 from biogate.prove.client import Connection, RefusedError
@@ -21,7 +21,7 @@ from biogate.prove.reading import Asker, SiteRules
 
 MOST_WALKED = 5000
 Tell = Callable[[str], None]
-_LESS = ("Sign",)
+_WEAKER = "Sign"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Prover:
     planner: Planner
     tools: Tools
     tell: Tell
-    protocol: Protocol
+    log: AttemptLog
     only: frozenset[str] = frozenset()
     could_not: dict[str, str] = field(default_factory=dict)
     _values: dict[str, Any] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Prover:
     _limited: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
-        """Try all zones. What was tried is in `protocol`, also when it is cancelled."""
+        """Try all zones. What was tried is in `log`, also when it is cancelled."""
         for zone, access in self.tools.access.items():
             await self._look(zone, access)
         for zone, access in self.tools.access.items():
@@ -78,7 +78,8 @@ class Prover:
             try:
                 connection = await Connection.open(access.way(login))
             except RefusedError as error:
-                self.could_not[zone] = f"{login.user} is not let in at {access.url}: {error.status}"
+                who = access.asker(login).name
+                self.could_not[zone] = f"{who} is not let in at {access.url}: {error.status}"
                 return
             self._note_namespaces(connection.namespaces)
             try:
@@ -108,7 +109,7 @@ class Prover:
             return
         login = access.logins[0]
         await self._step(f"{access.zone}: weaker channels", self._try_weaker(access, login))
-        border = Borders(access, self.rules.zones[access.zone], login, self.protocol)
+        border = Borders(access, self.rules.zones[access.zone], login, self.log)
         foreign, others = self._foreign(access)
         trying = border.try_all(self.tools.stranger, foreign, others)
         await self._step(f"{access.zone}: its border", trying)
@@ -168,7 +169,7 @@ class Prover:
         hidden = self.planner.hidden(asker, _now())
         if not hidden:
             return
-        found = await asking.connection.walk(MOST_WALKED)
+        found, is_all = await asking.connection.walk(MOST_WALKED)
         attempt = Attempt(
             "walk",
             asker.zone,
@@ -181,33 +182,24 @@ class Prover:
         )
         shown = sorted(hidden[node].name for node in found & hidden.keys())
         verdict = Verdict.LEAKS if shown else Verdict.AS_STATED
-        detail = f"shows {', '.join(shown[:10])}" if shown else f"{len(found)} nodes, none of them"
-        self.protocol.add(attempt, "Good", verdict, detail)
+        more = "" if is_all else f"; only the first {MOST_WALKED} were browsed"
+        among = f"{len(found)} nodes, none of them"
+        detail = (f"shows {', '.join(shown[:10])}" if shown else among) + more
+        self.log.add(attempt, "Good", verdict, detail)
 
     async def _try_weaker(self, access: ZoneAccess, login: Login) -> None:
         """Where the endpoint offers Sign, that must not carry what asks for encryption."""
-        for mode in _LESS:
-            if mode not in access.modes:
-                continue
-            try:
-                connection = await Connection.open(access.way(login, mode=mode))
-            except RefusedError as error:
-                attempt = Attempt(
-                    "weaker mode",
-                    access.zone,
-                    "",
-                    login.user,
-                    "connect",
-                    "",
-                    Expected.LET,
-                    f"security_modes has {mode}",
-                )
-                self.protocol.add(attempt, error.status, Verdict.BLOCKS)
-                continue
-            try:
-                await self._try_mode(self._asking(connection), access.asker(login, mode))
-            finally:
-                await connection.close()
+        if _WEAKER not in access.modes:
+            return
+        try:
+            connection = await Connection.open(access.way(login, mode=_WEAKER))
+        except RefusedError as error:
+            self.log.add(_connecting(access.zone, login.user), error.status, Verdict.BLOCKS)
+            return
+        try:
+            await self._try_mode(self._asking(connection), access.asker(login, _WEAKER))
+        finally:
+            await connection.close()
 
     async def _try_mode(self, asking: Asking, asker: Asker) -> None:
         for target in self.rules.zones:
@@ -222,7 +214,7 @@ class Prover:
     def _asking(self, connection: Connection) -> Asking:
         return Asking(
             connection,
-            self.protocol,
+            self.log,
             values=self._values,
             namespaces=self._namespaces,
             sent=self._sent,
@@ -232,11 +224,16 @@ class Prover:
 
     async def _step(self, name: str, work: Any) -> None:
         """Do a part of the work, and tell what came of it."""
-        first = len(self.protocol.results)
+        first = len(self.log.results)
         try:
             await work
         finally:
-            tell_of(name, self.protocol.results[first:], self.tell)
+            tell_of(name, self.log.results[first:], self.tell)
+
+
+def _connecting(zone: str, user: str) -> Attempt:
+    because = f"security_modes has {_WEAKER}"
+    return Attempt("weaker mode", zone, "", user, "connect", "", Expected.LET, because)
 
 
 def tell_of(name: str, done: Sequence[Result], tell: Tell) -> None:

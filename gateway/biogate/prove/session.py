@@ -14,7 +14,7 @@ from typing import Any
 
 from biogate.data_folder import nodeset_cache
 from biogate.prove.access import ClientIdentity, Login, ZoneAccess, accounts_of, admits_anonymous
-from biogate.prove.asking import Protocol
+from biogate.prove.asking import AttemptLog
 from biogate.prove.attempt import Result, Verdict
 from biogate.prove.client import quiet
 from biogate.prove.errors import SiteWithoutZonesError
@@ -75,7 +75,7 @@ async def prove(site_file: Path, options: Options, tell: Tell) -> int:
         complete,
         trial.could_not,
     )
-    return _conclude(run, trial.protocol.results, options, tell)
+    return _conclude(run, trial.log.results, options, tell)
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> bool:
@@ -123,7 +123,7 @@ class _Trial:
     data: dict[str, Any]
     options: Options
     tell: Tell
-    protocol: Protocol = field(default_factory=Protocol)
+    log: AttemptLog = field(default_factory=AttemptLog)
     could_not: dict[str, str] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -134,9 +134,9 @@ class _Trial:
         with rehearsal(self.data, self.site_file.parent, cache) as stage:
             self.tell("starting the gateway with simulated devices")
             await self._rehearse(stage, stage.data)
-            first = len(self.protocol.results)
-            await try_trail(stage.folder, stage.root / "trail.jsonl", self.protocol)
-            tell_of("audit trail", self.protocol.results[first:], self.tell)
+            first = len(self.log.results)
+            await try_trail(stage.folder, stage.root / "trail.jsonl", self.log)
+            tell_of("audit trail", self.log.results[first:], self.tell)
             if has_windows(self.data):
                 self.tell("starting it again with each time window turned")
                 turned = moved(stage.data, datetime.now(UTC))
@@ -171,7 +171,7 @@ class _Trial:
     ) -> None:
         rules, parts = SiteRules(data), parts_of(plan_site(self.site))
         planner = Planner(rules, parts, self.options.sample)
-        prover = Prover(rules, parts, planner, tools, self.tell, self.protocol, only)
+        prover = Prover(rules, parts, planner, tools, self.tell, self.log, only)
         await prover.run()
         self.could_not.update(prover.could_not)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from biogate.prove.asking import Protocol
+from biogate.prove.asking import AttemptLog
 from biogate.prove.attempt import LIMITS, TOO_OFTEN, Attempt, Expected, Result, Verdict
 from biogate.prove.reading import NOBODY
 
@@ -29,20 +29,20 @@ Wanted = tuple[str, str, str]
 """Zone, user ("" where nobody in particular logged in), event."""
 
 
-async def try_trail(data: Path, out: Path, protocol: Protocol) -> None:
+async def try_trail(data: Path, out: Path, log: AttemptLog) -> None:
     """Export the trail of the data folder of a stopped gateway into `out`, and look into it."""
     code = await _export(data, out)
     whole = _attempt("", "", "every record is there as it was written")
     if code != 0:
-        protocol.add(whole, f"exit code {code}", Verdict.LEAKS, "biogate audit export")
+        log.add(whole, f"exit code {code}", Verdict.LEAKS, "biogate audit export")
         return
-    protocol.add(whole, "Good", Verdict.AS_STATED, "biogate audit export, with proofs")
+    log.add(whole, "Good", Verdict.AS_STATED, "biogate audit export, with proofs")
     records = await asyncio.to_thread(_read, out)
-    for zone, user, event in dict.fromkeys(_wanted(protocol.results)):
+    for zone, user, event in dict.fromkeys(_wanted(log.results)):
         number = sum(_is(record, zone, user, event) for record in records)
         verdict = Verdict.AS_STATED if number else Verdict.LEAKS
         attempt = _attempt(zone, user, f"{event}: has a record")
-        protocol.add(attempt, f"{number} records", verdict)
+        log.add(attempt, f"{number} records", verdict)
 
 
 async def _export(data: Path, out: Path) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from biogate.prove import trail
-from biogate.prove.asking import Protocol
+from biogate.prove.asking import AttemptLog
 from biogate.prove.attempt import Attempt, Expected, Verdict
 from biogate.prove.trail import try_trail
 
@@ -19,17 +19,17 @@ WRITE = Attempt("conduit", "model", "cell", "ada", "write", "BR101/x", Expected.
 
 
 @pytest.fixture
-def protocol() -> Protocol:
+def log() -> AttemptLog:
     """A write that came to pass, one that did not, and a wrong password."""
-    protocol = Protocol()
-    protocol.judged(WRITE, "Good")
+    log = AttemptLog()
+    log.judged(WRITE, "Good")
     refused = replace(WRITE, user="ada by certificate", expected=Expected.REFUSED)
-    protocol.judged(refused, "BadUserAccessDenied")
+    log.judged(refused, "BadUserAccessDenied")
     hidden = replace(refused, user="bert")
-    protocol.judged(hidden, "BadNodeIdUnknown")
+    log.judged(hidden, "BadNodeIdUnknown")
     wrong = replace(WRITE, kind="wrong password", action="connect", expected=Expected.REFUSED)
-    protocol.add(wrong, "BadUserAccessDenied", Verdict.AS_STATED)
-    return protocol
+    log.add(wrong, "BadUserAccessDenied", Verdict.AS_STATED)
+    return log
 
 
 def exported(records: list[dict[str, Any]]) -> Any:
@@ -49,19 +49,19 @@ RECORDS = [
 ]
 
 
-async def verdicts(protocol: Protocol, tmp_path: Path) -> dict[str, Verdict]:
-    first = len(protocol.results)
-    await try_trail(tmp_path, tmp_path / "out.jsonl", protocol)
-    return {each.attempt.because: each.verdict for each in protocol.results[first:]}
+async def verdicts(log: AttemptLog, tmp_path: Path) -> dict[str, Verdict]:
+    first = len(log.results)
+    await try_trail(tmp_path, tmp_path / "out.jsonl", log)
+    return {each.attempt.because: each.verdict for each in log.results[first:]}
 
 
 async def test_every_effect_and_every_refusal_that_can_be_seen_has_a_record(
-    protocol: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    log: AttemptLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is hidden is answered like a node that never was: there is nothing to record."""
     monkeypatch.setattr(trail, "_export", exported(RECORDS))
 
-    found = await verdicts(protocol, tmp_path)
+    found = await verdicts(log, tmp_path)
 
     assert set(found) == {
         "every record is there as it was written",
@@ -74,21 +74,21 @@ async def test_every_effect_and_every_refusal_that_can_be_seen_has_a_record(
 
 @pytest.mark.parametrize("missing", range(3))
 async def test_a_record_that_is_not_there_is_found(
-    protocol: Protocol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int
+    log: AttemptLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: int
 ) -> None:
     others = [record for i, record in enumerate(RECORDS) if i != missing]
     elsewhere = {**RECORDS[missing], "zone": "cell"}
     monkeypatch.setattr(trail, "_export", exported([*others, elsewhere]))
 
-    found = await verdicts(protocol, tmp_path)
+    found = await verdicts(log, tmp_path)
 
     leaks = [because for because, verdict in found.items() if verdict is Verdict.LEAKS]
     assert leaks == [f"{RECORDS[missing]['event']}: has a record"]
 
 
 async def test_a_trail_that_cannot_be_exported_is_no_evidence(
-    protocol: Protocol, tmp_path: Path
+    log: AttemptLog, tmp_path: Path
 ) -> None:
-    assert await verdicts(protocol, tmp_path) == {
+    assert await verdicts(log, tmp_path) == {
         "every record is there as it was written": Verdict.LEAKS
     }
