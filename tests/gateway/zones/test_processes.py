@@ -145,22 +145,18 @@ async def test_one_port_is_not_for_all_zones(zones_site: Path) -> None:
         Gateway.from_file(zones_site, port=4840)
 
 
-async def test_a_stop_ends_all_processes(running: Any) -> None:
-    async with running() as gateway:
-        pids = list(gateway.zone_processes.values())
-        assert len(pids) == 2
-    assert not any(map(psutil.pid_exists, pids))
-
-
-async def test_a_process_gets_no_password_from_the_environment(
+async def test_processes_get_no_password_and_end_with_the_gateway(
     running: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BIOGATE_PASSWORD_OP", "correct-horse-7-battery")
     async with running() as gateway:
-        for pid in gateway.zone_processes.values():
+        pids = list(gateway.zone_processes.values())
+        assert len(pids) == 2
+        for pid in pids:
             environment = psutil.Process(pid).environ()
             assert "PATH" in environment
             assert not [name for name in environment if name.startswith("BIOGATE_PASSWORD")]
+    assert not any(map(psutil.pid_exists, pids))
 
 
 async def test_a_process_that_cannot_start_again_is_tried_until_it_can(
