@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from cryptography import x509
 
 from biogate.opcua.audit.certificates import certificate_event
 from biogate.opcua.audit.fact import AuditEvent, Fact, plain_fields
@@ -14,7 +17,7 @@ from biogate.opcua.session import CLOSED, TERMINATED, TIMED_OUT
 from biogate.opcua.space.permissions import ROLE_IDS
 from biogate.opcua.stack import ObjectIds, StatusCodes, node_id, status_name, ua
 from biogate.opcua.transport.interfaces import ChannelInfo
-from biogate.opcua.transport.policies import thumbprint_of
+from biogate.opcua.transport.policies import leaf_of, load_certificate, thumbprint_of
 from biogate_security.audit import AuditRecord
 from biogate_security.log_text import safe_text
 from biogate_security.policy import Subject
@@ -80,18 +83,19 @@ def session_refused(ctx: RequestContext, parameters: Any, status: int, precise: 
     return Fact(record, describe)
 
 
-def url_mismatch(ctx: RequestContext, session: Session, url: str, own: str) -> Fact | None:
-    """The EndpointUrl names another host than the server's own (6.4.9); None where it does not.
+def url_mismatch(ctx: RequestContext, session: Session, url: str) -> Fact | None:
+    """The EndpointUrl names no host of the server's certificate (6.4.9); None where it does.
 
     The session is made all the same (Part 4, 5.7.2).
     """
-    if not url or _host(url) in ("", _host(own)):
+    host = _host(url)
+    if not host or host in _hosts_of(leaf_of(ctx.server.pki.certificate_der)):
         return None
     record = replace(
         _record(ctx, "url-mismatch"),
         session_id=session.session_id.to_string(),
         application_uri=session.client.ApplicationUri or "",
-        reason=f"asked for {safe_text(url, _MAX_SHOWN)}, which is not {own}",
+        reason=f"asked for {safe_text(url, _MAX_SHOWN)}, which the certificate does not name",
     )
 
     def describe() -> Sequence[AuditEvent]:
@@ -298,3 +302,16 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+@lru_cache(maxsize=8)
+def _hosts_of(certificate: bytes) -> frozenset[str]:
+    """The host names and addresses of a certificate, in lower case."""
+    extensions = load_certificate(certificate).extensions
+    try:
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return frozenset()
+    addresses = map(str, names.get_values_for_type(x509.IPAddress))
+    hosts = (name.lower() for name in names.get_values_for_type(x509.DNSName))
+    return frozenset((*hosts, *addresses))

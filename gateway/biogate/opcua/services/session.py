@@ -55,8 +55,7 @@ def create_session(ctx: RequestContext, request: ua.CreateSessionRequest) -> byt
         auditor.note(session_refused(ctx, parameters, error.status, error.precise))
         raise
     auditor.note(session_created(ctx, session))
-    endpoint = ctx.server.endpoints.url
-    mismatch = url_mismatch(ctx, session, parameters.EndpointUrl or "", endpoint)
+    mismatch = url_mismatch(ctx, session, parameters.EndpointUrl or "")
     if mismatch is not None:
         auditor.note(mismatch)
     return response

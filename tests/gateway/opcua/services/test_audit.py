@@ -17,6 +17,7 @@ from biogate.opcua.events import Event, field_path
 from biogate.opcua.ports import Receipt
 from biogate.opcua.space.rights import RightsView
 from biogate_security.audit import AuditRecord, AuditUnavailableError
+from biogate_security.pki import Pki
 from biogate_security.policy import Action, Subject
 from biogate_security.role_policy import RolePolicy
 
@@ -331,3 +332,16 @@ async def test_subscriptions_that_are_asked_for_by_another_session_are_told(audi
     assert (transferred.event, transferred.new) == ("subscriptions-transferred", "1, 2")
     assert transferred.outcome == S.BadSubscriptionIdInvalid
     assert heard(audited)[-1].source_name == "Session/TransferSubscriptions"
+
+
+@pytest.mark.parametrize("url", ["opc.tcp://localhost:4840", "opc.tcp://127.0.0.1:1/x", "", "//["])
+async def test_a_url_of_a_host_that_the_certificate_names_is_none_of_another(
+    make_bench, trail, tmp_path, url
+):
+    """Part 4, 5.7.2: what counts are the host names of the certificate."""
+    bench = make_bench(audit=trail)
+    own = Pki.open(tmp_path, "urn:test:biogate", ["127.0.0.1", "LOCALHOST"])
+    bench.front_end.context.pki = own
+    bench.client().create_session(EndpointUrl=url)
+    await settle(bench)
+    assert trail.events == ["session-created"]
