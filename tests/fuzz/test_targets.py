@@ -37,9 +37,9 @@ def test_the_seeds_break_nothing(target: str) -> None:
         TARGETS[target](seed)
 
 
-def test_what_once_broke_a_target_breaks_it_no_more() -> None:
-    for target, path in crashes():
-        TARGETS[target](path.read_bytes())
+@pytest.mark.parametrize(("target", "path"), crashes(), ids=lambda part: Path(part).name)
+def test_what_once_broke_a_target_breaks_it_no_more(target: str, path: Path) -> None:
+    TARGETS[target](path.read_bytes())
 
 
 @settings(max_examples=150, deadline=None)
@@ -122,10 +122,9 @@ def test_the_decoder_target_sees_a_step_that_reads_otherwise(
         targets.decoder(b"\x01\x00\x77\x02" + b"\xff" * 20)
 
 
-def test_a_sequence_number_too_many_is_seen_by_the_script_of_the_seeds(
+def test_the_scripts_of_the_seeds_reach_what_is_behind_the_handshake(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The scripts reach what is behind the handshake, with security and without."""
     seen: list[int] = []
     monkeypatch.setattr(SequenceCheck, "accept", lambda self, number: seen.append(number))
 
