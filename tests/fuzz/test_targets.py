@@ -37,7 +37,7 @@ def test_the_seeds_break_nothing(target: str) -> None:
         TARGETS[target](seed)
 
 
-@pytest.mark.parametrize(("target", "path"), crashes(), ids=lambda part: Path(part).name)
+@pytest.mark.parametrize(("target", "path"), list(crashes()), ids=lambda part: Path(part).name)
 def test_what_once_broke_a_target_breaks_it_no_more(target: str, path: Path) -> None:
     TARGETS[target](path.read_bytes())
 
