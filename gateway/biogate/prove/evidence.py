@@ -66,6 +66,18 @@ class Evidence:
     component: Mapping[str, int]
     system: Mapping[str, int]
 
+    def held_back(self, fr: str) -> list[str]:
+        """The requirements that keep the component's level of `fr` from being one higher."""
+        level = self.component[fr] + 1
+        return [
+            row.requirement.id
+            for row in self.rows
+            if row.requirement.fr == fr
+            and row.standing not in (*_MET, Standing.OWNER)
+            and row.requirement.cr_min_sl is not None
+            and row.requirement.cr_min_sl <= level
+        ]
+
 
 @cache
 def proofs() -> Mapping[str, Proof]:

@@ -144,7 +144,10 @@ def levels_html(found: Evidence) -> Iterator[str]:
     for name, vector in (("component", found.component), ("system", found.system)):
         cells = "".join(f"<td>{vector[fr]}</td>" for fr in FOUNDATIONAL)
         yield f"<tr><th>{name}</th>{cells}</tr>"
-    yield "</tbody></table>"
+    cells = "".join(
+        f"<td><small>{', '.join(found.held_back(fr))}</small></td>" for fr in FOUNDATIONAL
+    )
+    yield f"<tr><th>held back by</th>{cells}</tr></tbody></table>"
 
 
 def requirements_html(found: Evidence, page: str = "") -> Iterator[str]:

@@ -94,6 +94,17 @@ def test_a_row_without_a_proof_is_open_and_lowers_the_level() -> None:
     assert {row.standing for row in found.rows} == {Standing.NOT_COVERED, Standing.OWNER}
 
 
+def test_what_holds_a_level_back_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking = {"5.2 RE2": Proof(open="no"), "5.2 RE1": Proof(open="no")}
+    ours = {each.id: Proof(tests=("t",)) for each in requirements()}
+    monkeypatch.setattr(evidence_module, "proofs", lambda: {**ours, **lacking})
+
+    found = evidence([])
+
+    assert (found.component["RDF"], found.held_back("RDF")) == (1, ["5.2 RE1"])
+    assert (found.component["RA"], found.held_back("RA")) == (4, [])
+
+
 # -- the reviewed table ----------------------------------------------------------------------------
 
 

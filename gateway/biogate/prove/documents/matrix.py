@@ -31,6 +31,9 @@ def matrix_markdown(found: Evidence) -> str:
         "|---|" + "---|" * len(FOUNDATIONAL),
         _vector("component (62443-4-2)", found.component),
         _vector("system, the product's share (62443-3-3)", found.system),
+        "| what holds the component back | "
+        + " | ".join(", ".join(found.held_back(fr)) for fr in FOUNDATIONAL)
+        + " |",
     ]
     for fr, name in FOUNDATIONAL.items():
         lines += ["", f"## {fr}: {name}", ""]
