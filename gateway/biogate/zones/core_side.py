@@ -64,6 +64,13 @@ class CoreZone:
     lines: LogBudget = field(default_factory=lambda: LogBudget(_LINES_PER_MINUTE))
     connection: Connection | None = None
 
+    @property
+    def open_zones(self) -> frozenset[str]:
+        """The zones of which something may reach this one now: its own, and by open conduits."""
+        is_open = self.policy.open_conduits
+        conduits = conduits_of(self.policy.table, self.name)
+        return frozenset({"", self.name, *(c.destination for c in conduits if is_open[c.name])})
+
     def connected(self) -> Connection:
         """A new link is about to be made; this hears what comes over it."""
         self.connection = Connection(self)
@@ -111,11 +118,17 @@ class Connection:
         """Send the zone what it is made of."""
         zone, self._link = self._zone, link
         self.feed = Feed(
-            zone.name, zone.services.whole.table, zone.extract, link, zone.counters, zone.reaches
+            zone.name,
+            zone.services.whole.table,
+            zone.extract,
+            link,
+            zone.counters,
+            zone.reaches,
+            zone.open_zones,
         )
         self.requests = Requests(
             zone.name, zone.services, zone.extract, zone.admission, zone.counters,
-            link.send, self.feed.forward, self._break,
+            link.send, self.feed.forward, self._break, lambda: zone.open_zones,
         )  # fmt: skip
         link.send(zone.setup(zone.port))
         self.show_accounts()
@@ -144,6 +157,8 @@ class Connection:
         now = self._zone.policy.open_conduits
         if now != self._conduits and self._link is not None:
             self._conduits = now
+            if self.feed is not None:
+                self.feed.conduits_changed(self._zone.open_zones)
             known = {each.name for each in conduits_of(self._zone.policy.table, self._zone.name)}
             self._link.send(Conduits({n: is_open for n, is_open in now.items() if n in known}))
 

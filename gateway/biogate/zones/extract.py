@@ -64,7 +64,8 @@ class Extract:
 
     `variables`: the core's tag → NodeId as text → the Variable by which the zone may name it.
     Writes of `unaudited` leave no record; of `plain` (by the zone's own index) any number will do,
-    too. `methods` are what it may call, `historized` the tags whose history it may read.
+    too. `methods` are what it may call. `zones` (by the zone's own index): where the Variables
+    belong that show the tag; `historized` the same of the tags whose history it may read, by name.
     """
 
     data: SpaceOf
@@ -73,7 +74,8 @@ class Extract:
     unaudited: frozenset[int]
     plain: NDArray[np.bool_]
     methods: frozenset[ua.NodeId]
-    historized: frozenset[str]
+    historized: Mapping[str, frozenset[str]]
+    zones: tuple[frozenset[str], ...]
 
 
 class Variable(NamedTuple):
@@ -90,10 +92,12 @@ class _Tags:
     numbers: dict[int, int] = field(default_factory=dict)
     shown: dict[int, bool] = field(default_factory=dict)
     variables: dict[int, dict[str, Variable]] = field(default_factory=dict)
+    zones: dict[int, set[str]] = field(default_factory=dict)
     unaudited: set[int] = field(default_factory=set)
     historized: set[int] = field(default_factory=set)
 
-    def number(self, tag: int, *, shown: bool) -> int:
+    def number(self, tag: int, zone: str, *, shown: bool) -> int:
+        self.zones.setdefault(tag, set()).add(zone)
         number = self.numbers.setdefault(tag, len(self.numbers))
         self.shown[tag] = self.shown.get(tag, False) or shown
         return number
@@ -122,6 +126,7 @@ def extract(whole: Whole, reaches: Reaches) -> Extract:
         tags=tuple(_tag_of(whole, t, historized=t in tags.historized) for t in tags.numbers),
         unaudited=tuple(sorted(whole.unaudited & {each.to_string() for each in ids})),
     )
+    zones = tuple(frozenset(tags.zones[tag]) for tag in tags.numbers)
     plain = (tag in tags.unaudited and _is_plain(tags.variables[tag]) for tag in tags.numbers)
     return Extract(
         data,
@@ -130,7 +135,8 @@ def extract(whole: Whole, reaches: Reaches) -> Extract:
         frozenset(tags.unaudited),
         np.fromiter(plain, np.bool_, len(tags.numbers)),
         frozenset(method for _, method in methods),
-        frozenset(each.name for each in data.tags if each.historized),
+        {each.name: own for each, own in zip(data.tags, zones, strict=True) if each.historized},
+        zones,
     )
 
 
@@ -221,7 +227,7 @@ def _source(
     if isinstance(source, StaticSource):
         return SourceOfConstant(position, source.value)
     if isinstance(source, FollowSource):
-        number = tags.number(source.tag, shown=may(*_VALUES))
+        number = tags.number(source.tag, may.place.zone, shown=may(*_VALUES))
         return SourceOfFollower(position, number, bytes(encode_variant(source.value)))
     _log.error(
         "a value that the core computes is not shown in zones",
@@ -233,7 +239,7 @@ def _source(
 def _tag_source(
     position: int, node: Node, source: TagSource, tags: _Tags, may: _May
 ) -> SourceOfTag:
-    number = tags.number(source.tag, shown=may(*_VALUES))
+    number = tags.number(source.tag, may.place.zone, shown=may(*_VALUES))
     variable = Variable(node.node_id, source)
     tags.variables.setdefault(source.tag, {})[node.node_id.to_string()] = variable
     if source.unaudited and may(Action.WRITE):

@@ -11,6 +11,8 @@ import logging
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
+
 from biogate.opcua.events.journal import Emitted
 from biogate.tags import Cursor, TagTable
 from biogate.zones.event_messages import event_message
@@ -35,12 +37,14 @@ class Feed:
     link: Link
     counters: Counter[str]
     reaches: Reaches
+    open_zones: frozenset[str]
     _cursor: Cursor | None = None
     _task: asyncio.Task[None] | None = None
     _events_lost: int = 0
 
     def start(self) -> None:
         """Send the present values, and from then on whatever changes."""
+        self.conduits_changed(self.open_zones)
         self._cursor = self.table.journal.cursor()
         self.link.send(self.extract.tags.snapshot(self.table, 0))
         self._task = asyncio.create_task(self._run(), name=f"feed of zone {self.zone}")
@@ -85,9 +89,17 @@ class Feed:
         )
         self.link.send(self.extract.tags.snapshot(self.table, lost_rows))
 
+    def conduits_changed(self, open_zones: frozenset[str]) -> None:
+        """Send values and events of these zones only; what comes back is sent as it is now."""
+        self.open_zones = open_zones
+        zones = self.extract.zones
+        mask = np.fromiter((bool(each & open_zones) for each in zones), np.bool_, len(zones))
+        if self.extract.tags.show_only(mask):
+            self.link.send(self.extract.tags.snapshot(self.table, 0))
+
     def event(self, emitted: Emitted, zone: str, part: str) -> None:
         """Send an event of a place that the zone may hear of."""
-        if not self.reaches(Action.RECEIVE_EVENTS, zone, part):
+        if zone not in self.open_zones or not self.reaches(Action.RECEIVE_EVENTS, zone, part):
             return
         if self.link.congested:
             self.counters["lost_events"] += 1

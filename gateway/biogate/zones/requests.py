@@ -101,6 +101,7 @@ class Requests:
     send: Callable[[Message], None]
     before_reply: Callable[[], None]
     broken: Callable[[str], None]
+    open_zones: Callable[[], frozenset[str]]
     identities: Identities = field(init=False)
     _writes: Writes = field(init=False)
     _handlers: Mapping[type, Callable[[Any], Awaitable[Message]]] = field(init=False)
@@ -232,7 +233,8 @@ class Requests:
     async def history(self, request: ReadHistory) -> HistoryReply:
         """A page of raw values of a tag of the zone."""
         reader = self.services.history
-        if reader is None or request.tag not in self.extract.historized:
+        zones = self.extract.historized.get(request.tag, frozenset())
+        if reader is None or not zones & self.open_zones():
             raise ForeignError(f"history of {request.tag:.100}")
         query = RawQuery(
             request.tag, request.start, request.end, request.limit, request.bounds, request.resume

@@ -26,9 +26,21 @@ class TagMap:
         """`size`: how many tags the core has."""
         self._core = np.array(tags, np.int32)
         self._zone = np.full(size, _ABSENT, np.int32)
-        if tags:
-            self._zone[self._core] = np.where(shown, np.arange(len(tags)), _ABSENT)
+        self._shown = np.array(shown, np.bool_)
         self._known: dict[int, tuple[NDArray[np.int32], NDArray[np.intp] | None, bytes]] = {}
+
+        self.show_only(self._shown)
+
+    def show_only(self, mask: NDArray[np.bool_]) -> bool:
+        """Show what may be shown of the tags in `mask` (by the zone's index), the rest no more.
+
+        True where a tag is shown that was not.
+        """
+        shown = self._shown & mask
+        before = self._zone[self._core] >= 0
+        self._zone[self._core] = np.where(shown, np.arange(len(self._core)), _ABSENT)
+        self._known.clear()
+        return bool((shown & ~before).any())
 
     def __len__(self) -> int:
         return len(self._core)

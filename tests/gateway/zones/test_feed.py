@@ -80,10 +80,11 @@ def feed_of(table: TagTable, tags: list[int]) -> tuple[Feed, FakeLink]:
         frozenset(),
         np.zeros(len(tags), np.bool_),
         frozenset(),
-        frozenset(),
+        {},
+        (frozenset({"cell"}),) * len(tags),
     )
-    link = FakeLink()
-    feed = Feed("cell", table, extract, link, Counter(), lambda action, zone, part: zone == "cell")
+    link, is_open = FakeLink(), frozenset({"", "dmz", "cell"})
+    feed = Feed("dmz", table, extract, link, Counter(), lambda action, zone, part: True, is_open)
     feed._cursor = table.journal.cursor()
     return feed, link
 
@@ -157,6 +158,22 @@ async def test_who_does_not_read_loses_rows_in_a_counted_way_and_gets_a_snapshot
     put(table, [2], 50.0, 60)
     feed.forward()
     assert rows_of(link.sent[1]) == [([1], [50.0])]
+
+
+async def test_nothing_of_a_zone_is_sent_while_the_conduit_to_it_is_closed() -> None:
+    table = table_of(2)
+    feed, link = feed_of(table, [0, 1])
+    feed.conduits_changed(frozenset({"", "dmz"}))
+    put(table, [0, 1], 1.5, 5)
+    feed.forward()
+    feed.event(emitted("of the cell"), "cell", "")
+    assert not link.sent
+    feed.conduits_changed(frozenset({"", "dmz", "cell"}))
+    (snapshot,) = link.sent
+    assert np.frombuffer(snapshot.rows.value).tolist() == [1.5, 1.5]
+    put(table, [1], 2.5, 6)
+    feed.forward()
+    assert rows_of(link.sent[1]) == [([1], [2.5])]
 
 
 async def test_the_snapshot_has_only_what_may_be_shown() -> None:

@@ -104,14 +104,17 @@ class Zone1:
             frozenset(),
             np.zeros(1, np.bool_),
             frozenset(),
-            frozenset({"T"}),
+            {"T": frozenset({"cell"})},
+            (frozenset({"cell"}),),
         )
         self.broken: list[str] = []
+        self.open_zones = frozenset({"", "dmz", "cell"})
         self.flushed = 0
         self.ours, self.theirs = DirectLink.pair(self, self)  # type: ignore[arg-type]
         self.requests = Requests(
             "dmz", services, extract, Admission(Zone("dmz", users=USERS)),
             Counter(), self.ours.send, self._flush, self.broken.append,
+            lambda: self.open_zones,
         )  # fmt: skip
         self.requester = Requester(self.theirs)
 
@@ -209,6 +212,15 @@ async def test_history_comes_back_by_column(zone: Zone1) -> None:
     assert server_time.tolist() == [20, 21]
     assert page.objects == {1: "text"}
     assert page.more == b"further"
+
+
+async def test_history_stops_at_a_closed_conduit(zone: Zone1) -> None:
+    zone.open_zones = frozenset({"", "dmz"})
+    proxy = HistoryProxy(zone.requester, frozenset({"T"}))
+    with pytest.raises(StatusError) as refused:
+        await proxy.read_raw(RawQuery("T", 1, 2, 3), 100)
+    assert refused.value.status == StatusCodes.BadNodeIdUnknown
+    assert not zone.core.asked
 
 
 async def test_history_of_another_tag_is_refused(zone: Zone1) -> None:
