@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attack.case import Case
 from attack.cases import (
+    attributes,
     authentication,
     channel,
     encodings,
@@ -24,7 +25,8 @@ GROUPS: dict[str, tuple[Case, ...]] = {
     "authentication": authentication.CASES,
     "users by certificate and token": identities.CASES,
     "sessions": sessions.CASES,
-    "views, attributes, history": views.CASES,
+    "views, and what is not offered": views.CASES,
+    "reads, histories, messages": attributes.CASES,
     "subscriptions": subscriptions.CASES,
     "events": events.CASES,
     "methods": methods.CASES,

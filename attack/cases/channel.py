@@ -1,4 +1,7 @@
-"""The secure channel: policies, certificates, signatures, numbers, tokens (Part 6, 6.7)."""
+"""The secure channel: policies, certificates, signatures, numbers, tokens (Part 6, 6.7).
+
+Long, since it is one table in which each case says everything about itself.
+"""
 
 from __future__ import annotations
 

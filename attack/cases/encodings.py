@@ -1,4 +1,7 @@
-"""Malformed encodings: lengths, nesting, strings, NodeIds, Variants (Part 6, 5.2)."""
+"""Malformed encodings: lengths, nesting, strings, NodeIds, Variants (Part 6, 5.2).
+
+Long, since it is one table in which each case says everything about itself.
+"""
 
 from __future__ import annotations
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from attack.case import Bench, Case, Outcomes, in_session, outcome
+from attack.cases.attributes import reading
 from attack.cases.methods import METHOD_BAD, call
 from attack.cases.subscriptions import item, monitoring, subscribe
-from attack.cases.views import MAX, SERVER, reading
+from attack.cases.views import MAX, SERVER
 from attack.client import CURRENT_TIME, Session
 from attack.wire import (
     INT32,
