@@ -93,7 +93,9 @@ async def test_it_says_what_it_is_and_warns_of_what_it_lets_in(fixture: Fixture)
 
 async def test_its_namespaces_come_right_after_the_servers_own(anonymous: Client) -> None:
     uris = await anonymous.get_namespace_array()
-    assert uris[1:] == ["urn:battery:fixture:server", NAMESPACE, f"{NAMESPACE}:types"]
+    own, plain, types, security = uris[1:]
+    assert (own, plain, types) == ("urn:battery:fixture:server", NAMESPACE, f"{NAMESPACE}:types")
+    assert security == "urn:biogate:security"
 
 
 async def test_every_node_of_the_fixture_is_there(node: Callable[[str], Node]) -> None:
