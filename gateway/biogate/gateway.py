@@ -227,7 +227,7 @@ class Gateway:
             commands,
             methods,
             storage.authenticator,
-            Records(storage.audit, now_ticks),
+            self._records(storage),
             serving.emit,
             namespace,
         )
@@ -322,12 +322,18 @@ class Gateway:
         crossings: Crossings,
         places: CommandPlaces,
     ) -> DeclaredMethods:
-        records = Records(storage.audit, now_ticks, batch_id_of=self.batch_id_of)
+        records = self._records(storage)
         methods = DeclaredMethods(policy, records, crossings=crossings, places=places)
         self._stack.callback(methods.close)
         for section in self._plan.sections:
             methods.bind(space, space.namespaces.index(section.namespace), section.methods)
         return methods
+
+    def _records(self, storage: Storage) -> Records:
+        """Records that say at the stop how many refusals they have left out."""
+        records = Records(storage.audit, now_ticks, batch_id_of=self.batch_id_of)
+        self._stack.push_async_callback(records.close)
+        return records
 
     def _start_counters(self) -> None:
         counters = Counters(self._declared, self._store, now_ticks)
