@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 
 from biogate.site.site_checks import password_variable
@@ -108,7 +108,13 @@ class Supervisor:
         attempt = 0
         while True:
             began = time.monotonic()
-            reason = await self._watch()
+            try:
+                reason = await self._watch()
+            except Exception as error:  # noqa: BLE001  logged; a zone is never left alone
+                _log.exception(
+                    "a zone's front end was not watched", extra={"zone": self._zone.name}
+                )
+                reason = f"it could not be watched: {error!r}"
             await self._end()
             if time.monotonic() - began > _STEADY_S:
                 attempt = 0
@@ -174,11 +180,11 @@ class Supervisor:
         self._process = None
 
 
-async def _first(waiting: object, timeout_s: float) -> None:
+async def _first(waiting: Awaitable[object], timeout_s: float) -> None:
     """Wait for it, but not longer than that."""
     try:
         async with asyncio.timeout(timeout_s):
-            await waiting  # type: ignore[misc]
+            await waiting
     except TimeoutError:
         return
 
