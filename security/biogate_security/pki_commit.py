@@ -46,7 +46,8 @@ def commit(root: Path, update: PkiUpdate) -> None:
     """
     with _locked(root):
         _carry_out(root)
-        draft = root / f"{_COMMITTED}.{secrets.token_hex(4)}"
+        _clear_away(root)
+        draft = _beside(root)
         try:
             _write_draft(draft, update)
             _sync_tree(draft)
@@ -161,8 +162,22 @@ def _carry_out(root: Path) -> None:
                 _replace_all(source, target, _crl_der if is_list else _certificate_der)
     if (committed / "own").exists():
         _replace_own(committed / "own", root / "own")
-    shutil.rmtree(committed)
+    # It is not removed under this name: what is left of it, file by file, is another change.
+    done = _beside(root)
+    committed.rename(done)
     sync_folder(root)
+    shutil.rmtree(done)
+
+
+def _beside(root: Path) -> Path:
+    """A name for a change that does not count yet, or no longer."""
+    return root / f"{_COMMITTED}.{secrets.token_hex(4)}"
+
+
+def _clear_away(root: Path) -> None:
+    """Remove what crashes left of such, with the keys in it."""
+    for left in root.glob(f"{_COMMITTED}.*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _replace_all(source: Path, target: Path, der_of: Callable[[Path], bytes | None]) -> None:

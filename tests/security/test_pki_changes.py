@@ -179,6 +179,35 @@ def test_a_crash_at_any_write_leaves_all_of_the_old_or_all_of_the_new(
     assert not pki_commit.is_under_way(root)
 
 
+@pytest.mark.parametrize("removed", range(8))
+def test_a_crash_while_the_change_is_cleared_away_takes_nothing_back(
+    pki, root, party, plant, clock, monkeypatch, removed
+):
+    """A folder is removed file by file: what is left of it is not what was asked for."""
+    client = party("client", 5)
+    update = PkiUpdate(
+        own_update(pki),
+        {Group.APPLICATION: TrustContent((client.der, plant.root.der), (plant.root.crl(),))},
+    )
+
+    def cut_short(folder, **_):
+        for path in [path for path in sorted(folder.rglob("*")) if path.is_file()][:removed]:
+            path.unlink()
+        raise CrashError
+
+    monkeypatch.setattr(pki_commit.shutil, "rmtree", cut_short)
+    with pytest.raises(CrashError):
+        pki_commit.commit(root, update)
+    monkeypatch.undo()
+    started = Pki(root, IDENTITY, clock=clock.ticks)
+    held = started.trust_lists[Group.APPLICATION].content()
+    assert started.certificate_der == update.own.certificate
+    assert set(held.trusted) == {client.der, plant.root.der}
+    assert len(held.trusted_crls) == 1
+    started.renew()
+    assert not list(root.glob(".commit*")), "with a private key in it"
+
+
 def test_two_changes_at_a_time_are_one_too_many(pki, root):
     with FileLock(root / "pki.lock", "the folder"), pytest.raises(PkiUpdateError, match="in use"):
         pki.renew()
