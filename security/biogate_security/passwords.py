@@ -13,6 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from biogate_security.common_passwords import is_common
 
 MAX_PASSWORD_BYTES = 1024
+_TOO_LONG = f"a password has at most {MAX_PASSWORD_BYTES} bytes"
 # No characters that look alike: 31 of them, so 16 hold 79 bits.
 _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -47,21 +48,25 @@ class Passwords:
         """Raise PasswordError for a password that the user `name` may not be given."""
         if len(password) < self.minimum_length:
             raise PasswordError(f"a password needs at least {self.minimum_length} characters")
-        if len(_to_bytes(password)) > MAX_PASSWORD_BYTES:
-            raise PasswordError(f"a password has at most {MAX_PASSWORD_BYTES} bytes")
+        if _to_bytes(password) is None:
+            raise PasswordError(_TOO_LONG)
         if is_common(password, name):
             raise PasswordError("a password is more than common words, rows and the user's name")
 
     def hash(self, password: str) -> str:
-        """The Argon2id hash in PHC string format, with a salt of its own."""
-        return self._hasher.hash(_to_bytes(password))
+        """The Argon2id hash in PHC string format, with a salt of its own.
+
+        Raises PasswordError for a password that is too long.
+        """
+        if (usable := _to_bytes(password)) is None:
+            raise PasswordError(_TOO_LONG)
+        return self._hasher.hash(usable)
 
     def verify(self, stored: str, password: str) -> bool:
         """True when `password` made `stored`; one that is too long takes as long and is wrong."""
         offered = _to_bytes(password)
-        usable = len(offered) <= MAX_PASSWORD_BYTES
         try:
-            return self._hasher.verify(stored, offered if usable else b"") and usable
+            return self._hasher.verify(stored, offered or b"") and offered is not None
         except VerificationError:
             return False
 
@@ -93,6 +98,13 @@ def readable_password() -> str:
     return "-".join(groups)
 
 
-def _to_bytes(password: str) -> bytes:
-    """NFC, so that one typed character is one whatever the keyboard (RFC 8265, 4.2)."""
-    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+def _to_bytes(password: str) -> bytes | None:
+    """NFC, so that one typed character is one whatever the keyboard (RFC 8265, 4.2).
+
+    None for what is too long, as it was given or so. Composing takes time with the square of the
+    length, which all others would have to wait.
+    """
+    if len(password) > MAX_PASSWORD_BYTES:
+        return None
+    composed = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+    return composed if len(composed) <= MAX_PASSWORD_BYTES else None

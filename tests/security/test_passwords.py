@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from biogate_security import passwords
 from biogate_security.common_passwords import is_common
 from biogate_security.passwords import PasswordError, Passwords, readable_password
 
@@ -45,3 +46,23 @@ def test_a_common_password_is_refused_without_being_shown(cheap):
     with pytest.raises(PasswordError, match="common words") as error:
         Passwords(cheap, 12).check_new("Passwort-2026!", "olga")
     assert "Passwort" not in str(error.value)
+
+
+def test_an_endless_password_is_not_even_composed(cheap, monkeypatch):
+    """Normalisation takes time with the square of the length, and lets nobody else run."""
+    lengths = []
+
+    def normalize(form, text):
+        lengths.append(len(text))
+        return real(form, text)
+
+    real = passwords.unicodedata.normalize
+    monkeypatch.setattr(passwords.unicodedata, "normalize", normalize)
+    endless = "a" + "\u0315\u0300\u0327" * 10_000
+    some = Passwords(cheap, 12)
+    with pytest.raises(PasswordError, match="at most"):
+        some.check_new(endless)
+    with pytest.raises(PasswordError, match="at most"):
+        some.hash(endless)
+    assert not some.verify(some.hash("correct horse battery"), endless)
+    assert max(lengths) <= passwords.MAX_PASSWORD_BYTES
