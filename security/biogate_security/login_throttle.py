@@ -7,11 +7,13 @@ password tried for many users) leaves out whoever logged in well from that sourc
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 
 from biogate_security.lock_out import BackOff, LockOut
+from biogate_security.user_file import MAX_NAME_LENGTH
 
 # All end by themselves (IEC 62443-4-2 CR 1.11).
 PAIR_BACK_OFF = BackOff(free_failures=4, first_s=1.0, longest_s=300.0, forget_s=3600.0)
@@ -23,7 +25,8 @@ MAX_GOOD_SOURCES = 32
 
 class LoginThrottle:
     """Counts failed logins. Names that are no user's lock just the same, but in tables of their
-    own: their number is not ours, and must not push out those of users."""
+    own: their number is not ours, and must not push out those of users. Nor is their length: one
+    that is too long for a user is kept as its hash."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._pairs: LockOut[tuple[str, str]] = LockOut(PAIR_BACK_OFF, clock)
@@ -35,7 +38,7 @@ class LoginThrottle:
 
     def remaining_s(self, user: str, source: str, *, known: bool) -> float:
         """Seconds until `user` may try again from `source` ("" is none); 0.0 when they may now."""
-        place = network_of(source)
+        user, place = _kept_name(user), network_of(source)
         pairs, users = self._tables(known=known)
         locked_s = pairs.remaining_s((user, place))
         if place in self._good.get(user, ()):
@@ -44,7 +47,7 @@ class LoginThrottle:
 
     def failed(self, user: str, source: str, *, known: bool) -> float:
         """Count a failure; the seconds for which `user` may not try again from there."""
-        place = network_of(source)
+        user, place = _kept_name(user), network_of(source)
         pairs, users = self._tables(known=known)
         pairs.failed((user, place))
         if place not in self._good.get(user, ()):
@@ -71,6 +74,12 @@ class LoginThrottle:
         if known:
             return self._pairs, self._users
         return self._strange_pairs, self._strange_users
+
+
+def _kept_name(user: str) -> str:
+    if len(user) <= MAX_NAME_LENGTH:
+        return user
+    return hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def network_of(source: str) -> str:

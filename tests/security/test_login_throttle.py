@@ -124,3 +124,14 @@ def test_one_hostile_source_never_locks_a_user_out_of_another(pauses):
         if not throttle.remaining_s("olga", THERE, known=True):
             throttle.failed("olga", THERE, known=True)
         assert throttle.remaining_s("olga", HERE, known=True) == 0.0
+
+
+def test_a_name_of_any_length_takes_little_room_and_locks_the_same(throttle):
+    """4096 names of a message's length each would be some hundred megabytes."""
+    endless = "olga" * 10_000
+    waits = [throttle.failed(endless, THERE, known=False) for _ in range(6)]
+    assert waits == [0, 0, 0, 0, 1, 2]
+    assert throttle.remaining_s(endless, THERE, known=False) == 2.0
+    assert throttle.remaining_s(endless + "!", THERE, known=False) == 0.0
+    held = [*throttle._strange_pairs._records, *throttle._strange_users._records]
+    assert all(len(str(key)) < 200 for key in held)
