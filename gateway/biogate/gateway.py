@@ -23,6 +23,7 @@ from biogate.bioreactor import build_address_space
 from biogate.commands import CommandService, WriteRoute
 from biogate.computed import ComputedTags, Function
 from biogate.conduit_control import ConduitControl
+from biogate.conduit_methods import ConduitMethods, add_conduit_methods
 from biogate.configuration import record_start, record_stop
 from biogate.crossings import CommandPlaces, Crossings, Present
 from biogate.data_folder import DEFAULT_DATA
@@ -217,7 +218,7 @@ class Gateway:
         methods = self._bind_methods(built.space, policy, storage, crossings, places)
         core = Core(self.site, self._table, built.space, commands, policy, storage)
         serving = self._serving_of(core, nodesets)
-        self._conduits = self._conduit_control(policy, storage, serving)
+        self._conduits = self._conduit_control(policy, storage, serving, namespace)
         self._raise_alarms(serving, storage, crossings, namespace)
         set_up_signatures(
             self._plan,
@@ -270,13 +271,18 @@ class Gateway:
         return ZonePolicy(roles, zone_table(self._plan)) if self.site.zones else roles
 
     def _conduit_control(
-        self, policy: Policy, storage: Storage, serving: Serving
+        self, policy: Policy, storage: Storage, serving: Serving, namespace: int
     ) -> ConduitControl | None:
         if not isinstance(policy, ZonePolicy):
             return None
         records = Records(storage.audit, now_ticks)
+        self._stack.push_async_callback(records.close)
         control = ConduitControl(policy, records, self._data, serving.conduits_changed)
         control.restore()
+        if policy.table.conduits and self._space is not None:
+            endpoints = [name for name, zone in self.site.zones.items() if zone.opcua is not None]
+            methods = ConduitMethods(policy, control, records, endpoints)
+            add_conduit_methods(self._space, namespace, methods)
         return control
 
     def _serving_of(self, core: Core, nodesets: Nodesets | None) -> Serving:

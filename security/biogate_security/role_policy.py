@@ -44,6 +44,9 @@ SECURITY_METHODS = frozenset(
     for number in (*_CERTIFICATES, *_TRUST_LISTS, *_CERTIFICATE_TYPES, *_USERS, *_ROLES)
 )
 
+CONDUITS_PART = "Conduits"
+"""The part, of no zone, that has the Methods about conduits."""
+
 
 class Scope(StrEnum):
     """What kind of thing an action is on."""
@@ -58,6 +61,7 @@ class Scope(StrEnum):
     OWN_SUBSCRIPTION = "a method on the caller's own subscriptions"
     METHOD = "a method"
     SECURITY_METHOD = "a method that manages security"
+    ISOLATING_METHOD = "a method that shows or closes conduits"
     AUDIT_EVENT = "an audit event"
 
 
@@ -133,7 +137,14 @@ RULES: tuple[Rule, ...] = (
         (Role.SECURITY_ADMIN,),
         (Action.CALL,),
         (Scope.SECURITY_METHOD, Scope.OWN_SUBSCRIPTION),
-        "security administrators may manage users, roles and certificates",
+        "security administrators may manage users, roles, certificates and conduits",
+    ),
+    Rule(
+        "isolate",
+        (Role.SECURITY_ADMIN, Role.SUPERVISOR),
+        (Action.CALL,),
+        (Scope.ISOLATING_METHOD,),
+        "who answers for a shift or for security may cut a zone off",
     ),
 )
 
@@ -238,9 +249,19 @@ _METHOD_SCOPES = {
 }
 
 
+_PART_SCOPES = {
+    f"{CONDUITS_PART}/SetConduit": Scope.SECURITY_METHOD,
+    f"{CONDUITS_PART}/Isolate": Scope.ISOLATING_METHOD,
+    f"{CONDUITS_PART}/ListConduits": Scope.ISOLATING_METHOD,
+}
+"""Parts of what every zone has, and no zone has for itself."""
+
+
 def scope_of(action: Action, resource: Resource) -> Scope:
     """Which scope of the rules an action on a resource falls in."""
     if action is Action.CALL:
+        if not resource.zone and resource.part in _PART_SCOPES:
+            return _PART_SCOPES[resource.part]
         return _METHOD_SCOPES.get(resource.node_id, Scope.METHOD)
     if action is not Action.WRITE:
         return Scope.AUDIT_EVENT if resource.attribute == AUDIT_EVENT else Scope.ANY

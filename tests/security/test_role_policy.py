@@ -199,3 +199,17 @@ def test_only_a_variable_without_a_device_can_be_declared_unaudited():
 def test_a_measured_value_of_a_device_is_not_configuration():
     assert scope_of(Action.WRITE, MEASURED) is Scope.DEVICE_VALUE
     assert scope_of(Action.WRITE, Resource("x", tag="computed")) is Scope.DEVICE_VALUE
+
+
+# IEC 62443-3-3, SR 5.2 RE 2. Rules of zones are not asked about what belongs to no zone.
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("method", ["SetConduit", "Isolate", "ListConduits"])
+def test_who_answers_for_security_opens_conduits_and_supervisors_close_them(policy, role, method):
+    resource = Resource(f"ns=5;s=Conduits.{method}", part=f"Conduits/{method}")
+    may = role is Role.SECURITY_ADMIN or (role is Role.SUPERVISOR and method != "SetConduit")
+    assert decide(policy, [role], Action.CALL, resource).allow is may
+
+
+def test_a_method_of_a_zone_that_is_called_alike_is_any_method(policy):
+    resource = Resource("ns=5;s=Isolate", zone="cell", part="Conduits/Isolate")
+    assert scope_of(Action.CALL, resource) is Scope.METHOD

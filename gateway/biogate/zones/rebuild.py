@@ -51,6 +51,7 @@ def space_of(setup: Setup, model: Model, table: TagTable) -> AddressSpace:
     space.add_nodes(nodes)
     for node, place in zip(nodes, setup.space.places, strict=True):
         space.places.declare(node.node_id, Place(*place))
+    space.places.zoned = True  # also where the zone has no node of its own
     for source in setup.space.sources:
         space.bind(nodes[source.node].node_id, _source(source, table))
     for notifier in setup.space.notifiers:
