@@ -46,9 +46,7 @@ class ConduitControl:
         A file that cannot be read closes all conduits: nobody knows what it said.
         """
         try:
-            kept = _read(self._path)
-        except FileNotFoundError:
-            return
+            kept = read_changes(self._path.parent)
         except (OSError, ValueError) as error:
             _log.error("%s cannot be read (%s): all conduits are closed", self._path, error)
             kept = dict.fromkeys(self._policy.open_conduits, False)
@@ -141,9 +139,15 @@ class ConduitControl:
         }
 
 
-def _read(path: Path) -> dict[str, bool]:
-    """Raises OSError, or ValueError for what is no table of truth values."""
-    kept = json.loads(path.read_bytes())
+def read_changes(data: Path) -> dict[str, bool]:
+    """Which conduits were opened (true) or closed at run time, unlike what the site file says.
+
+    Raises OSError, or ValueError for what is no table of truth values.
+    """
+    try:
+        kept = json.loads((data / FILE).read_bytes())
+    except FileNotFoundError:
+        return {}
     if not isinstance(kept, dict) or not all(isinstance(each, bool) for each in kept.values()):
         raise ValueError("it is no table of conduits")
     return kept
