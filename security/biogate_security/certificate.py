@@ -8,10 +8,16 @@ from collections.abc import Iterator
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtensionOID, NameOID
 
 MAX_CHAIN_LENGTH = 10
 MAX_CERTIFICATE_BYTES = 16 * 1024
+# Strangers' keys are used before anybody is trusted (Part 4, 6.1.3, steps 2 and 3). Larger ones
+# than these are of no security policy, and would take many milliseconds each.
+MAX_RSA_BITS, MAX_RSA_EXPONENT_BITS = 8192, 32
+MAX_CURVE_BITS = 384
 
 # A critical extension that we do not act on must make the certificate unusable (RFC 5280, 4.2).
 _UNDERSTOOD = frozenset(
@@ -62,7 +68,7 @@ def read_certificate(der: bytes) -> x509.Certificate:
     try:
         certificate = x509.load_der_x509_certificate(der)
         extensions = certificate.extensions
-        certificate.public_key()
+        key = certificate.public_key()
         # Read lazily by the library: now is the time to find out that it cannot.
         _ = (certificate.subject, certificate.issuer, certificate.signature_hash_algorithm)
         _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
@@ -72,12 +78,23 @@ def read_certificate(der: bytes) -> x509.Certificate:
         raise CertificateFormatError(f"unknown kind of alternative name: {error}") from error
     if certificate.version is not x509.Version.v3:
         raise CertificateFormatError("not a version 3 certificate")
+    if not _is_usable(key):
+        raise CertificateFormatError("its key is of another kind, or larger, than any that is used")
     for extension in extensions:
         if extension.critical and extension.oid not in _UNDERSTOOD:
             raise CertificateFormatError(
                 f"critical extension {extension.oid.dotted_string} is not understood"
             )
     return certificate
+
+
+def _is_usable(key: CertificatePublicKeyTypes) -> bool:
+    if isinstance(key, rsa.RSAPublicKey):
+        exponent_bits = key.public_numbers().e.bit_length()
+        return key.key_size <= MAX_RSA_BITS and exponent_bits <= MAX_RSA_EXPONENT_BITS
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.curve.key_size <= MAX_CURVE_BITS
+    return isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey)
 
 
 def thumbprint(certificate: x509.Certificate) -> str:

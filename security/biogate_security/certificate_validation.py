@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 
 from cryptography import x509
@@ -169,7 +170,9 @@ def _find_issuer(
     return next(fitting, named[0] if named else None)
 
 
+@lru_cache(maxsize=128)
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Asked more than once of the same two: to find the issuer, by the step, and at each login."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
@@ -307,8 +310,17 @@ def _crls_of(
     """The complete lists that the issuer's key signed; one with a scope of its own is not that."""
     for crl in trust.crls_by_issuer.get(issuer.subject.public_bytes(), ()):
         scoped = any(extension.critical for extension in crl.extensions)
-        if not scoped and _may_sign_crls(issuer) and is_signed_by(crl, issuer.public_key()):
+        if not scoped and _may_sign_crls(issuer) and _signed_by(crl, issuer, trust):
             yield crl
+
+
+def _signed_by(
+    crl: x509.CertificateRevocationList, issuer: x509.Certificate, trust: TrustList
+) -> bool:
+    key = (id(crl), fingerprint(issuer))
+    if key not in trust.signatures:
+        trust.signatures[key] = is_signed_by(crl, issuer.public_key())
+    return trust.signatures[key]
 
 
 def _may_sign_crls(issuer: x509.Certificate) -> bool:

@@ -32,12 +32,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TrustList:
-    """What the folders say. Subjects and issuers are DER names; trusted ones come first."""
+    """What the folders say. Subjects and issuers are DER names; trusted ones come first.
+
+    `signatures` is what was found of them: (id of a revocation list, fingerprint of an issuer) →
+    whether the list is the issuer's. A long list takes as long to verify each time.
+    """
 
     trusted: frozenset[bytes] = frozenset()
     by_subject: Mapping[bytes, Sequence[x509.Certificate]] = field(default_factory=dict)
     crls_by_issuer: Mapping[bytes, Sequence[x509.CertificateRevocationList]] = field(
         default_factory=dict
+    )
+    signatures: dict[tuple[int, bytes], bool] = field(
+        default_factory=dict, compare=False, repr=False
     )
 
 

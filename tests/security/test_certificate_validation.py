@@ -8,12 +8,13 @@ import asyncua.crypto.cert_gen as peer
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biogate_security import status
+from biogate_security import certificate_validation, status
 from biogate_security.certificate import fingerprint
 from biogate_security.certificate_validation import (
     SUPPRESSIBLE,
@@ -433,3 +434,70 @@ def test_a_certificate_made_by_asyncua_is_good(judge, party, now):
     moment = certificate.not_valid_before_utc
     owner = type(party())(certificate, key)
     assert judge(certificate.public_bytes(Encoding.DER), [owner], at=moment, uri=URI) == "Good"
+
+
+# -- what a stranger's certificate may cost ------------------------------------------------------
+
+
+def _tlv(tag, *parts):
+    content = b"".join(parts)
+    size = len(content)
+    length = size.to_bytes((size.bit_length() + 7) // 8 or 1, "big")
+    return bytes([tag, *([0x80 | len(length)] if size > 127 else []), *length]) + content
+
+
+def _integer(number):
+    return _tlv(2, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def _rsa_certificate(modulus, exponent):
+    """By hand: the library makes no such keys, and reads them all the same."""
+    sha256_with_rsa = _tlv(0x30, bytes.fromhex("06092a864886f70d01010b0500"))
+    rsa_encryption = _tlv(0x30, bytes.fromhex("06092a864886f70d0101010500"))
+    name = _tlv(0x30, _tlv(0x31, _tlv(0x30, bytes.fromhex("0603550403"), _tlv(0x0C, b"slow"))))
+    key = _tlv(3, b"\0", _tlv(0x30, _integer(modulus), _integer(exponent)))
+    signed = _tlv(
+        0x30,
+        *(_tlv(0xA0, _integer(2)), _integer(1), sha256_with_rsa, name),
+        _tlv(0x30, _tlv(0x17, b"250101000000Z"), _tlv(0x17, b"350101000000Z")),
+        *(name, _tlv(0x30, rsa_encryption, key)),
+    )
+    return _tlv(0x30, signed, sha256_with_rsa, _tlv(3, bytes(257)))
+
+
+@pytest.mark.parametrize(
+    ("modulus_bits", "exponent", "readable"),
+    [(2048, 65537, True), (3072, (1 << 3000) + 1, False), (16384, 65537, False)],
+)
+def test_a_key_that_takes_long_to_use_makes_a_certificate_unreadable(
+    modulus_bits, exponent, readable, now
+):
+    """Its signature is tried before it is known that nobody trusts it (6.1.3, steps 2 to 5)."""
+    der = _rsa_certificate((1 << modulus_bits) - 3, exponent)
+    assert (validate(der, TrustList(), now).leaf is not None) is readable
+
+
+@pytest.mark.parametrize(("curve", "readable"), [("P256", True), ("P512", False)])
+def test_so_does_one_of_a_curve_that_no_security_policy_has(curve, readable, now):
+    key = ec.generate_private_key(getattr(ec, f"Brainpool{curve}R1")())
+    name = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, "slow")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(1))
+    der = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    assert (validate(der, TrustList(), now).leaf is not None) is readable
+
+
+def test_a_revocation_list_is_verified_once_however_many_are_judged_by_it(
+    whole, plant, now, monkeypatch
+):
+    """A list of a megabyte takes some ten milliseconds, for anybody who shows a certificate."""
+    verified = []
+    real = certificate_validation.is_signed_by
+    monkeypatch.setattr(
+        certificate_validation,
+        "is_signed_by",
+        lambda crl, key: verified.append(crl) or real(crl, key),
+    )
+    trust = trust_list(*whole.values())
+    for _ in range(3):
+        assert validate(plant.client.der, trust, now).failure is None
+    assert len(verified) == len({id(crl) for crl in verified}) > 0
