@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import sqlite3
 import tarfile
 import tempfile
@@ -32,6 +33,7 @@ MANIFEST, SIGNATURE = "manifest.json", "manifest.note"
 _PREFIX = "data/"
 _MARK = "biogate_backup"
 _SQLITE = b"SQLite format 3\0"
+_DATABASE = ".sqlite"
 _PRIVATE_KEY = b"PRIVATE KEY-----"
 _SNIFFED_BYTES = 4096
 _PIECE_BYTES = 1 << 20
@@ -75,9 +77,10 @@ def write_backup(
         raise BackupError(f"{target} exists: choose another name, backups are not overwritten")
     signed_by = None if key is None else key.verifying
     manifest = Manifest(to_iso(clock()), version, with_keys, signed_by=signed_by)
-    draft = target.with_name(f".{target.name}.draft")
+    # Made by nobody else: a file or link that waits under this name would be somebody's to read.
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
     try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE_MODE)
         with os.fdopen(descriptor, "wb") as file:
             with tarfile.open(fileobj=file, mode="w:gz", compresslevel=6) as archive:
                 _add_files(archive, folder, manifest, progress)
@@ -120,12 +123,12 @@ def unpack_backup(
 def _add_files(
     archive: tarfile.TarFile, folder: Path, manifest: Manifest, progress: Progress | None
 ) -> None:
-    for path in _walk(folder, manifest):
-        name = path.relative_to(folder).as_posix()
+    for relative in _in_order(folder, manifest):
+        path, name = folder / relative, relative.as_posix()
         try:
             with path.open("rb") as file:
                 start = file.read(_SNIFFED_BYTES)
-            if not manifest.with_keys and ("private" in path.parts or _PRIVATE_KEY in start):
+            if not manifest.with_keys and ("private" in relative.parts or _PRIVATE_KEY in start):
                 manifest.left_out[name] = "private key"
                 continue
             if progress is not None:
@@ -135,6 +138,15 @@ def _add_files(
             manifest.left_out[name] = "removed meanwhile"
     if not manifest.files:
         raise BackupError(f"there is nothing to back up in {folder}")
+
+
+def _in_order(folder: Path, manifest: Manifest) -> Iterator[Path]:
+    """The files' paths below the folder, databases last and looked for last: of a log that grows
+    meanwhile, no checkpoint then is of records that are not in the backup."""
+    for databases in (False, True):
+        for path in _walk(folder, manifest):
+            if (path.suffix == _DATABASE) is databases:
+                yield path.relative_to(folder)
 
 
 def _walk(folder: Path, manifest: Manifest) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import shutil
 import sqlite3
 import stat
@@ -105,6 +106,49 @@ async def test_a_backup_beside_a_writer_is_one_consistent_state(data, key, tmp_p
     assert 20 < report.records <= 3020
     with closing(sqlite3.connect(tmp_path / "new/audit/000001.sqlite")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_no_checkpoint_in_a_backup_is_of_records_that_are_not(data, key, tmp_path, entry):
+    """Else the trail that is restored is one whose tail was cut."""
+    log = await AuditLog.open(data / "audit")
+    loop = asyncio.get_running_loop()
+
+    async def go_on():
+        await log.record(entry())
+        await log.rotate()
+        await log.record(entry())
+        await log.make_checkpoint()
+
+    def copied(_name):
+        asyncio.run_coroutine_threadsafe(go_on(), loop).result(30)
+
+    await asyncio.to_thread(backup, data, key, progress=copied)
+    await log.close()
+    unpack_backup(data.parent / "backup.tar.gz", tmp_path / "new")
+    assert verify_log(tmp_path / "new").problems == ()
+
+
+def test_a_data_folder_may_lie_below_one_called_private(data, key, tmp_path):
+    (tmp_path / "private").mkdir()
+    moved = data.rename(tmp_path / "private" / "data")
+    made = write_backup(moved, tmp_path / "backup.tar.gz", version="1.2", key=key)
+    assert "users.json" in made.files
+    assert made.left_out["pki/own/private/application.pem"] == "private key"
+
+
+def test_a_backup_goes_into_no_file_that_somebody_laid_there(data, key, tmp_path, monkeypatch):
+    """Whoever may write in the folder of the backups would have what is in it, keys as well."""
+    opened = {}
+
+    def observed(path, flags, *more, **options):
+        opened[str(path)] = flags
+        return real(path, flags, *more, **options)
+
+    real = os.open
+    monkeypatch.setattr(os, "open", observed)
+    backup(data, key)
+    (flags,) = (flags for path, flags in opened.items() if "backup.tar.gz" in path)
+    assert flags & os.O_EXCL
 
 
 def test_a_backup_is_not_overwritten_and_one_that_failed_leaves_nothing(data, key, tmp_path):
