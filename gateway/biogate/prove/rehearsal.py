@@ -157,9 +157,9 @@ def _identity(root: Path, site: Mapping[str, Any], zone: str) -> ClientIdentity:
 
 
 def _password(data: Mapping[str, Any]) -> str:
-    """One that is as long as the site asks for."""
+    """One that is as long as the site asks for, with characters of every kind."""
     least = int((data.get("passwords") or {}).get("minimum_length", 0))
-    return secrets.token_urlsafe(max(18, least))
+    return f"{secrets.token_urlsafe(max(18, least))}-aA1"
 
 
 def _users(data: Mapping[str, Any]) -> set[str]:

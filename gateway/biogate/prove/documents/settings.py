@@ -39,7 +39,9 @@ def settings(site: Site, site_file: Path, data: Path) -> str:
         "roles": [_rule(rule) for rule in RULES],
         "logins": {
             "least_password_length": site.passwords.minimum_length,
+            "passwords_require": sorted(site.passwords.require),
             "back_off": {
+                "pair": asdict(site.passwords.login_limits.pair_back_off),
                 name.removesuffix("_BACK_OFF").lower(): asdict(value)
                 for name, value in vars(login_throttle).items()
                 if isinstance(value, BackOff)
