@@ -1,7 +1,8 @@
 """Checkpoints: a signed statement of how many records there are and what they hash to.
 
-The form is C2SP tlog-checkpoint: origin, size, base64 root, then lines of our own (`time`, and
-`next-key` where the log's key changes: the old key so vouches for the new one).
+The form is C2SP tlog-checkpoint: origin, size, base64 root, then lines of our own (`time`; `every`,
+after how many records the next one is due at the latest; and `next-key` where the log's key
+changes: the old key so vouches for the new one).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from biogate_security.audit_store.merkle import HASH_BYTES
 from biogate_security.audit_store.notes import Note, SigningKey, VerifyingKey, sign_note
 from biogate_security.filetime import from_iso, to_iso
 
-_TIME, _NEXT_KEY = "time ", "next-key "
+_TIME, _EVERY, _NEXT_KEY = "time ", "every ", "next-key "
 
 
 def origin_of(log_id: str) -> str:
@@ -27,8 +28,8 @@ def origin_of(log_id: str) -> str:
 class Checkpoint:
     """`size` records have the Merkle root `root`; signed at `time` (ticks, by the log's clock).
 
-    `note` is the whole in its signed form, to be kept elsewhere. Whether to believe it is for
-    `KeyRing.believes`.
+    `note` is the whole in its signed form, to be kept elsewhere; whether to believe it is for
+    `KeyRing.believes`. `every` is None in notes of earlier versions.
     """
 
     origin: str
@@ -37,6 +38,7 @@ class Checkpoint:
     time: int
     note: str
     next_key: VerifyingKey | None = None
+    every: int | None = None
 
     @classmethod
     def sign(
@@ -47,14 +49,17 @@ class Checkpoint:
         time: int,
         *keys: SigningKey,
         announce: bool = False,
+        every: int | None = None,
     ) -> Self:
         """A new checkpoint; with `announce` the last key is named as the next one."""
         next_key = keys[-1].verifying if announce else None
         lines = [origin, str(size), base64.b64encode(root).decode(), f"{_TIME}{to_iso(time)}"]
+        if every is not None:
+            lines.append(f"{_EVERY}{every}")
         if next_key is not None:
             lines.append(f"{_NEXT_KEY}{next_key}")
         note = sign_note("".join(f"{line}\n" for line in lines), *keys)
-        return cls(origin, size, root, time, note, next_key)
+        return cls(origin, size, root, time, note, next_key, every)
 
     @classmethod
     def parse(cls, note: str) -> Self:
@@ -63,12 +68,21 @@ class Checkpoint:
         if len(lines) < 4 or not all(lines):
             raise ValueError("not a checkpoint: origin, size, root and time")
         origin, size, root, *more = lines
-        times = [line.removeprefix(_TIME) for line in more if line.startswith(_TIME)]
-        keys = [line.removeprefix(_NEXT_KEY) for line in more if line.startswith(_NEXT_KEY)]
-        if len(times) != 1 or len(keys) > 1:
-            raise ValueError("not a checkpoint: it says one time, and at most one next key")
-        next_key = VerifyingKey.parse(keys[0]) if keys else None
-        return cls(origin, _size(size), _root(root), from_iso(times[0]), note, next_key)
+        times, every, keys = (
+            [line.removeprefix(kind) for line in more if line.startswith(kind)]
+            for kind in (_TIME, _EVERY, _NEXT_KEY)
+        )
+        if len(times) != 1 or len(every) > 1 or len(keys) > 1:
+            raise ValueError("not a checkpoint: it says one time, and nothing twice")
+        return cls(
+            origin,
+            _size(size),
+            _root(root),
+            from_iso(times[0]),
+            note,
+            VerifyingKey.parse(keys[0]) if keys else None,
+            _size(every[0]) if every else None,
+        )
 
 
 class KeyRing:

@@ -88,7 +88,8 @@ def _begin(
     folder: Path, header: Header, frontier: Frontier, key: SigningKey, clock: Callable[[], int]
 ) -> None:
     origin, size = origin_of(header.log_id), header.first_seq - 1
-    start = Checkpoint.sign(origin, size, frontier.root(), clock(), key)
+    every = header.checkpoint_every
+    start = Checkpoint.sign(origin, size, frontier.root(), clock(), key, every=every)
     create_segment(segment_path(folder, header.segment), header, start, frontier)
 
 

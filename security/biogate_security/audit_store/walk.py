@@ -200,6 +200,8 @@ class Walk:
         """Take in the store's checkpoints, of a walk that began inside only those still to come."""
         inside = self.head.seq >= header.first_seq
         rows = read_checkpoints(reader, from_size=self.head.seq if inside else None)
+        said: set[int | None] = {None}
+        number = 0
         for expected, (number, size, note, frontier) in enumerate(rows, 1):
             if number != expected and not inside:
                 yield self._problem(None, f"its checkpoint {expected} is missing")
@@ -211,6 +213,12 @@ class Walk:
                 yield ChainProblem(max(size, 1), what, self._segment)
             else:
                 own[size].append((checkpoint, frontier))
+                said.add(checkpoint.every)
+        if number == 0 and not inside and header.format > 1:
+            yield self._problem(None, "the checkpoint that it began with is missing")
+        if others := said - {None, header.checkpoint_every}:
+            what = f"the header says that a checkpoint is due every {header.checkpoint_every}"
+            yield self._problem(None, f"{what} records, its checkpoints say {others.pop()}")
 
     def _judged(self, header: Header, size: int, note: str) -> Checkpoint:
         """The checkpoint in a note. Raises ValueError for one that proves nothing here."""

@@ -202,6 +202,7 @@ class SegmentWriter:
             self._clock(),
             *keys,
             announce=new is not None,
+            every=self._options.checkpoint_every,
         )
 
     async def _commit(
