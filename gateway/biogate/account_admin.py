@@ -13,6 +13,7 @@ from biogate.opcua.ports import AccountView, PasswordRules
 from biogate.opcua.stack import StatusCodes, ua
 from biogate_adapters.filetime import now_ticks
 from biogate_security.audit import AuditRecord, AuditSink, AuditUnavailableError
+from biogate_security.password_demands import CharacterKind, in_words
 from biogate_security.passwords import PasswordError
 from biogate_security.policy import Subject
 from biogate_security.roles import ASSIGNABLE_ROLES, Role
@@ -22,9 +23,15 @@ from biogate_security.users import UserStore
 NO_DELETE, DISABLED, NO_CHANGE_BY_USER, MUST_CHANGE_PASSWORD = 1, 2, 4, 8
 """UserConfigurationMask (Part 18, 5.2.3)."""
 _ALL = NO_DELETE | DISABLED | NO_CHANGE_BY_USER | MUST_CHANGE_PASSWORD
-# PasswordOptionsMask (5.2.2): all that the mask above has, and descriptions. No kind of character
-# is asked for: length and the list of common passwords do more.
+# PasswordOptionsMask (5.2.2): all that the mask above has, and descriptions; then what is asked
+# for, which is nothing where the site does not: length and the list of common passwords do more.
 _OPTIONS = 1 | 2 | 4 | 8 | 16
+_REQUIRES = {
+    CharacterKind.UPPER: 32,
+    CharacterKind.LOWER: 64,
+    CharacterKind.DIGIT: 128,
+    CharacterKind.SPECIAL: 256,
+}
 _RESTRICTIONS = (
     "At least {} characters that are more than common words, rows of keys and the user's name; at "
     "most {} bytes in UTF-8."
@@ -58,8 +65,13 @@ class AccountAdmin:
     @property
     def password_rules(self) -> PasswordRules:
         """What passwords are asked for."""
-        fewest, most = self._users.password_length
-        return PasswordRules(fewest, most, _OPTIONS, _RESTRICTIONS.format(fewest, most))
+        demands, most = self._users.password_demands, self._users.longest_password
+        fewest, kinds = demands.minimum_length, in_words(demands.kinds)
+        restrictions = _RESTRICTIONS.format(fewest, most)
+        if kinds:
+            restrictions += f" Among them {kinds}."
+        options = _OPTIONS | sum(_REQUIRES[kind] for kind in demands.kinds)
+        return PasswordRules(fewest, most, options, restrictions)
 
     @property
     def accounts(self) -> Sequence[AccountView]:

@@ -96,8 +96,11 @@ class Storage:
             )
             if auto_trust and pki.is_for_another_application:
                 pki.renew()
+            site.passwords.demands.keep(lock.path)
             users = UserStore(
-                lock.path / "users.json", minimum_length=site.passwords.minimum_length
+                lock.path / "users.json",
+                demands=site.passwords.demands,
+                login_limits=site.passwords.login_limits,
             )
             stack.push_async_callback(users.close)
             authenticator = SiteAuthenticator(

@@ -11,16 +11,32 @@ import hashlib
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from biogate_security.lock_out import BackOff, LockOut
 from biogate_security.user_file import MAX_NAME_LENGTH
 
 # All end by themselves (IEC 62443-4-2 CR 1.11).
-PAIR_BACK_OFF = BackOff(free_failures=4, first_s=1.0, longest_s=300.0, forget_s=3600.0)
-USER_BACK_OFF = BackOff(free_failures=50, first_s=1.0, longest_s=30.0, forget_s=3600.0)
-SOURCE_BACK_OFF = BackOff(free_failures=19, first_s=1.0, longest_s=900.0, forget_s=3600.0)
+_FORGET_S = 3600.0
+USER_BACK_OFF = BackOff(free_failures=50, first_s=1.0, longest_s=30.0, forget_s=_FORGET_S)
+SOURCE_BACK_OFF = BackOff(free_failures=19, first_s=1.0, longest_s=900.0, forget_s=_FORGET_S)
 MAX_GOOD_SOURCES = 32
 """How many sources a user is remembered to have logged in from; the longest unused goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginLimits:
+    """How often somebody may fail: so many `attempts` of a user from one source cost nothing, and
+    no lock of these lasts longer than `longest_wait_s`. The other numbers are not for choosing:
+    they guard the users against each other."""
+
+    attempts: int = 4
+    longest_wait_s: float = 300.0
+
+    @property
+    def pair_back_off(self) -> BackOff:
+        """The back-off of a user at a source."""
+        return BackOff(self.attempts, 1.0, self.longest_wait_s, _FORGET_S)
 
 
 class LoginThrottle:
@@ -28,10 +44,11 @@ class LoginThrottle:
     own: their number is not ours, and must not push out those of users. Nor is their length: one
     that is too long for a user is kept as its hash."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._pairs: LockOut[tuple[str, str]] = LockOut(PAIR_BACK_OFF, clock)
+    def __init__(self, clock: Callable[[], float], limits: LoginLimits = LoginLimits()) -> None:
+        pairs = limits.pair_back_off
+        self._pairs: LockOut[tuple[str, str]] = LockOut(pairs, clock)
         self._users: LockOut[str] = LockOut(USER_BACK_OFF, clock)
-        self._strange_pairs: LockOut[tuple[str, str]] = LockOut(PAIR_BACK_OFF, clock)
+        self._strange_pairs: LockOut[tuple[str, str]] = LockOut(pairs, clock)
         self._strange_users: LockOut[str] = LockOut(USER_BACK_OFF, clock)
         self._sources: LockOut[str] = LockOut(SOURCE_BACK_OFF, clock)
         self._good: dict[str, OrderedDict[str, None]] = {}

@@ -12,7 +12,7 @@ from biogate_security.filetime import now_ticks
 from biogate_security.log_budget import LogBudget
 from biogate_security.log_text import safe_text
 from biogate_security.login_queue import LoginQueue, TooManyLoginsError
-from biogate_security.login_throttle import LoginThrottle, network_of
+from biogate_security.login_throttle import LoginLimits, LoginThrottle, network_of
 from biogate_security.passwords import Passwords
 from biogate_security.user_file import MAX_NAME_LENGTH, User
 
@@ -39,6 +39,7 @@ class Logins:
         find: FindUser,
         renew: RenewHash,
         *,
+        limits: LoginLimits,
         max_hashing: int = 2,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], int] = now_ticks,
@@ -51,7 +52,7 @@ class Logins:
         self._queue = LoginQueue(max_hashing, per_source=MAX_WAITING_PER_SOURCE, most=MAX_WAITING)
         self._under_way: set[asyncio.Task[User | None]] = set()
         self._log_budget = LogBudget()
-        self.throttle = LoginThrottle(clock)
+        self.throttle = LoginThrottle(clock, limits)
         self.counters: Counter[str] = Counter()
 
     async def check(self, name: str, password: str, source: str) -> User | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import secrets
 import unicodedata
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ from argon2 import PasswordHasher, Type, extract_parameters
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from biogate_security.common_passwords import is_common
+from biogate_security.password_demands import CharacterKind, PasswordDemands
 
 MAX_PASSWORD_BYTES = 1024
 _TOO_LONG = f"a password has at most {MAX_PASSWORD_BYTES} bytes"
 # No characters that look alike: 31 of them, so 16 hold 79 bits.
 _READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
+_GROUPS, _GROUP = 4, 4
 
 
 class PasswordError(ValueError):
@@ -34,8 +37,8 @@ class HashParameters:
 class Passwords:
     """Hashes and verifies. Each call takes its full time: keep it off the event loop."""
 
-    def __init__(self, parameters: HashParameters, minimum_length: int) -> None:
-        self.minimum_length = minimum_length
+    def __init__(self, parameters: HashParameters, demands: PasswordDemands) -> None:
+        self.demands = demands
         self._hasher = PasswordHasher(
             time_cost=parameters.time_cost,
             memory_cost=parameters.memory_kib,
@@ -46,10 +49,13 @@ class Passwords:
 
     def check_new(self, password: str, name: str = "") -> None:
         """Raise PasswordError for a password that the user `name` may not be given."""
-        if len(password) < self.minimum_length:
-            raise PasswordError(f"a password needs at least {self.minimum_length} characters")
+        if len(password) < self.demands.minimum_length:
+            least = self.demands.minimum_length
+            raise PasswordError(f"a password needs at least {least} characters")
         if _to_bytes(password) is None:
             raise PasswordError(_TOO_LONG)
+        if missing := self.demands.missing(password):
+            raise PasswordError(f"a password needs {missing}")
         if is_common(password, name):
             raise PasswordError("a password is more than common words, rows and the user's name")
 
@@ -92,10 +98,17 @@ def _unmatched_hash(parameters: HashParameters) -> str:
     return f"$argon2id$v=19${cost}${salt}${digest}"
 
 
-def readable_password() -> str:
-    """A random password of four groups, 79 bits."""
-    groups = ("".join(secrets.choice(_READABLE) for _ in range(4)) for _ in range(4))
-    return "-".join(groups)
+def readable_password(demands: PasswordDemands | None = None) -> str:
+    """A random password of four groups, 79 bits, or of more where a longer one is asked for."""
+    demands = demands or PasswordDemands()
+    number = max(_GROUPS, math.ceil((demands.minimum_length + 1) / (_GROUP + 1)))
+    while True:
+        groups = ["".join(secrets.choice(_READABLE) for _ in range(_GROUP)) for _ in range(number)]
+        if CharacterKind.UPPER in demands.kinds:
+            groups[0] = groups[0].upper()
+        password = "-".join(groups)
+        if not demands.missing(password):
+            return password
 
 
 def _to_bytes(password: str) -> bytes | None:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from biogate_security.filetime import TICKS_PER_SECOND, now_ticks
+from biogate_security.login_throttle import LoginLimits
 from biogate_security.logins import Logins
+from biogate_security.password_demands import PasswordDemands
 from biogate_security.passwords import (
     MAX_PASSWORD_BYTES,
     HashParameters,
@@ -32,7 +34,6 @@ from biogate_security.user_file import (
     write_users,
 )
 
-MINIMUM_LENGTH = 12
 MAX_USERS = 1000
 """Accounts that a store holds, with those that were removed."""
 ONE_TIME_S = 24 * 3600
@@ -73,12 +74,14 @@ class UserStore:
         path: Path,
         *,
         parameters: HashParameters | None = None,
-        minimum_length: int = MINIMUM_LENGTH,
+        demands: PasswordDemands | None = None,
+        login_limits: LoginLimits | None = None,
         max_hashing: int = 2,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
-        """Read `path` (a missing file holds no users); `clock` gives seconds.
+        """Read `path` (a missing file holds no users); `clock` gives seconds. `demands` is what
+        new passwords are asked for, the least where absent.
 
         Raises UserStoreError for a file that is not acceptable.
         """
@@ -87,11 +90,12 @@ class UserStore:
         self._users, was_open = read_users(path)
         if was_open:
             _log.warning("users file was open to others; closed", extra={"file": str(path)})
-        self._passwords = Passwords(parameters or HashParameters(), minimum_length)
+        self._passwords = Passwords(parameters or HashParameters(), demands or PasswordDemands())
         self._logins = Logins(
             self._passwords,
             self.find,
             self._refresh,
+            limits=login_limits or LoginLimits(),
             max_hashing=max_hashing,
             clock=clock,
             wall_clock=wall_clock,
@@ -116,9 +120,14 @@ class UserStore:
         return sorted((u for u in self._users.values() if not u.removed), key=lambda u: u.name)
 
     @property
-    def password_length(self) -> tuple[int, int]:
-        """Fewest and most characters of a password; the most are of one byte in UTF-8 each."""
-        return self._passwords.minimum_length, MAX_PASSWORD_BYTES
+    def password_demands(self) -> PasswordDemands:
+        """What new passwords are asked for."""
+        return self._passwords.demands
+
+    @property
+    def longest_password(self) -> int:
+        """Most characters of a password, of one byte in UTF-8 each."""
+        return MAX_PASSWORD_BYTES
 
     def find(self, name: str) -> User | None:
         """The account; None for one that does not exist or was removed."""
@@ -194,7 +203,7 @@ class UserStore:
             check_roles(account.roles)
             self._require_free(account.name)
             if account.password is None and not account.certificates:
-                made[account.name] = readable_password()
+                made[account.name] = readable_password(self.password_demands)
             users.append(await self._new(account, made.get(account.name)))
         if users:
             if record is not None:
@@ -312,7 +321,7 @@ class UserStore:
 
     async def reset_password(self, name: str) -> str:
         """Give a one-time password, which is told this once. Raises UserStoreError or OSError."""
-        made = readable_password()
+        made = readable_password(self.password_demands)
         self._known(name)
         stored = await self._hash(made)
         self._store_password(name, stored, must_change=True)

@@ -21,6 +21,7 @@ from biogate.account_admin import (
     AccountAdmin,
 )
 from biogate_security.audit import AuditRecord, AuditUnavailableError
+from biogate_security.password_demands import CharacterKind, PasswordDemands
 from biogate_security.passwords import HashParameters
 from biogate_security.policy import Subject
 from biogate_security.users import UserStore
@@ -266,6 +267,24 @@ def test_the_rules_say_what_is_enforced(admin: Any, users: Any) -> None:
     assert (rules.minimum_length, rules.maximum_length) == (12, 1024)
     assert rules.options == 31
     assert "12 characters" in rules.restrictions
+
+
+# Part 18, 5.2.2: PasswordOptionsMask, bits 5 to 8.
+async def test_kinds_of_characters_that_a_site_asks_for_are_shown_and_enforced(
+    audit: Any, tmp_path: Path
+) -> None:
+    cheap = HashParameters(time_cost=1, memory_kib=8)
+    demands = PasswordDemands(14, frozenset({CharacterKind.UPPER, CharacterKind.SPECIAL}))
+    users = UserStore(tmp_path / "others.json", parameters=cheap, demands=demands)
+    admin = AccountAdmin(users, audit)
+    assert admin.password_rules.options == 31 + 32 + 256
+    assert admin.password_rules.minimum_length == 14
+    assert "an upper-case letter, a special character" in admin.password_rules.restrictions
+    assert await admin.add_user(ADMIN, "eva", "wet blue kettle 9", 0, "") == S.BadOutOfRange
+    assert await admin.add_user(ADMIN, "eva", "Wet blue kettle!", 0, "") == S.Good
+    assert await admin.modify_user(ADMIN, "eva", "wet blue kettle 9", None, None) == S.BadOutOfRange
+    made = await users.reset_password("eva")
+    assert demands.missing(made) == ""
 
 
 async def test_there_is_a_bound_to_the_number_of_accounts(

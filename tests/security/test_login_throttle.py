@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biogate_security.login_throttle import MAX_GOOD_SOURCES, LoginThrottle, network_of
+from biogate_security.login_throttle import (
+    MAX_GOOD_SOURCES,
+    LoginLimits,
+    LoginThrottle,
+    network_of,
+)
 
 HERE, THERE = "192.0.2.1", "192.0.2.66"
 
@@ -135,3 +140,11 @@ def test_a_name_of_any_length_takes_little_room_and_locks_the_same(throttle):
     assert throttle.remaining_s(endless + "!", THERE, known=False) == 0.0
     held = [*throttle._strange_pairs._records, *throttle._strange_users._records]
     assert all(len(str(key)) < 200 for key in held)
+
+
+def test_a_site_says_how_many_attempts_are_free_and_how_long_a_lock_lasts(clock):
+    throttle = LoginThrottle(clock, LoginLimits(attempts=1, longest_wait_s=30.0))
+    waits = [throttle.failed("olga", THERE, known=True) for _ in range(9)]
+    assert waits == [0, 1, 2, 4, 8, 16, 30, 30, 30]
+    strangers = [throttle.failed("nobody", HERE, known=False) for _ in range(3)]
+    assert strangers == [0, 1, 2], "who does not exist locks as who does"

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from biogate_security.password_demands import PasswordDemands
 from biogate_security.passwords import HashParameters, PasswordError, Passwords, readable_password
 from biogate_security.roles import Identity, Role
 from biogate_security.user_file import User, UserStoreError, read_users, write_users
@@ -117,7 +118,7 @@ async def test_a_short_or_endless_password_may_not_be_set(users, file):
 
 
 def test_an_endless_password_is_not_even_hashed_when_offered(cheap):
-    passwords = Passwords(cheap, minimum_length=1)
+    passwords = Passwords(cheap, PasswordDemands(minimum_length=1))
     assert passwords.verify(passwords.hash("x" * 1024), "x" * 1024)
     assert not passwords.verify(passwords.hash("x" * 1024), "x" * 1025)
     with pytest.raises(PasswordError, match="at most 1024 bytes"):

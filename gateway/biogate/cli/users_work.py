@@ -20,6 +20,7 @@ from biogate_security.audit_log import AuditLog
 from biogate_security.audit_store.verify import LOG_FOLDER
 from biogate_security.filetime import now_ticks
 from biogate_security.folder_lock import DataFolder, LockHeldError
+from biogate_security.password_demands import DemandsError, PasswordDemands
 from biogate_security.passwords import PasswordError
 from biogate_security.user_file import User, UserStoreError, read_users
 from biogate_security.users import UserStore
@@ -33,6 +34,7 @@ _WHILE_IT_RUNS = (
 _ERRORS = (
     AuditUnavailableError,
     DataFormatError,
+    DemandsError,
     OSError,
     PasswordError,
     UserStoreError,
@@ -138,7 +140,7 @@ async def _recorded(folder: Path, event: str, new: str, change: Change) -> str:
     async with AsyncExitStack() as stack:
         lock = stack.enter_context(DataFolder.lock(folder))
         bring_up_to_date(lock.path)
-        users = UserStore(lock.path / "users.json")
+        users = UserStore(lock.path / "users.json", demands=PasswordDemands.of(lock.path))
         audit = await AuditLog.open(lock.path / LOG_FOLDER)
         stack.push_async_callback(audit.close)
         await audit.record(_record(event, new, "biogate users"))

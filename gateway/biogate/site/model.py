@@ -35,6 +35,8 @@ from biogate.site.shapes import (
 )
 from biogate.site.signature_model import SignatureConfig
 from biogate.site.zone_model import MOST_PER_MINUTE, ConduitConfig, ZoneMembers
+from biogate_security.login_throttle import LoginLimits
+from biogate_security.password_demands import CharacterKind, PasswordDemands
 
 
 def _format_version(version: object) -> object:
@@ -158,10 +160,30 @@ class UserConfig(Strict):
 
 
 class PasswordsConfig(Strict):
-    """What passwords are asked for."""
+    """What passwords are asked for, and what comes of wrong ones."""
 
     minimum_length: Annotated[int, Field(ge=12, le=128)] = 12
     """Characters of a new password, at least."""
+    require: Annotated[
+        tuple[Literal["upper", "lower", "digit", "special"], ...],
+        Field(strict=False),
+        AfterValidator(distinct),
+    ] = ()
+    """Kinds of characters of which a new password has at least one each."""
+    attempts: Annotated[int, Field(ge=1, le=10)] = 4
+    """Failed logins of a user from one address that cost nothing; each further one locks."""
+    longest_wait_s: Annotated[int, Field(ge=30, le=3600)] = 300
+    """The longest that such a lock lasts, in seconds; the first one lasts 1 s."""
+
+    @property
+    def demands(self) -> PasswordDemands:
+        """What new passwords are asked for."""
+        return PasswordDemands(self.minimum_length, frozenset(map(CharacterKind, self.require)))
+
+    @property
+    def login_limits(self) -> LoginLimits:
+        """How often a user may fail."""
+        return LoginLimits(self.attempts, float(self.longest_wait_s))
 
 
 class SignalConfig(Strict):
@@ -311,7 +333,7 @@ class Site(Strict):
     users: Annotated[dict[Name, UserConfig], Field(min_length=1)] | None = None
     """The accounts by user name; one, `operator` with the role Operator, where absent."""
     passwords: PasswordsConfig = PasswordsConfig()
-    """What passwords are asked for."""
+    """What passwords are asked for, and what comes of wrong ones."""
     devices: Annotated[dict[Name, DeviceConfig], Field(min_length=1)] = Field(default_factory=dict)
     """The devices by tag name."""
     units: Annotated[dict[Name, UnitConfig], Field(min_length=1)] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from biogate_security.audit_chain import StoredRecord
 from biogate_security.audit_store.query import Filter, query_log
 from biogate_security.audit_store.verify import LOG_FOLDER
 from biogate_security.folder_lock import DataFolder
+from biogate_security.password_demands import CharacterKind, PasswordDemands
 from biogate_security.passwords import HashParameters
 from biogate_security.users import UserStore
 
@@ -113,3 +114,29 @@ def test_a_password_that_is_asked_for_is_set(
     assert biogate("users", "add", "olga", "--ask", *where).out == "olga added\n"
     assert biogate("users", "passwd", "olga", *where).code == 0
     assert identity(data, "olga", "another dry kettle")
+
+
+def test_the_command_line_asks_for_what_the_site_file_does(
+    biogate: Any, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IEC 62443-4-2, CR 1.7: whatever way a password is set."""
+    data.mkdir()
+    demands = PasswordDemands(14, frozenset({CharacterKind.UPPER}))
+    demands.keep(data)
+    asked = iter(["wet blue kettle 9", "Wet blue kettle 9", "Wet kettle 9"])
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: next(asked))
+    where = ("--data", str(data))
+    made = re.findall(r"password: (\S+)", biogate("users", "add", "olga", *where).out)
+    assert demands.missing(made[0]) == ""
+    run = biogate("users", "passwd", "olga", *where)
+    assert (run.code, "a password needs an upper-case letter" in run.err) == (1, True)
+    assert biogate("users", "passwd", "olga", *where).code == 0
+    assert "at least 14 characters" in biogate("users", "passwd", "olga", *where).err
+    assert identity(data, "olga", "Wet blue kettle 9")
+
+
+def test_rules_that_cannot_be_read_are_named(biogate: Any, data: Path) -> None:
+    data.mkdir()
+    (data / "password-rules.json").write_text("{}")
+    run = biogate("users", "add", "olga", "--data", str(data))
+    assert (run.code, "does not say what passwords are asked for" in run.err) == (1, True)

@@ -10,6 +10,7 @@ from biogate.accounts import issued_tokens, issuer_endpoint, user_tokens, wanted
 from biogate.site import SiteError, load_site
 from biogate.storage import Storage
 from biogate_security.issued_tokens import IssuedTokenError
+from biogate_security.password_demands import PasswordDemands
 from biogate_security.passwords import PasswordError
 from biogate_security.users import UserStore
 
@@ -132,6 +133,41 @@ async def test_a_site_may_ask_for_longer_passwords_and_not_for_shorter_ones(
     await storage.close()
     assert "minimum_length" in problems(tmp_path, "\npasswords: {minimum_length: 8}\n")
     assert "unknown key min" in problems(tmp_path, "\npasswords: {min: 18}\n")
+
+
+async def test_a_site_asks_for_kinds_of_characters_and_says_how_often_somebody_may_fail(
+    tmp_path: Path,
+) -> None:
+    rules = "{require: [upper, digit], attempts: 2, longest_wait_s: 60}"
+    site = parsed(tmp_path, f"\npasswords: {rules}\n")
+    storage = await Storage.open(tmp_path / "data", site, auto_trust=False)
+    with pytest.raises(PasswordError, match="an upper-case letter, a digit"):
+        storage.users.check_password("no such thing here")
+    for _ in range(3):
+        assert await storage.users.authenticate("operator", "wrong", "192.0.2.1") is None
+    refused = dict(storage.users.counters)
+    assert await storage.users.authenticate("operator", "wrong", "192.0.2.1") is None
+    await storage.close()
+    assert refused == {"wrong_user_name_or_password": 3}
+    assert storage.users.counters["locked_out"] == 1
+    assert PasswordDemands.of(tmp_path / "data") == site.passwords.demands
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ("{require: [runes]}", "require"),
+        ("{require: [upper, upper]}", "upper"),
+        ("{attempts: 0}", "attempts"),
+        ("{attempts: 11}", "attempts"),
+        ("{longest_wait_s: 29}", "longest_wait_s"),
+        ("{longest_wait_s: 3601}", "longest_wait_s"),
+    ],
+)
+def test_rules_that_lock_nobody_or_everybody_are_mistakes(
+    tmp_path: Path, rules: str, said: str
+) -> None:
+    assert said in problems(tmp_path, f"\npasswords: {rules}\n")
 
 
 def test_who_users_are_does_not_differ_by_zone(tmp_path: Path) -> None:

@@ -41,10 +41,12 @@ def settings(site: Site, site_file: Path, data: Path) -> str:
             "least_password_length": site.passwords.minimum_length,
             "passwords_require": sorted(site.passwords.require),
             "back_off": {
+                **{
+                    name.removesuffix("_BACK_OFF").lower(): asdict(value)
+                    for name, value in vars(login_throttle).items()
+                    if isinstance(value, BackOff)
+                },
                 "pair": asdict(site.passwords.login_limits.pair_back_off),
-                name.removesuffix("_BACK_OFF").lower(): asdict(value)
-                for name, value in vars(login_throttle).items()
-                if isinstance(value, BackOff)
             },
         },
         "signatures": [each.model_dump(mode="json") for each in site.signatures],
