@@ -23,6 +23,8 @@ OnRefused = Callable[[Decision, Subject, Resource], None]
 
 _HIDDEN = Place(NO_ZONE)
 _REMEMBERED = 4096
+_NOT_SENT = frozenset((StatusCodes.BadResourceUnavailable, StatusCodes.BadUserAccessDenied))
+"""What writes come to that were not sent at all, for want of a record or of a right."""
 
 
 class CommandPlaces:
@@ -63,6 +65,20 @@ class Present:
     server_time: int
 
 
+@dataclass(slots=True, eq=False)
+class _Sent:
+    """A number that was written. `ended` (FILETIME ticks): when something came of it, None: not
+    yet; `taken`: it is there for certain, until it is read back."""
+
+    value: float
+    ended: int | None = None
+    taken: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        return self.ended is not None and not self.taken
+
+
 class Crossings:
     """Decides on commands and holds them to the limits of the rules that allow them.
 
@@ -82,7 +98,7 @@ class Crossings:
         self._clock = clock
         self._present = present
         self._meter = RateMeter()
-        self._written: dict[int, tuple[float, int | None]] = {}
+        self._sent: dict[int, list[_Sent]] = {}
         self.on_refused = on_refused
 
     def decide(self, subject: Subject, action: Action, resource: Resource) -> Decision:
@@ -150,43 +166,55 @@ class Crossings:
         return self._breach_of_step(limits.max_step, tag, numbers)
 
     def _breach_of_step(self, max_step: float, tag: int, numbers: Sequence[float]) -> str:
-        held = self._held(tag)
-        if held is None or len(numbers) != 1:
+        starts = self._starts(tag)
+        if not starts or len(numbers) != 1:
             return "the largest step is limited, and the present value is not known"
-        # One unit in the last place: 7.2 is a step of 0.2 from 7.0.
-        if abs(numbers[0] - held) > max_step + math.ulp(max(abs(held), abs(numbers[0]))):
-            return f"the largest step is {max_step:g} from {held:g}"
+        for start in starts:
+            # One unit in the last place: 7.2 is a step of 0.2 from 7.0.
+            slack = math.ulp(max(abs(start), abs(numbers[0])))
+            if abs(numbers[0] - start) > max_step + slack:
+                return f"the largest step is {max_step:g} from {start:g}"
         return ""
 
-    def _held(self, tag: int) -> float | None:
-        """What the tag holds; a value that was written counts until the tag has been read again."""
+    def _starts(self, tag: int) -> list[float]:
+        """All that the tag may hold when the next write comes to it; none where nobody knows.
+
+        What was written counts until the tag has been read again. Of a write that is under way or
+        has failed nobody knows whether it takes effect.
+        """
         present = None if self._present is None else self._present(tag)
-        written = self._written.get(tag)
-        if written is not None:
-            value, since = written
-            if since is None or present is None or present.server_time <= since:
-                return value
-            del self._written[tag]
+        sent = [
+            each
+            for each in self._sent.pop(tag, ())
+            if each.ended is None or present is None or present.server_time <= each.ended
+        ]
+        if sent:
+            self._sent[tag] = sent
+        starts = [each.value for each in sent]
+        if any(each.taken for each in sent):
+            return starts
         if present is None or is_bad(present.status) or math.isnan(present.value):
-            return None
-        return present.value
+            return []
+        return [*starts, present.value]
 
     def writing(self, tag: int, number: float) -> Callable[[int], None]:
-        """`number` is on its way: from now on steps begin there.
+        """`number` is on its way: from now on steps must be small from there, too.
 
         What is returned is to be called with the StatusCode that it came to.
         """
-        before = self._written.get(tag)
-        on_its_way = self._written[tag] = (number, None)
+        this = _Sent(number)
+        self._sent.setdefault(tag, []).append(this)
 
         def done(code: int) -> None:
-            if self._written.get(tag) is not on_its_way:
-                return  # another one is on its way, or has arrived
-            del self._written[tag]
-            if not is_bad(code):
-                self._written[tag] = (number, self._clock())
-            elif before is not None:
-                self._written[tag] = before
+            this.ended, this.taken = self._clock(), not is_bad(code)
+            sent = self._sent.get(tag, [])
+            if this.taken:  # what went before it is no longer there
+                sent = [each for each in sent if each.ended is None or each is this]
+            elif code in _NOT_SENT:
+                sent = [each for each in sent if each is not this]
+            self._sent[tag] = _fewest(sent)
+            if not sent:
+                del self._sent[tag]
 
         return done
 
@@ -195,6 +223,16 @@ class Crossings:
         across = resource.zone not in ("", subject.zone)
         if self.on_refused is not None and (across or decision.rule == MODEL_RULE):
             self.on_refused(replace(decision, allow=False), subject, resource)
+
+
+def _fewest(sent: list[_Sent]) -> list[_Sent]:
+    """Of many failed writes the lowest and the highest say all, so that they fill nothing."""
+    doubtful = sorted((each for each in sent if each.doubtful), key=lambda each: each.value)
+    if len(doubtful) <= 2:
+        return sent
+    ended = max(each.ended or 0 for each in doubtful)
+    ends = [_Sent(each.value, ended) for each in (doubtful[0], doubtful[-1])]
+    return [*ends, *(each for each in sent if not each.doubtful)]
 
 
 def _refused(decision: Decision, reason: str) -> Decision:

@@ -236,6 +236,41 @@ async def test_a_write_that_failed_is_no_place_to_begin_from(
     assert await commands.write(MODEL, 7, NODE, 12.0) == status.BAD_OUT_OF_RANGE
 
 
+async def test_a_step_from_a_write_under_way_that_then_fails_is_no_leap(
+    service: Callable, plant: Plant
+) -> None:
+    """10 to 11 and on to 12, where the first of both never arrives, would be a step of 2."""
+    plant.limits = (WriteLimits(max_step=1.0, conduit="advice"),)
+    plant.gate = asyncio.Event()
+    plant.answer = WriteResult(status.BAD_NO_COMMUNICATION, 0.0)
+    commands = service()
+    first = asyncio.create_task(commands.write(MODEL, 7, NODE, 11.0))
+    second = asyncio.create_task(commands.write(MODEL, 7, NODE, 12.0))
+    await asyncio.sleep(0)
+    plant.gate.set()
+    assert await asyncio.gather(first, second) == [
+        status.BAD_NO_COMMUNICATION,
+        status.BAD_OUT_OF_RANGE,
+    ]
+
+
+async def test_a_write_that_failed_may_have_arrived_until_the_tag_is_read_again(
+    service: Callable, plant: Plant
+) -> None:
+    """A reply that is lost says nothing of the request."""
+    plant.limits = (WriteLimits(max_step=1.0, conduit="advice"),)
+    plant.server_time = plant.now - SECOND
+    plant.answer = WriteResult(status.BAD_NO_COMMUNICATION, 0.0)
+    commands = service()
+    for number in (11.0, 10.9, 10.8, 10.7):
+        await commands.write(MODEL, 7, NODE, number)
+    plant.answer = WriteResult(status.GOOD, 0.0)
+    assert await commands.write(MODEL, 7, NODE, 9.5) == status.BAD_OUT_OF_RANGE
+    plant.now += SECOND
+    plant.server_time = plant.now
+    assert await commands.write(MODEL, 7, NODE, 9.5) == 0
+
+
 @pytest.mark.parametrize(("value", "code"), [(float("nan"), 0), (10.0, 0x80310000)])
 async def test_without_a_present_value_no_step_can_be_judged(
     service: Callable, plant: Plant, value: float, code: int
