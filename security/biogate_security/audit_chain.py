@@ -26,6 +26,7 @@ _BODY_DOMAIN = b"biogate audit record v1\x00"
 _LEAF_DOMAIN = b"biogate audit record v2\x00"
 _SHORT, _LONG = 256, 4096
 _KEPT_EMPTY = frozenset({"event", "old", "new"})
+_NULLABLE = frozenset({"user", "old", "new"})
 _LIMITS = {"old": _LONG, "new": _LONG, "reason": 1024, "node_id": 1024}
 _TEXT_FIELDS = tuple(
     field.name for field in fields(AuditRecord) if field.name not in {"time", "roles", "outcome"}
@@ -94,18 +95,42 @@ def encode(log_id: str, seq: int, content: dict[str, Any]) -> str:
     return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def parse(body: str | bytes) -> dict[str, Any]:
+    """The object of a body. Raises ValueError for what is none, whatever somebody put there."""
+    try:
+        content = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"not an audit record of format {FORMAT}")
+    return content
+
+
 def decode(body: str) -> tuple[str, int, AuditRecord]:
     """Log id, number and record of a body. Raises ValueError for anything `encode` did not make."""
-    content = json.loads(body)
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-        raise ValueError(f"not an audit record of format {FORMAT}")
+    content = parse(body)
+    del content["format"]
     try:
         log_id, seq = str(content.pop("log")), int(content.pop("seq"))
         content["time"] = from_iso(content["time"])
         content["roles"] = tuple(content.get("roles", ()))
-        return log_id, seq, AuditRecord(**content)
-    except (KeyError, TypeError, AttributeError) as error:
+        record = AuditRecord(**content)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"not an audit record: {error}") from error
+    if not _is_typed(record):
+        raise ValueError("not an audit record: a field is of another type")
+    return log_id, seq, record
+
+
+def _is_typed(record: AuditRecord) -> bool:
+    texts = ((name, getattr(record, name)) for name in _TEXT_FIELDS)
+    return (
+        isinstance(record.outcome, int)
+        and all(isinstance(role, str) for role in record.roles)
+        and all(
+            isinstance(text, str) or (text is None and name in _NULLABLE) for name, text in texts
+        )
+    )
 
 
 def _text(name: str, value: str) -> str:

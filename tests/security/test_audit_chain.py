@@ -8,11 +8,12 @@ import unicodedata
 from dataclasses import fields, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from biogate_security import audit_chain, filetime
 from biogate_security.audit import AuditRecord
+from biogate_security.audit_store.export import _cells
 from biogate_security.audit_store.merkle import leaf_hash
 from biogate_security.log_text import safe_text
 
@@ -96,6 +97,33 @@ def test_a_time_that_cannot_be_written_down_is_an_error(entry, time):
 def test_a_body_that_is_no_record_is_an_error(body):
     with pytest.raises(ValueError, match=r"."):
         audit_chain.decode(body)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from([*(field.name for field in fields(AuditRecord)), "seq", "log"]), _VALUES)
+@example("seq", float("inf"))
+@example("roles", [1])
+@example("outcome", "Good")
+@example("event", None)
+def test_whatever_somebody_put_there_is_a_record_that_can_be_shown_or_an_error(name, value):
+    body = json.dumps({**json.loads(body_of(AuditRecord("write", 0, None))), name: value})
+    try:
+        _, _, record = audit_chain.decode(body)
+    except ValueError:
+        return
+    assert len(list(_cells(record))) == len(fields(AuditRecord))
+    audit_chain.content_of(record)
+
+
+def test_a_body_nested_without_end_is_an_error():
+    with pytest.raises(ValueError, match="nested too deep"):
+        audit_chain.decode("[" * 200_000)
 
 
 # Text

@@ -423,6 +423,20 @@ def test_a_header_that_lets_checkpoints_wait_longer_is_found(folder, tamper):
     )
 
 
+def test_a_payload_nested_without_end_is_found_though_its_hashes_fit(folder, tamper):
+    body = "[" * 200_000
+    (*_, (_, _, _, before), _) = rows_of(folder, 4)
+    leaf = leaf_hash(body.encode())
+    tamper(
+        folder,
+        f"UPDATE records SET body = '{body}', leaf = x'{leaf.hex()}', "
+        f"hash = x'{link(before, leaf).hex()}' WHERE seq = 35",
+        segment=4,
+    )
+    without_traces(folder, tamper, 30)
+    assert first_of(verify_log(folder)) == (4, 35)
+
+
 # Segments
 
 

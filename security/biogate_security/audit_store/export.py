@@ -141,9 +141,10 @@ def _content(body: str | None) -> dict[str, Any]:
         return {"dropped": True}
     try:
         record = json.loads(body)
-    except ValueError:
-        return {"body": body}
-    return {"record": record} if _canonical(record) == body else {"body": body}
+        exact = _canonical(record) == body
+    except (ValueError, RecursionError):
+        exact = False
+    return {"record": record} if exact else {"body": body}
 
 
 def _canonical(record: Any) -> str:
@@ -272,6 +273,6 @@ def _judge(
 def _object(line: str) -> dict[str, Any]:
     try:
         content = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -6,14 +6,12 @@ checkpoint that a trusted key signed: each break is told once, and does not hide
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from biogate_security.audit_chain import FORMAT as BODY_FORMAT
-from biogate_security.audit_chain import Head, link, link_of_format_1
+from biogate_security.audit_chain import Head, link, link_of_format_1, parse
 from biogate_security.audit_store.checkpoint import Checkpoint, KeyRing, origin_of
 from biogate_security.audit_store.merkle import Frontier, leaf_hash
 from biogate_security.audit_store.report import ChainProblem
@@ -183,14 +181,12 @@ class Walk:
     def _misplaced(self, seq: int, body: bytes) -> str:
         """What is wrong with a record whose hashes fit."""
         try:
-            content = json.loads(body)
+            content = parse(body)
         except ValueError as error:
             return f"not a record: {error}"
-        if not isinstance(content, dict) or content.get("format") != BODY_FORMAT:
-            return f"not an audit record of format {BODY_FORMAT}"
         if (content.get("log"), content.get("seq")) != (self.log_id, seq):
             return f"it says that it is number {content.get('seq')} of log {content.get('log')}"
-        if content.get("event") == RETENTION_EVENT and str(content.get("new")).isdigit():
+        if content.get("event") == RETENTION_EVENT and str(content.get("new")).isdecimal():
             self._may_drop_to = max(self._may_drop_to, int(content["new"]))
         return ""
 
