@@ -14,7 +14,7 @@ from typing import Literal
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -26,6 +26,7 @@ from biogate_security.certificate import (
     fingerprint,
     read_chain,
 )
+from biogate_security.key_kinds import kind_of
 from biogate_security.trust_list import TrustList
 
 # The steps that Part 4 lets an administrator suppress; the finding is still reported.
@@ -60,6 +61,8 @@ _USES: Mapping[Purpose, tuple[str, ...]] = {
     "user": ("digital_signature",),
     "any": (),
 }
+_SIGNS_ONLY = ("digital_signature",)
+"""What is asked of a key that cannot encrypt (Part 6, 6.2.2)."""
 _EXTENDED_USES: Mapping[Purpose, x509.ObjectIdentifier] = {
     "client": ExtendedKeyUsageOID.CLIENT_AUTH,
     "server": ExtendedKeyUsageOID.SERVER_AUTH,
@@ -71,6 +74,7 @@ class Requirements:
     """What an acceptable certificate is (the key sizes are those of the RSA policies, Part 7).
 
     `purpose`: "client" and "server" are applications, "user" is a person, "any" is not asked.
+    `curves`: names of kinds of keys (`key_kinds.CURVES`) that are accepted besides RSA.
     `suppress` holds codes of SUPPRESSIBLE whose findings do not refuse, and are still reported.
     """
 
@@ -78,6 +82,7 @@ class Requirements:
     max_key_bits: int = 4096
     hashes: frozenset[str] = frozenset({"sha256", "sha384", "sha512"})
     purpose: Purpose = "client"
+    curves: frozenset[str] = frozenset()
     suppress: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
@@ -212,9 +217,14 @@ def _security_policy(case: _Case) -> Iterator[Finding]:
 
 def _weakness(certificate: x509.Certificate, wanted: Requirements) -> str | None:
     key = certificate.public_key()
-    if not isinstance(key, rsa.RSAPublicKey):
+    kind = kind_of(key)
+    if isinstance(key, ec.EllipticCurvePublicKey) and wanted.curves:
+        if kind is None or kind.name not in wanted.curves:
+            allowed = ", ".join(sorted(wanted.curves))
+            return f"its key is of the curve {key.curve.name}, allowed {allowed}"
+    elif not isinstance(key, rsa.RSAPublicKey):
         return "its key is not an RSA key"
-    if not wanted.min_key_bits <= key.key_size <= wanted.max_key_bits:
+    elif not wanted.min_key_bits <= key.key_size <= wanted.max_key_bits:
         return f"{key.key_size} bit key, allowed {wanted.min_key_bits} to {wanted.max_key_bits}"
     algorithm = certificate.signature_hash_algorithm
     if algorithm is None or algorithm.name not in wanted.hashes:
@@ -260,6 +270,8 @@ def _usage(case: _Case) -> Iterator[Finding]:
 
 def _leaf_misuse(leaf: x509.Certificate, purpose: Purpose) -> str | None:
     uses, extended_use = _USES[purpose], _EXTENDED_USES.get(purpose)
+    if uses and not isinstance(leaf.public_key(), rsa.RSAPublicKey):
+        uses = _SIGNS_ONLY
     try:
         if uses:
             usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
@@ -331,9 +343,11 @@ def _may_sign_crls(issuer: x509.Certificate) -> bool:
 
 
 def is_signed_by(crl: x509.CertificateRevocationList, key: CertificatePublicKeyTypes) -> bool:
-    """True when the list's signature was made by the RSA key to this one."""
+    """True when the list's signature was made by the private key to this one."""
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        return False
     try:
-        return isinstance(key, rsa.RSAPublicKey) and crl.is_signature_valid(key)
+        return crl.is_signature_valid(key)
     except (ValueError, UnsupportedAlgorithm):
         return False
 

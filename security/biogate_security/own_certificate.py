@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from biogate_security.certificate import (
@@ -24,6 +24,7 @@ from biogate_security.certificate import (
     read_certificate,
     thumbprint,
 )
+from biogate_security.key_kinds import CURVES, RSA, KeyKind, OwnKey, kind_of
 from biogate_security.pki_update import PkiError
 from biogate_security.private_file import close_to_others, make_private_folder, write_private
 
@@ -61,14 +62,14 @@ class OwnCertificate:
     """The certificate and its private key."""
 
     certificate: x509.Certificate
-    private_key: rsa.RSAPrivateKey = field(repr=False)
+    private_key: OwnKey = field(repr=False)
 
 
 class FilePair:
     """Tells when the files of the own certificate and its key were touched."""
 
-    def __init__(self, folder: Path) -> None:
-        self._paths = (certificate_path(folder), key_path(folder))
+    def __init__(self, folder: Path, kind: KeyKind = RSA) -> None:
+        self._paths = (certificate_path(folder, kind), key_path(folder, kind))
         self._seen = self._stamps()
 
     def changed(self) -> bool:
@@ -80,35 +81,50 @@ class FilePair:
         return tuple(map(_stamp, self._paths))
 
 
-def load_or_create(folder: Path, identity: ApplicationIdentity, now: datetime) -> OwnCertificate:
+def load_or_create(
+    folder: Path, identity: ApplicationIdentity, now: datetime, kind: KeyKind = RSA
+) -> OwnCertificate:
     """What lies in `folder`/certs and `folder`/private, made where both are missing.
 
     A key alone (a start that was cut short) gets a certificate; a certificate without its key
     is an error. Raises PkiError, or OSError for a folder that cannot be used.
     """
-    certificate_file, key_file = certificate_path(folder), key_path(folder)
+    certificate_file, key_file = certificate_path(folder, kind), key_path(folder, kind)
     make_private_folder(certificate_file.parent)
     make_private_folder(key_file.parent)
     if certificate_file.exists():
-        return _load(certificate_file, key_file)
+        return _load(certificate_file, key_file, kind)
     if not key_file.exists():
-        write_private(key_file, pem_of(new_key(identity.key_bits)))
-        _log.info("private key created", extra={"file": str(key_file), "bits": identity.key_bits})
-    return _certify(folder, load_key(key_file, proven=False), identity, now)
+        key = _new_key_of(kind, identity.key_bits)
+        write_private(key_file, pem_of(key))
+        _log.info("private key created", extra={"file": str(key_file), "bits": key.key_size})
+    return _certify(certificate_file, load_key(key_file, kind=kind), identity, now)
 
 
-def load(folder: Path) -> OwnCertificate:
+def load(folder: Path, kind: KeyKind = RSA) -> OwnCertificate:
     """The pair in `folder`. Raises PkiError, also where it is not complete, or OSError."""
-    if not certificate_path(folder).exists():
-        raise PkiError(f"{certificate_path(folder)} is missing")
-    return _load(certificate_path(folder), key_path(folder))
+    if not certificate_path(folder, kind).exists():
+        raise PkiError(f"{certificate_path(folder, kind)} is missing")
+    return _load(certificate_path(folder, kind), key_path(folder, kind), kind)
+
+
+def curves_in(folder: Path) -> tuple[KeyKind, ...]:
+    """The kinds of which there is a certificate or a key in `folder`, besides RSA."""
+    return tuple(
+        kind
+        for kind in CURVES.values()
+        if certificate_path(folder, kind).exists() or key_path(folder, kind).exists()
+    )
 
 
 def new_pair(
-    identity: ApplicationIdentity, now: datetime, key: rsa.RSAPrivateKey | None = None
+    identity: ApplicationIdentity,
+    now: datetime,
+    key: OwnKey | None = None,
+    kind: KeyKind = RSA,
 ) -> OwnCertificate:
-    """A self-signed certificate for `key`, or for a key that is made for it."""
-    key = key or new_key(identity.key_bits)
+    """A self-signed certificate for `key`, or for a key of `kind` that is made for it."""
+    key = key or _new_key_of(kind, identity.key_bits)
     return OwnCertificate(self_signed(key, identity, now), key)
 
 
@@ -135,9 +151,9 @@ def warnings_of(
     return tuple(found)
 
 
-def certificate_path(folder: Path) -> Path:
+def certificate_path(folder: Path, kind: KeyKind = RSA) -> Path:
     """Where the own certificate lies in the own folder."""
-    return folder / "certs" / "application.der"
+    return folder / "certs" / f"{kind.file_stem}.der"
 
 
 def requested_key_path(folder: Path) -> Path:
@@ -145,9 +161,9 @@ def requested_key_path(folder: Path) -> Path:
     return folder / "private" / "requested.pem"
 
 
-def key_path(folder: Path) -> Path:
+def key_path(folder: Path, kind: KeyKind = RSA) -> Path:
     """Where the private key lies in the own folder (PEM, PKCS#8)."""
-    return folder / "private" / "application.pem"
+    return folder / "private" / f"{kind.file_stem}.pem"
 
 
 def new_key(bits: int) -> rsa.RSAPrivateKey:
@@ -155,9 +171,12 @@ def new_key(bits: int) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
 
-def self_signed(
-    key: rsa.RSAPrivateKey, identity: ApplicationIdentity, now: datetime
-) -> x509.Certificate:
+def _new_key_of(kind: KeyKind, bits: int) -> OwnKey:
+    """A fresh key of a kind; `bits` are an RSA key's, a curve has its own."""
+    return new_key(bits) if kind.curve is None else ec.generate_private_key(kind.curve)
+
+
+def self_signed(key: OwnKey, identity: ApplicationIdentity, now: datetime) -> x509.Certificate:
     """An application instance certificate with the extensions that Part 6, 6.2.2 asks for."""
     name = _subject(identity)
     public = key.public_key()
@@ -172,18 +191,25 @@ def self_signed(
     )
     for extension, critical in extensions_of(public, identity):
         builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(key, hashes.SHA256())
+    return builder.sign(key, (kind_of(key) or RSA).hash)
 
 
 def extensions_of(
-    public: rsa.RSAPublicKey, identity: ApplicationIdentity, *, self_signed: bool = True
+    public: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    identity: ApplicationIdentity,
+    *,
+    self_signed: bool = True,
 ) -> list[tuple[x509.ExtensionType, bool]]:
-    """Extensions and whether they are critical; a request (not `self_signed`) names no issuer."""
+    """Extensions and whether they are critical; a request (not `self_signed`) names no issuer.
+
+    A key of a curve only signs: nothing is encrypted with it.
+    """
+    encrypts = isinstance(public, rsa.RSAPublicKey)
     usage = x509.KeyUsage(
         digital_signature=True,
         content_commitment=True,
-        key_encipherment=True,
-        data_encipherment=True,
+        key_encipherment=encrypts,
+        data_encipherment=encrypts,
         key_agreement=False,
         key_cert_sign=self_signed,
         crl_sign=False,
@@ -252,10 +278,9 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def _certify(
-    folder: Path, key: rsa.RSAPrivateKey, identity: ApplicationIdentity, now: datetime
+    path: Path, key: OwnKey, identity: ApplicationIdentity, now: datetime
 ) -> OwnCertificate:
     certificate = self_signed(key, identity, now)
-    path = certificate_path(folder)
     write_private(path, certificate.public_bytes(serialization.Encoding.DER), 0o644)
     _log.info(
         "own certificate created",
@@ -264,7 +289,7 @@ def _certify(
     return OwnCertificate(certificate, key)
 
 
-def _load(certificate_file: Path, key_file: Path) -> OwnCertificate:
+def _load(certificate_file: Path, key_file: Path, kind: KeyKind) -> OwnCertificate:
     try:
         certificate = read_certificate(certificate_file.read_bytes())
     except CertificateFormatError as error:
@@ -276,7 +301,7 @@ def _load(certificate_file: Path, key_file: Path) -> OwnCertificate:
             f"{key_file} is missing, but {certificate_file} needs it (if the certificate is moved "
             "away, both are made anew)"
         )
-    key = load_key(key_file, proven=True)
+    key = load_key(key_file, proven=True, kind=kind)
     if not belong_together(certificate, key):
         raise PkiError(
             f"{key_file} is not the key of {certificate_file} (if both are moved away, they are "
@@ -285,26 +310,30 @@ def _load(certificate_file: Path, key_file: Path) -> OwnCertificate:
     return OwnCertificate(certificate, key)
 
 
-def belong_together(certificate: x509.Certificate, key: rsa.RSAPrivateKey) -> bool:
+def belong_together(certificate: x509.Certificate, key: OwnKey) -> bool:
     """True when what the key signs, the certificate verifies."""
     public = certificate.public_key()
-    if not isinstance(public, rsa.RSAPublicKey) or public != key.public_key():
+    if public != key.public_key():
         return False
     probe = secrets.token_bytes(32)
     try:
-        public.verify(
-            key.sign(probe, padding.PKCS1v15(), hashes.SHA256()),
-            probe,
-            padding.PKCS1v15(),
-            hashes.SHA256(),
-        )
+        if isinstance(key, rsa.RSAPrivateKey) and isinstance(public, rsa.RSAPublicKey):
+            signature = key.sign(probe, padding.PKCS1v15(), hashes.SHA256())
+            public.verify(signature, probe, padding.PKCS1v15(), hashes.SHA256())
+        elif isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(
+            public, ec.EllipticCurvePublicKey
+        ):
+            algorithm = ec.ECDSA(hashes.SHA256())
+            public.verify(key.sign(probe, algorithm), probe, algorithm)
+        else:
+            return False
     except (InvalidSignature, ValueError):
         return False
     return True
 
 
-def load_key(path: Path, *, proven: bool = False) -> rsa.RSAPrivateKey:
-    """The key in a file. Raises PkiError or OSError.
+def load_key(path: Path, *, proven: bool = False, kind: KeyKind = RSA) -> OwnKey:
+    """The key in a file, of the kind that belongs there. Raises PkiError or OSError.
 
     `proven`: the caller lets it prove itself with its certificate, so that the tests of its
     primes, which take 50 ms of every start, are left out.
@@ -317,12 +346,16 @@ def load_key(path: Path, *, proven: bool = False) -> rsa.RSAPrivateKey:
         )
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise PkiError(f"{path}: not a usable PEM key without a password") from error
+    if isinstance(key, ec.EllipticCurvePrivateKey) and kind_of(key) is kind:
+        return key
+    if kind is not RSA:
+        raise PkiError(f"{path}: not a key of the curve {kind.name}")
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size not in KEY_SIZES_BITS:
         raise PkiError(f"{path}: not an RSA key of {KEY_SIZES_BITS} bits")
     return key
 
 
-def pem_of(key: rsa.RSAPrivateKey) -> bytes:
+def pem_of(key: OwnKey) -> bytes:
     """The key as it lies in its file: PEM, PKCS#8, without a password."""
     return key.private_bytes(
         serialization.Encoding.PEM,

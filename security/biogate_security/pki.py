@@ -12,7 +12,6 @@ from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from biogate_security import own_certificate, pki_commit, status
 from biogate_security.certificate import (
@@ -30,6 +29,7 @@ from biogate_security.certificate_validation import (
     validate,
 )
 from biogate_security.filetime import TICKS_PER_SECOND, now_ticks, to_datetime
+from biogate_security.key_kinds import KINDS, RSA, KeyKind, OwnKey
 from biogate_security.log_budget import LogBudget
 from biogate_security.log_text import safe_text
 from biogate_security.own_certificate import ApplicationIdentity, OwnCertificate
@@ -86,19 +86,24 @@ class Pki:
         identity: ApplicationIdentity,
         *,
         requirements: Requirements | None = None,
+        curves: Sequence[KeyKind] = (),
         auto_trust: bool = False,
         max_rejected: int = MAX_REJECTED,
         clock: Callable[[], int] = now_ticks,
     ) -> None:
         """Open or make the folder; `clock` gives FILETIME ticks.
 
+        `curves`: the kinds of keys of which there is to be an own certificate besides RSA, and
+        that peers' certificates may have.
         `auto_trust` moves an otherwise acceptable self-signed certificate to trusted/certs the
         first time it is seen: for a demo on loopback, where anyone who can connect is you.
         Raises PkiError, or OSError where the folder cannot be used.
         """
         self._folder = folder
         self._identity = identity
-        self._requirements = requirements or Requirements()
+        accepted = requirements or Requirements()
+        names = accepted.curves.union(kind.name for kind in curves)
+        self._requirements = replace(accepted, curves=names)
         self._auto_trust = auto_trust
         self._max_rejected = max_rejected
         self._clock = clock
@@ -107,8 +112,13 @@ class Pki:
         pki_commit.recover(folder)
         self.trust_lists = {group: TrustFolders(folder, group) for group in Group}
         self._known = {group: trust.current() for group, trust in self.trust_lists.items()}
-        self._own = own_certificate.load_or_create(self._own_folder, identity, self.now)
-        self._own_files = own_certificate.FilePair(self._own_folder)
+        self._own = {
+            kind: own_certificate.load_or_create(self._own_folder, identity, self.now, kind)
+            for kind in (RSA, *curves)
+        }
+        self._own_files = {
+            kind: own_certificate.FilePair(self._own_folder, kind) for kind in self._own
+        }
         self._log_budget = LogBudget()
         self._accepted: dict[tuple[str, int], AcceptedCertificate] = {}
         self.counters: Counter[str] = Counter()
@@ -122,6 +132,7 @@ class Pki:
         application_uri: str,
         hostnames: Sequence[str],
         *,
+        curves: Sequence[KeyKind] = (),
         auto_trust: bool = False,
         suppress: Collection[str] = (),
         clock: Callable[[], int] = now_ticks,
@@ -133,7 +144,14 @@ class Pki:
         identity = ApplicationIdentity(application_uri, hostnames)
         codes = frozenset(SUPPRESSIBLE_BY_SITE[name] for name in suppress)
         requirements = Requirements(suppress=codes)
-        return cls(folder, identity, requirements=requirements, auto_trust=auto_trust, clock=clock)
+        return cls(
+            folder,
+            identity,
+            requirements=requirements,
+            curves=curves,
+            auto_trust=auto_trust,
+            clock=clock,
+        )
 
     @property
     def folder(self) -> Path:
@@ -147,8 +165,13 @@ class Pki:
 
     @property
     def own(self) -> OwnCertificate:
-        """The own certificate and its key, as they are in use."""
-        return self._own
+        """The own RSA certificate and its key, as they are in use."""
+        return self._own[RSA]
+
+    @property
+    def kinds(self) -> tuple[KeyKind, ...]:
+        """The kinds of keys of which there is an own certificate."""
+        return tuple(self._own)
 
     @property
     def now(self) -> datetime:
@@ -157,36 +180,51 @@ class Pki:
 
     @property
     def certificate_der(self) -> bytes:
-        """The own certificate."""
-        return self._own.certificate.public_bytes(serialization.Encoding.DER)
+        """The own RSA certificate."""
+        return self.certificate_of(RSA.name)
 
     @property
-    def private_key(self) -> rsa.RSAPrivateKey:
-        """The own private key."""
-        return self._own.private_key
+    def private_key(self) -> OwnKey:
+        """The own private RSA key."""
+        return self._own[RSA].private_key
+
+    def certificate_of(self, kind: str) -> bytes:
+        """The own certificate with a key of that kind, by its name. Raises KeyError."""
+        certificate = self._own[KINDS[kind]].certificate
+        return certificate.public_bytes(serialization.Encoding.DER)
+
+    def private_key_of(self, kind: str) -> OwnKey:
+        """The own private key of that kind. Raises KeyError."""
+        return self._own[KINDS[kind]].private_key
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is wrong with the own certificate now: end of validity, host names, URI."""
-        return own_certificate.warnings_of(self._own.certificate, self._identity, self.now)
+        """What is wrong with the own certificates now: end of validity, host names, URI."""
+        return tuple(
+            warning if kind is RSA else f"{kind.name}: {warning}"
+            for kind, own in self._own.items()
+            for warning in own_certificate.warnings_of(own.certificate, self._identity, self.now)
+        )
 
     @property
     def is_for_another_application(self) -> bool:
         """True where the own certificate names another ApplicationUri than this application's."""
-        return application_uris(self._own.certificate) != [self._identity.application_uri]
+        return application_uris(self.own.certificate) != [self._identity.application_uri]
 
     def renew(self, *, new_key: bool = True) -> None:
-        """Make a new self-signed certificate; the old one and its key stay, renamed.
+        """Make new self-signed certificates; the old ones and their keys stay, renamed.
 
-        Clients that trusted the old certificate must be given the new one. Raises PkiError,
+        Clients that trusted the old ones must be given the new ones. Raises PkiError,
         PkiUpdateError or OSError.
         """
-        key = None if new_key else self._own.private_key
-        own = own_certificate.new_pair(self._identity, self.now, key)
-        der = own.certificate.public_bytes(serialization.Encoding.DER)
-        update = OwnUpdate(der, own_certificate.pem_of(own.private_key), keep_old_key=True)
-        pki_commit.commit(self._folder, PkiUpdate(update))
-        self._take_over(own)
+        for kind, present in self._own.items():
+            key = None if new_key else present.private_key
+            own = own_certificate.new_pair(self._identity, self.now, key, kind)
+            der = own.certificate.public_bytes(serialization.Encoding.DER)
+            pem = own_certificate.pem_of(own.private_key)
+            update = OwnUpdate(der, pem, keep_old_key=True, kind=kind)
+            pki_commit.commit(self._folder, PkiUpdate(update))
+            self._take_over(kind, own)
 
     def poll(self) -> list[PkiChange]:
         """What changed in the folders since the last time; a new own certificate is now in use.
@@ -195,9 +233,11 @@ class Pki:
         """
         self._warn_daily()
         changes = []
-        own, before = self._changed_own(), self._own
-        if own is not None:
-            self._take_over(own)
+        for kind, before in list(self._own.items()):
+            own = self._changed_own(kind)
+            if own is None:
+                continue
+            self._take_over(kind, own)
             if own.certificate != before.certificate:
                 changes.append(certificate_change(before.certificate, own.certificate))
         for group, trust in self.trust_lists.items():
@@ -216,22 +256,22 @@ class Pki:
             _log.warning(
                 "own certificate: %s; clients may refuse it. `biogate pki renew` makes another",
                 warning,
-                extra={"file": str(own_certificate.certificate_path(self._own_folder))},
+                extra={"folder": str(own_certificate.certificate_path(self._own_folder).parent)},
             )
 
-    def _changed_own(self) -> OwnCertificate | None:
+    def _changed_own(self, kind: KeyKind) -> OwnCertificate | None:
         """The pair in the files, if they were touched and fit."""
-        if pki_commit.is_under_way(self._folder) or not self._own_files.changed():
+        if pki_commit.is_under_way(self._folder) or not self._own_files[kind].changed():
             return None
         try:
-            return own_certificate.load(self._own_folder)
+            return own_certificate.load(self._own_folder, kind)
         except (PkiError, OSError) as error:
             _log.error("own certificate not taken over: the one before stays in use: %s", error)
             return None
 
-    def _take_over(self, own: OwnCertificate) -> None:
-        self._own = own
-        self._own_files.changed()
+    def _take_over(self, kind: KeyKind, own: OwnCertificate) -> None:
+        self._own[kind] = own
+        self._own_files[kind].changed()
 
     def validate(self, der: bytes, application_uri: str | None = None) -> int:
         """The precise StatusCode of a peer's certificate; see `inspect`.

@@ -22,6 +22,7 @@ from biogate_security import own_certificate, pki_commit, status, trust_check
 from biogate_security.certificate import CertificateFormatError, fingerprint, read_certificate
 from biogate_security.certificate_validation import Requirements, validate
 from biogate_security.filetime import from_unix_ns
+from biogate_security.key_kinds import OwnKey
 from biogate_security.own_certificate import KEY_SIZES_BITS, belong_together, pem_of
 from biogate_security.pki import Pki, certificate_change, list_change
 from biogate_security.pki_update import (
@@ -124,10 +125,10 @@ class PkiAdministrator:
         self._check_own(leaf, chain)
         der = leaf.public_bytes(Encoding.DER)
         present = self._pki.own.private_key
-        same = private.private_numbers() == present.private_numbers()
+        same = private.public_key() == present.public_key()
         return OwnUpdate(der, None if same else pem_of(private), tuple(issuers))
 
-    def _key_of(self, leaf: x509.Certificate, given: rsa.RSAPrivateKey | None) -> rsa.RSAPrivateKey:
+    def _key_of(self, leaf: x509.Certificate, given: OwnKey | None) -> OwnKey:
         candidates = [given] if given else [*self._requested_key(), self._pki.own.private_key]
         for key in candidates:
             if belong_together(leaf, key):
@@ -136,7 +137,7 @@ class PkiAdministrator:
             status.BAD_SECURITY_CHECKS_FAILED, "the certificate is not of a key that is known here"
         )
 
-    def _requested_key(self) -> Iterator[rsa.RSAPrivateKey]:
+    def _requested_key(self) -> Iterator[OwnKey]:
         path = own_certificate.requested_key_path(self._pki.folder / "own")
         if path.exists():
             try:

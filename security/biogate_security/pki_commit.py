@@ -27,13 +27,14 @@ from biogate_security.certificate import (
     thumbprint,
 )
 from biogate_security.folder_lock import FileLock, LockHeldError
+from biogate_security.key_kinds import KINDS, RSA, KeyKind
 from biogate_security.pki_update import OwnUpdate, PkiUpdate, PkiUpdateError
 from biogate_security.private_file import make_private_folder, sync_folder, write_private
 from biogate_security.trust_content import Group, TrustContent
 from biogate_security.trust_list import parse_certificate, parse_crl
 
 _COMMITTED = ".commit"
-_CERTIFICATE, _KEY, _KEEP_OLD_KEY = "application.der", "application.pem", "keep-old-key"
+_KEEP_OLD_KEY = "keep-old-key"
 _PUBLIC_MODE = 0o644
 _log = logging.getLogger(__name__)
 
@@ -117,9 +118,10 @@ def _write_draft(draft: Path, update: PkiUpdate) -> None:
 
 def _write_own(folder: Path, own: OwnUpdate) -> None:
     make_private_folder(folder)
-    write_private(folder / _CERTIFICATE, own.certificate, _PUBLIC_MODE)
+    stem = own.kind.file_stem
+    write_private(folder / f"{stem}.der", own.certificate, _PUBLIC_MODE)
     if own.key_pem is not None:
-        write_private(folder / _KEY, own.key_pem)
+        write_private(folder / f"{stem}.pem", own.key_pem)
     if own.keep_old_key:
         write_private(folder / _KEEP_OLD_KEY, b"")
 
@@ -160,8 +162,9 @@ def _carry_out(root: Path) -> None:
             if source.exists():
                 is_list = source.name == "crl"
                 _replace_all(source, target, _crl_der if is_list else _certificate_der)
-    if (committed / "own").exists():
-        _replace_own(committed / "own", root / "own")
+    for kind in KINDS.values():
+        if (committed / "own" / f"{kind.file_stem}.der").exists():
+            _replace_own(committed / "own", root / "own", kind)
     # It is not removed under this name: what is left of it, file by file, is another change.
     done = _beside(root)
     committed.rename(done)
@@ -211,11 +214,13 @@ def _crl_der(path: Path) -> bytes | None:
         return None
 
 
-def _replace_own(source: Path, own: Path) -> None:
+def _replace_own(source: Path, own: Path, kind: KeyKind) -> None:
     """The old certificate stays beside the new one; so does its key, if that is wanted."""
-    place, key_place = own_certificate.certificate_path(own), own_certificate.key_path(own)
-    der = (source / _CERTIFICATE).read_bytes()
-    new_key = (source / _KEY).read_bytes() if (source / _KEY).exists() else None
+    place = own_certificate.certificate_path(own, kind)
+    key_place = own_certificate.key_path(own, kind)
+    der = (source / f"{kind.file_stem}.der").read_bytes()
+    key_source = source / f"{kind.file_stem}.pem"
+    new_key = key_source.read_bytes() if key_source.exists() else None
     old = place.read_bytes() if place.exists() else der
     if old != der:
         write_private(place.with_name(archived_name(place, old)), old, _PUBLIC_MODE)
@@ -225,6 +230,6 @@ def _replace_own(source: Path, own: Path) -> None:
                 write_private(key_place.with_name(archived_name(key_place, old)), old_key)
     if new_key is not None:
         write_private(key_place, new_key)
-        requested = own_certificate.requested_key_path(own)
-        requested.unlink(missing_ok=True)
+        if kind is RSA:
+            own_certificate.requested_key_path(own).unlink(missing_ok=True)
     write_private(place, der, _PUBLIC_MODE)

@@ -18,6 +18,7 @@ from biogate_security.certificate import (
     application_uris,
     host_names,
 )
+from biogate_security.key_kinds import RSA, KeyKind, kind_of
 from biogate_security.own_certificate import ApplicationIdentity, OwnCertificate, normal_host
 from biogate_security.pki import MAX_REJECTED
 from biogate_security.pki_inventory import Entry, Place, entries_in, readable_name, refusal
@@ -84,9 +85,17 @@ def _own(case: Examination) -> Iterator[Problem]:
     place = own_certificate.certificate_path(own)
     if not place.exists() and not own_certificate.key_path(own).exists():
         yield _error(place, "there is no own certificate", "start the gateway once: it makes one")
-        return
+    else:
+        yield from _pair(case, RSA)
+    for kind in own_certificate.curves_in(own):
+        yield from _pair(case, kind)
+
+
+def _pair(case: Examination, kind: KeyKind) -> Iterator[Problem]:
+    own = case.root / "own"
+    place = own_certificate.certificate_path(own, kind)
     try:
-        pair = own_certificate.load(own)
+        pair = own_certificate.load(own, kind)
     except PkiError as error:
         yield _error(
             place,
@@ -98,7 +107,7 @@ def _own(case: Examination) -> Iterator[Problem]:
     yield from _validity(place, pair.certificate, case.now, _RENEW)
     yield from _strength(place, pair.certificate, _RENEW)
     yield from _identity(place, pair, case.identity)
-    yield from _issuers(case, pair)
+    yield from _issuers(case, place, pair)
 
 
 def _validity(
@@ -119,9 +128,9 @@ def _validity(
 
 def _strength(subject: object, certificate: x509.Certificate, advice: str) -> Iterator[Problem]:
     key, used = certificate.public_key(), certificate.signature_hash_algorithm
-    if not isinstance(key, rsa.RSAPublicKey):
-        yield _error(subject, "its key is not an RSA key", advice)
-    elif key.key_size < _MIN_BITS:
+    if kind_of(key) is None:
+        yield _error(subject, "its key is not an RSA key, nor of a curve that is known", advice)
+    elif isinstance(key, rsa.RSAPublicKey) and key.key_size < _MIN_BITS:
         yield _error(subject, f"its key has {key.key_size} bits, {_MIN_BITS} are needed", advice)
     if used is None or used.name in _WEAK_HASHES:
         name = used.name if used else "an unknown hash"
@@ -147,19 +156,19 @@ def _identity(
         yield _warning(subject, what, _RENEW)
 
 
-def _issuers(case: Examination, pair: OwnCertificate) -> Iterator[Problem]:
+def _issuers(case: Examination, place: Path, pair: OwnCertificate) -> Iterator[Problem]:
     """A certificate of an authority is only as good as the chain that is known here."""
     if pair.certificate.issuer == pair.certificate.subject:
         return
     known = [
         entry.certificate
-        for place in (Place.TRUSTED, Place.ISSUER)
-        for entry in entries_in(case.root, place)
+        for folder in (Place.TRUSTED, Place.ISSUER)
+        for entry in entries_in(case.root, folder)
         if entry.certificate is not None
     ]
     if not any(pair.certificate.issuer == issuer.subject for issuer in known):
         yield _warning(
-            own_certificate.certificate_path(case.root / "own"),
+            place,
             f"its authority {pair.certificate.issuer.rfc4514_string()} is not here",
             "biogate pki trust --issuer FILE",
         )

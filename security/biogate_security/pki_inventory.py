@@ -23,6 +23,7 @@ from biogate_security.certificate import (
     thumbprint,
 )
 from biogate_security.certificate_validation import Purpose, Requirements, validate
+from biogate_security.key_kinds import KINDS
 from biogate_security.log_text import safe_text
 from biogate_security.pki_update import PkiError
 from biogate_security.private_file import make_private_folder, write_private
@@ -92,8 +93,8 @@ def folders(root: Path) -> dict[Place, Path]:
 def inventory(root: Path, now: datetime) -> list[Entry]:
     """Every certificate of the folder, by place, then by name. Raises OSError."""
     entries = [entry for place in Place for entry in entries_in(root, place)]
-    own = own_certificate.certificate_path(root / "own")
-    shown = [one for one in entries if one.place is not Place.OWN or one.file == own]
+    own = {own_certificate.certificate_path(root / "own", kind) for kind in KINDS.values()}
+    shown = [one for one in entries if one.place is not Place.OWN or one.file in own]
     return [with_reason(root, one, now) if one.place is Place.REJECTED else one for one in shown]
 
 
@@ -119,12 +120,16 @@ def with_reason(root: Path, entry: Entry, now: datetime) -> Entry:
 
 
 def refusal(root: Path, group: Group, certificate: x509.Certificate, now: datetime) -> str:
-    """Why a certificate is refused now, "" where it is not."""
+    """Why a certificate is refused now, "" where it is not.
+
+    Keys are accepted of the kinds of which there is an own certificate.
+    """
+    curves = frozenset(kind.name for kind in own_certificate.curves_in(root / "own"))
     failure = validate(
         certificate.public_bytes(Encoding.DER),
         TrustFolders(root, group).current(),
         now,
-        requirements=Requirements(purpose=_PURPOSES[group]),
+        requirements=Requirements(purpose=_PURPOSES[group], curves=curves),
     ).failure
     if failure is None:
         return ""

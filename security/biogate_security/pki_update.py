@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from biogate_security import status
+from biogate_security.key_kinds import RSA, KeyKind
 from biogate_security.trust_content import Group, TrustContent
 
 
@@ -26,6 +27,7 @@ class PkiUpdateError(PkiError):
 class OwnUpdate:
     """A new own certificate (DER) that has been checked; its key in PEM unless it stays.
 
+    It takes the place of the one of `kind`.
     `issuers` came with it; they are kept beside those that the trust list names.
     """
 
@@ -33,6 +35,7 @@ class OwnUpdate:
     key_pem: bytes | None = field(default=None, repr=False)
     issuers: tuple[bytes, ...] = ()
     keep_old_key: bool = False
+    kind: KeyKind = RSA
 
 
 @dataclass(frozen=True, slots=True)

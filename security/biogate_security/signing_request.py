@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from biogate_security.key_kinds import RSA, OwnKey, kind_of
 from biogate_security.own_certificate import ApplicationIdentity, extensions_of
 
 MAX_SUBJECT_LENGTH = 1024
@@ -28,14 +27,12 @@ _OIDS = {
 _PART = re.compile(r'\s*([A-Za-z]+)\s*=\s*("([^"]*)"|[^/,"]*)\s*(?:[/,]|$)')
 
 
-def signing_request(
-    key: rsa.RSAPrivateKey, identity: ApplicationIdentity, subject: x509.Name
-) -> bytes:
+def signing_request(key: OwnKey, identity: ApplicationIdentity, subject: x509.Name) -> bytes:
     """The request in DER; it asks for what an application instance certificate needs."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
     for extension, critical in extensions_of(key.public_key(), identity, self_signed=False):
         builder = builder.add_extension(extension, critical=critical)
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(key, (kind_of(key) or RSA).hash).public_bytes(Encoding.DER)
 
 
 def parse_subject(text: str) -> x509.Name:

@@ -29,6 +29,7 @@ from biogate_security.certificate_validation import (
     is_signed_by,
     validate,
 )
+from biogate_security.key_kinds import CURVES
 from biogate_security.log_text import safe_text
 from biogate_security.pki_update import PkiUpdateError
 from biogate_security.trust_content import Group, TrustContent
@@ -167,7 +168,7 @@ def _check_needless(gone: x509.Certificate, parsed: ParsedContent) -> None:
 def _check(
     certificate: x509.Certificate, known: TrustList, now: datetime, purpose: Purpose
 ) -> None:
-    requirements = Requirements(purpose=purpose, suppress=SUPPRESSIBLE)
+    requirements = Requirements(purpose=purpose, curves=frozenset(CURVES), suppress=SUPPRESSIBLE)
     der = certificate.public_bytes(Encoding.DER)
     failure = validate(der, known, now, requirements=requirements).failure
     if failure is not None:

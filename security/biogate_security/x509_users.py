@@ -6,7 +6,7 @@ Users have a trust list of their own, `trustedUser` and `issuerUser` under the P
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from biogate_security import status
 from biogate_security.certificate import common_name
 from biogate_security.certificate_validation import Requirements, validate
 from biogate_security.filetime import now_ticks, to_datetime
+from biogate_security.key_kinds import KeyKind
 from biogate_security.trust_content import Group
 from biogate_security.trust_list import TrustFolders
 
@@ -36,11 +37,21 @@ class UserCertificate:
 class UserCertificates:
     """Judges users' certificates by their trust list, which is read again when it changes."""
 
-    def __init__(self, pki_folder: Path, *, clock: Callable[[], int] = now_ticks) -> None:
-        """`clock` gives FILETIME ticks. Raises OSError where the folders cannot be made."""
+    def __init__(
+        self,
+        pki_folder: Path,
+        *,
+        curves: Collection[KeyKind] = (),
+        clock: Callable[[], int] = now_ticks,
+    ) -> None:
+        """`curves`: kinds of keys that are accepted besides RSA; `clock` gives FILETIME ticks.
+
+        Raises OSError where the folders cannot be made.
+        """
         self._folders = TrustFolders(pki_folder, Group.USER)
         self._clock = clock
-        self._requirements = Requirements(purpose="user")
+        names = frozenset(kind.name for kind in curves)
+        self._requirements = Requirements(purpose="user", curves=names)
 
     def judge(self, chain_der: bytes) -> UserCertificate:
         """Judge a certificate in DER, its issuers may follow. Never raises for what users send."""

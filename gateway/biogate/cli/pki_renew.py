@@ -88,7 +88,8 @@ def renew(
             identity = replace(
                 identity, application_uri=wanted.application_uri, hostnames=wanted.hostnames
             )
-        pki = Pki(root, replace(identity, validity=timedelta(days=days)))
+        curves = own_certificate.curves_in(root / "own")
+        pki = Pki(root, replace(identity, validity=timedelta(days=days)), curves=curves)
         if request is not None:
             _request(pki, request, subject, new_key=not same_key)
         elif certificate is not None:
