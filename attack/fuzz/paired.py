@@ -21,7 +21,7 @@ from biogate.opcua.transport.config import TransportConfig
 from biogate.opcua.transport.connection import ServerConnection
 from biogate.opcua.transport.events import Closed, Event, RequestReceived
 from biogate.opcua.transport.interfaces import ChannelInfo
-from biogate.opcua.transport.policies import NONE_URI, POLICY_URIS
+from biogate.opcua.transport.policies import NONE_URI, RSA_POLICIES
 from biogate.tags import TagTable
 from biogate_nodesets.model import Model
 from biogate_security.policy import Action, Decision, Resource, Subject
@@ -29,10 +29,10 @@ from biogate_security.policy import Action, Decision, Resource, Subject
 SERVER_URI = "urn:battery:fuzz:server"
 ENDPOINTS = frozenset(
     (uri, mode)
-    for name, uri in POLICY_URIS.items()
+    for uri in (NONE_URI, *RSA_POLICIES)
     for mode in (
         (ua.MessageSecurityMode.None_,)
-        if name == "None"
+        if uri == NONE_URI
         else (ua.MessageSecurityMode.Sign, ua.MessageSecurityMode.SignAndEncrypt)
     )
 )

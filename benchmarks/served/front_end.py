@@ -12,7 +12,7 @@ from benchmarks.served.space import BenchSpace
 from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.opcua.front_end import FrontEnd
 from biogate.opcua.ports import StoredValue, StoredWrites, UnfitValue
-from biogate.opcua.transport.policies import POLICY_URIS
+from biogate.opcua.transport.policies import RSA_POLICIES
 from biogate.tags import TagTable
 from biogate_adapters.filetime import now_ticks
 from biogate_security.policy import Action, Subject
@@ -82,7 +82,12 @@ class NoUsers:
 def bench_front_end(space: BenchSpace, pki: OpenPki, port: int) -> FrontEnd:
     """The front end with all security policies, to be started."""
     return FrontEnd(
-        FrontEndConfig(APPLICATION_URI, port=port, security=tuple(POLICY_URIS), limits=LIMITS),
+        FrontEndConfig(
+            APPLICATION_URI,
+            port=port,
+            security=("None", *(policy.name for policy in RSA_POLICIES.values())),
+            limits=LIMITS,
+        ),
         space.space,
         space.table,
         TableCommands(space.table),

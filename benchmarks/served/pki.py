@@ -39,6 +39,14 @@ class OpenPki:
             private = serialization.load_der_private_key(data_of_key, password=None)
         return cls(load(data).public_bytes(serialization.Encoding.DER), private)
 
+    def certificate_of(self, kind: str) -> bytes:
+        """The only one there is."""
+        return self.certificate_der
+
+    def private_key_of(self, kind: str) -> Any:
+        """Its key."""
+        return self.private_key
+
     def validate(self, der: bytes, application_uri: str | None = None) -> int:
         """Good, whoever it is."""
         return 0

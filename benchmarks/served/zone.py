@@ -14,7 +14,7 @@ from benchmarks.served.space import NODESETS, BenchSpace
 from biogate.opcua.config import FrontEndConfig
 from biogate.opcua.space.rights import Rights
 from biogate.opcua.stack import ua
-from biogate.opcua.transport.policies import POLICY_URIS
+from biogate.opcua.transport.policies import RSA_POLICIES
 from biogate.zones import plain
 from biogate.zones.calls import Calls
 from biogate.zones.confinement import Allowed
@@ -74,7 +74,11 @@ def bench_zone(space: BenchSpace, port: int) -> Iterator[Supervisor]:
     reaches = partial(policy.reaches, ZONE.name)
     part = extract(whole, reaches)
     config = FrontEndConfig(
-        APPLICATION_URI, port=port, security=tuple(POLICY_URIS), limits=LIMITS, zone=ZONE.name
+        APPLICATION_URI,
+        port=port,
+        security=("None", *(policy.name for policy in RSA_POLICIES.values())),
+        limits=LIMITS,
+        zone=ZONE.name,
     )
     with TemporaryDirectory() as folder:
 

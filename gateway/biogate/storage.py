@@ -31,6 +31,7 @@ from biogate_security.authenticator import SiteAuthenticator
 from biogate_security.clock_watch import ClockWatch
 from biogate_security.folder_lock import DataFolder
 from biogate_security.issued_tokens import IssuedTokenError
+from biogate_security.key_kinds import KeyKind, curves_of
 from biogate_security.pki import Pki
 from biogate_security.pki_update import PkiError
 from biogate_security.user_file import User, UserStoreError
@@ -91,6 +92,7 @@ class Storage:
                 lock.path / "pki",
                 site.application_uri,
                 host_names(site.opcua.host),
+                curves=curves_of(site.opcua.security_policies),
                 auto_trust=auto_trust,
                 suppress=site.opcua.suppress_certificate_errors,
             )
@@ -105,7 +107,7 @@ class Storage:
             stack.push_async_callback(users.close)
             authenticator = SiteAuthenticator(
                 users,
-                UserCertificates(lock.path / "pki"),
+                UserCertificates(lock.path / "pki", curves=_user_curves(site)),
                 issued_tokens(site),
                 by_common_name=site.opcua.user_certificates == "common_name",
             )
@@ -178,6 +180,13 @@ def model_of(folder: Path, site: Site, nodesets: Path | None) -> Model:
         cache=nodeset_cache(folder),
         application_uri=site.application_uri,
     )
+
+
+def _user_curves(site: Site) -> tuple[KeyKind, ...]:
+    """The kinds of keys that users' certificates may have, wherever they log in."""
+    zones = (site.zone_opcua(name) for name, zone in site.zones.items() if zone.opcua is not None)
+    offers = (site.opcua, *zones)
+    return curves_of({name for opcua in offers for name in opcua.security_policies})
 
 
 def host_names(host: str) -> list[str]:

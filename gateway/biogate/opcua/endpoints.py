@@ -8,27 +8,32 @@ from typing import TypeVar
 from biogate.opcua.codec.structures import codec_of
 from biogate.opcua.codec.writer import Writer
 from biogate.opcua.config import FrontEndConfig
+from biogate.opcua.own_keys import own_key
+from biogate.opcua.ports import Pki
 from biogate.opcua.stack import ua
 from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate.opcua.transport.policies import (
     NONE_URI,
     POLICIES,
     POLICY_URIS,
+    RSA_POLICIES,
     SIGN,
     SIGN_AND_ENCRYPT,
+    EccPolicy,
     SecurityPolicy,
 )
 
 T = TypeVar("T")
 
 TRANSPORT_PROFILE = "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary"
-PASSWORD_POLICY = POLICIES[POLICY_URIS["Basic256Sha256"]]
-"""Passwords are encrypted by this policy on every channel, one without security too."""
+PASSWORD_POLICY = RSA_POLICIES[POLICY_URIS["Basic256Sha256"]]
+"""Passwords are encrypted by this policy on every channel whose policy is of RSA keys, and on one
+without security; under an ECC policy by that, whose channels know no RSA key (Part 6, 6.8.2)."""
 
 _ANONYMOUS = "anonymous"
-_USER_NAME = "username_basic256sha256"
+_USER_NAME = "username_{}"
 _CERTIFICATE = "certificate_{}"
-_ISSUED = "jwt_basic256sha256"
+_ISSUED = "jwt_{}"
 JWT = "http://opcfoundation.org/UA/UserToken#JWT"
 """IssuedTokenType of a JSON Web Token (Part 7; Part 6, 6.5.2)."""
 _MODES = {
@@ -43,9 +48,9 @@ class Endpoints:
     Raises ValueError for a policy or mode that is unknown.
     """
 
-    def __init__(self, config: FrontEndConfig, port: int, certificate_der: bytes) -> None:
+    def __init__(self, config: FrontEndConfig, port: int, pki: Pki) -> None:
         self._config = config
-        self._certificate = certificate_der
+        self._pki = pki
         self.url = f"opc.tcp://{config.hostname or config.host}:{port}"
         self.descriptions: Sequence[ua.EndpointDescription] = [
             self._describe(uri, mode) for uri, mode in offered(config)
@@ -79,7 +84,7 @@ class Endpoints:
         return ua.EndpointDescription(
             EndpointUrl=ua.String(self.url),
             Server=self.application,
-            ServerCertificate=ua.ByteString(self._certificate),
+            ServerCertificate=ua.ByteString(own_key(self._pki, uri).certificate_chain),
             SecurityMode=mode,
             SecurityPolicyUri=ua.String(uri),
             UserIdentityTokens=self._user_tokens(policy),
@@ -92,17 +97,19 @@ class Endpoints:
 
         Without a secured channel nobody proves to have a key, and no token is handed over.
         """
+        secrecy = policy if isinstance(policy, EccPolicy) else PASSWORD_POLICY
+        by = secrecy.name.lower()
         tokens = []
         if self._config.anonymous:
             tokens.append(_token(_ANONYMOUS, ua.UserTokenType.Anonymous))
-        tokens.append(_token(_USER_NAME, ua.UserTokenType.UserName, PASSWORD_POLICY.uri))
+        tokens.append(_token(_USER_NAME.format(by), ua.UserTokenType.UserName, secrecy.uri))
         if policy is None:
             return tokens
         if self._config.user_certificates:
             policy_id = _CERTIFICATE.format(policy.name.lower())
             tokens.append(_token(policy_id, ua.UserTokenType.Certificate, policy.uri))
         if self._config.issued_tokens is not None:
-            issued = _token(_ISSUED, ua.UserTokenType.IssuedToken, PASSWORD_POLICY.uri)
+            issued = _token(_ISSUED.format(by), ua.UserTokenType.IssuedToken, secrecy.uri)
             issued.IssuedTokenType = ua.String(JWT)
             issued.IssuerEndpointUrl = ua.String(self._config.issued_tokens)
             tokens.append(issued)

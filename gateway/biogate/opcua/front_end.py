@@ -19,6 +19,7 @@ from biogate.opcua.lanes.browse import browse
 from biogate.opcua.lanes.publish import PublishLane
 from biogate.opcua.lanes.read import read
 from biogate.opcua.lanes.write import write as write_lane
+from biogate.opcua.own_keys import curve_keys
 from biogate.opcua.ports import (
     AccountsAdmin,
     AuditPort,
@@ -126,7 +127,7 @@ class FrontEnd:
             tags=tags,
             commands=commands,
             rights=Rights(policy, space, wall_clock),
-            endpoints=Endpoints(config, config.port, pki.certificate_der),
+            endpoints=Endpoints(config, config.port, pki),
             sessions=SessionManager(config.limits, clock, self._session_closed),
             connections=Connections(self._session_moved),
             queue=RequestQueue(config.limits, clock),
@@ -155,6 +156,7 @@ class FrontEnd:
             endpoints=frozenset(offered(config)),
             certificate_chain=pki.certificate_der,
             private_key=pki.private_key,
+            curve_keys=curve_keys(pki, config),
             validate_certificate=_validator(pki, admission),
             admit_address=_admit_all if admission is None else admission.address,
             watch=self._channel_changed,
@@ -191,9 +193,7 @@ class FrontEnd:
         bind_server_object(self.context.space, self.state, shown)
         await self.listener.start()
         context = self.context
-        context.endpoints = Endpoints(
-            context.config, self.listener.port, context.pki.certificate_der
-        )
+        context.endpoints = Endpoints(context.config, self.listener.port, context.pki)
         self.listener.offer_connections(context.config.reverse_connect, self._offered_endpoint)
         self._timer = TimeKeeper(
             context.clock,
@@ -237,11 +237,12 @@ class FrontEnd:
     def _certificate_changed(self) -> None:
         """Offer the new own certificate to whoever connects from now on."""
         pki, context = self.context.pki, self.context
-        context.endpoints = Endpoints(context.config, self.listener.port, pki.certificate_der)
+        context.endpoints = Endpoints(context.config, self.listener.port, pki)
         self.listener.config = replace(
             self.listener.config,
             certificate_chain=pki.certificate_der,
             private_key=pki.private_key,
+            curve_keys=curve_keys(pki, context.config),
         )
 
     def _offered_endpoint(self) -> tuple[str, str]:

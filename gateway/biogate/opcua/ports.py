@@ -331,6 +331,15 @@ class Pki(Protocol):
     @property
     def private_key(self) -> Any: ...
 
+    def certificate_of(self, kind: str) -> bytes:
+        """The own certificate (DER) with a key of that kind, such as "nistP256"; the properties
+        are RSA's."""
+        ...
+
+    def private_key_of(self, kind: str) -> Any:
+        """The private key of that kind."""
+        ...
+
     def validate(self, der: bytes, application_uri: str | None = None) -> int:
         """StatusCode of a certificate by Part 4, 6.1.3; checks the URI too where one is given."""
         ...

@@ -33,6 +33,7 @@ from biogate.opcua.services.context import (
     Service,
 )
 from biogate.opcua.services.results import ResultList
+from biogate.opcua.services.secret_key import asked_policy
 from biogate.opcua.session import Session
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.transport.interfaces import ChannelInfo, ConnectionHandle
@@ -47,6 +48,7 @@ _EARLY_LIMITS = DecodeLimits(
     max_elements=1000,
 )
 _EARLY_MESSAGE_SIZE = 65_536
+_MAKING_SESSIONS = (Needs.CHANNEL, Needs.ANY_SESSION)
 _LONG_MESSAGE = 32_768
 """From so many bytes on a request is decoded in turns: it takes milliseconds."""
 
@@ -132,6 +134,8 @@ class Dispatcher:
         """Find the session; False when the request was refused."""
         ctx.request_header = header
         try:
+            if service.needs in _MAKING_SESSIONS:
+                ctx.key_policy_uri = asked_policy(header)
             _check_header(header)
             session = self._session_for(ctx, service.needs)
         except ServiceError as error:

@@ -14,6 +14,7 @@ from biogate.opcua.services.continuation import ContinuationPoint, ContinuationP
 from biogate.opcua.space.rights import RightsView
 from biogate.opcua.stack import StatusCodes, node_id, ua
 from biogate.opcua.statistics import SessionStatistics
+from biogate.opcua.transport.elliptic import EphemeralKey
 from biogate.opcua.transport.interfaces import ChannelInfo
 from biogate_security.policy import Subject
 
@@ -35,6 +36,8 @@ class Session:
     is there. `cause` says why it was closed, `closing_entry_id` is the client's AuditEntryId then.
     `expires_s`: when what its user showed is no longer good, on the monotonic clock; None: always.
     `must_change_password`: its user has no roles before that.
+    `secret_key`: what the secret of the next login may be encrypted for, under an ECC policy;
+    `wants_keys`: the client has asked for one.
     """
 
     session_id: ua.NodeId
@@ -58,6 +61,8 @@ class Session:
     identity: SessionUser | None = None
     expires_s: float | None = None
     must_change_password: bool = False
+    secret_key: EphemeralKey | None = None
+    wants_keys: bool = False
 
     @property
     def active(self) -> bool:
@@ -78,6 +83,7 @@ class Session:
         """Take a user in, on this channel."""
         self.channel = channel
         self.activations += 1
+        self.secret_key = None
         self.identity = (subject, rights)
 
     def renew_nonce(self) -> bytes:

@@ -92,7 +92,17 @@ class OpcUaConfig(Strict):
     """Clients that wait for a connection from here (Reverse Connect), `opc.tcp://host:port`."""
     security_policies: Annotated[
         tuple[
-            Literal["None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"], ...
+            Literal[
+                "None",
+                "Basic256Sha256",
+                "Aes128_Sha256_RsaOaep",
+                "Aes256_Sha256_RsaPss",
+                "ECC_nistP256",
+                "ECC_nistP384",
+                "ECC_brainpoolP256r1",
+                "ECC_brainpoolP384r1",
+            ],
+            ...,
         ],
         Field(strict=False),
         AfterValidator(distinct),

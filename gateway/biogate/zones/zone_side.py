@@ -52,6 +52,7 @@ from biogate.zones.proxies import (
 from biogate.zones.rebuild import load, space_of, table_of
 from biogate.zones.requester import Requester
 from biogate_adapters.status import BAD_WAITING_FOR_INITIAL_DATA
+from biogate_security.key_kinds import curves_of
 from biogate_security.pki import Pki
 from biogate_security.pki_admin import PkiAdministrator
 from biogate_security.role_policy import RolePolicy
@@ -92,6 +93,7 @@ class ZoneFront:
             Path(setup.pki_folder),
             config.application_uri,
             setup.host_names,
+            curves=curves_of(config.security),
             auto_trust=setup.trusts_any_client,
             suppress=config.suppressed,
         )

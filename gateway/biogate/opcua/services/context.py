@@ -233,6 +233,7 @@ class RequestContext:
     `identity` is that of the session when the request came: it stays the request of whoever sent
     it, though somebody else may use the session before its turn comes.
     `usual_message` are the bytes of a request that a lane may answer when it comes again.
+    `key_policy_uri`: the policy of the key that a client wants for a login (`secret_key`).
     """
 
     server: ServerContext
@@ -246,6 +247,7 @@ class RequestContext:
     identity: SessionUser | None = None
     bytes_held: int = 0
     usual_message: bytes = b""
+    key_policy_uri: str | None = None
 
     @property
     def session(self) -> Session:

@@ -16,9 +16,11 @@ from biogate.opcua.audit.sessions import (
 )
 from biogate.opcua.codec import encode_message
 from biogate.opcua.errors import ServiceError
+from biogate.opcua.own_keys import own_key
 from biogate.opcua.roles.account_changes import check_unchanged
 from biogate.opcua.services.context import Needs, RequestContext, Service
 from biogate.opcua.services.created_session import created_session
+from biogate.opcua.services.secret_key import add_key
 from biogate.opcua.services.user_token import (
     Login,
     Proof,
@@ -73,10 +75,12 @@ def _create(ctx: RequestContext, parameters: Any) -> tuple[Session, bytes]:
     session.statistics = SessionStatistics(
         ctx.now_ticks, parameters.EndpointUrl or "", parameters.ServerUri or ""
     )
+    header = ctx.response_header()
+    add_key(ctx, session, header)
     response = created_session(
-        ctx.response_header(),
+        header,
         session,
-        server.pki.certificate_der,
+        own_key(server.pki, ctx.channel.security_policy_uri).certificate_chain,
         server.endpoints.encoded,
         _sign(ctx, parameters.ClientNonce or b""),
         server.config.limits.max_message_size,
@@ -139,7 +143,7 @@ def _check_admission(ctx: RequestContext, uri: str) -> None:
 def _sign(ctx: RequestContext, client_nonce: bytes) -> ua.SignatureData:
     uri = ctx.channel.security_policy_uri
     certificate = ctx.channel.client_certificate or b""
-    return sign_data(uri, ctx.server.pki.private_key, certificate + client_nonce)
+    return sign_data(uri, own_key(ctx.server.pki, uri).private_key, certificate + client_nonce)
 
 
 async def activate_session(
@@ -191,9 +195,11 @@ async def _activate(ctx: RequestContext, parameters: Any) -> ua.ActivateSessionR
     )
     response = ua.ActivateSessionResponse()
     response.Parameters.ServerNonce = ua.ByteString(session.renew_nonce())
-    if not login.must_change_password:
+    change = login.must_change_password
+    header = ctx.response_header(StatusCodes.GoodPasswordChangeRequired if change else 0)
+    if not add_key(ctx, session, header) and not change:
         return response
-    response.ResponseHeader = ctx.response_header(StatusCodes.GoodPasswordChangeRequired)
+    response.ResponseHeader = header
     return encode_message(response)
 
 
@@ -232,7 +238,7 @@ def _check_signature(ctx: RequestContext, nonce: bytes, signature: ua.SignatureD
     channel = ctx.channel
     if not _is_secure(channel):
         return
-    signed = ctx.server.pki.certificate_der + nonce
+    signed = own_key(ctx.server.pki, channel.security_policy_uri).certificate_chain + nonce
     try:
         verify_data(
             channel.security_policy_uri, channel.client_certificate or b"", signed, signature
@@ -252,12 +258,15 @@ async def _identify(ctx: RequestContext, parameters: Any, nonce: bytes) -> Login
     if endpoint is None:
         raise ServiceError(StatusCodes.BadSecurityPolicyRejected)
     server, token = ctx.server, parameters.UserIdentityToken
+    own = own_key(server.pki, ctx.channel.security_policy_uri)
     proof = Proof(
-        server.pki.private_key,
-        server.pki.certificate_der,
+        own.private_key,
+        own.certificate_chain,
         nonce,
         parameters.UserTokenSignature,
         ctx.channel.remote_address.rpartition(":")[0],
+        ctx.session.secret_key,
+        ctx.channel.client_certificate or b"",
     )
     try:
         policy = check_token(endpoint, token)

@@ -16,8 +16,15 @@ from typing import Any
 from biogate.opcua.endpoints import PASSWORD_POLICY
 from biogate.opcua.errors import ServiceError
 from biogate.opcua.ports import Authenticator, Identity
+from biogate.opcua.services.encrypted_secret import Keyhole, open_secret
 from biogate.opcua.stack import StatusCodes, ua
-from biogate.opcua.transport.policies import CryptographyError, decrypt_secret, verify_data
+from biogate.opcua.transport.elliptic import EphemeralKey
+from biogate.opcua.transport.policies import (
+    ECC_POLICIES,
+    CryptographyError,
+    decrypt_secret,
+    verify_data,
+)
 
 MAX_PASSWORD_BYTES = 1024
 """The longest password that is decrypted."""
@@ -57,7 +64,8 @@ class Proof:
     """What a token is judged by besides itself: how it is encrypted or signed, and for whom.
 
     `signed` is what the owner of a certificate signs: the server's certificate and nonce.
-    `signature` is the request's UserTokenSignature, `source` the peer's host address.
+    `signature` is the request's UserTokenSignature, `source` the peer's host address. Under an ECC
+    policy a secret is encrypted for `secret_key`, and signed with `client_certificate` (DER).
     """
 
     private_key: Any
@@ -65,6 +73,8 @@ class Proof:
     nonce: bytes
     signature: ua.SignatureData
     source: str
+    secret_key: EphemeralKey | None = None
+    client_certificate: bytes = b""
 
     @property
     def signed(self) -> bytes:
@@ -104,20 +114,22 @@ async def identify(
     that is not let in.
     """
     if isinstance(token, ua.UserNameIdentityToken):
-        return await _by_password(authenticator, token, proof)
+        return await _by_password(authenticator, policy, token, proof)
     if isinstance(token, ua.X509IdentityToken):
         return await _by_certificate(authenticator, policy, token, proof)
     if isinstance(token, ua.IssuedIdentityToken):
-        return await _by_issued_token(authenticator, token, proof)
+        return await _by_issued_token(authenticator, policy, token, proof)
     return ANONYMOUS
 
 
 async def _by_password(
-    authenticator: Authenticator, token: ua.UserNameIdentityToken, proof: Proof
+    authenticator: Authenticator,
+    policy: ua.UserTokenPolicy,
+    token: ua.UserNameIdentityToken,
+    proof: Proof,
 ) -> Login:
     """A password in clear, or encrypted in another way than the policy's, is refused unread."""
-    _check_algorithm(token.EncryptionAlgorithm)
-    secret = await _decrypt(token.Password or b"", proof, MAX_PASSWORD_BYTES)
+    secret = await _secret(policy, token, token.Password or b"", proof, MAX_PASSWORD_BYTES)
     try:
         password = None if secret is None else secret.decode()
     except UnicodeDecodeError:
@@ -146,10 +158,12 @@ async def _by_certificate(
 
 
 async def _by_issued_token(
-    authenticator: Authenticator, token: ua.IssuedIdentityToken, proof: Proof
+    authenticator: Authenticator,
+    policy: ua.UserTokenPolicy,
+    token: ua.IssuedIdentityToken,
+    proof: Proof,
 ) -> Login:
-    _check_algorithm(token.EncryptionAlgorithm)
-    secret = await _decrypt(token.TokenData or b"", proof, MAX_TOKEN_BYTES)
+    secret = await _secret(policy, token, token.TokenData or b"", proof, MAX_TOKEN_BYTES)
     return _login(await authenticator.authenticate_token(secret or b"", proof.source))
 
 
@@ -164,6 +178,23 @@ def _login(identity: Identity | None) -> Login:
         identity.must_change_password,
         identity.until,
     )
+
+
+async def _secret(
+    policy: ua.UserTokenPolicy, token: Any, encrypted: bytes, proof: Proof, most: int
+) -> bytes | None:
+    """What a token holds, encrypted as its policy asks; None if that cannot be found out.
+
+    Under an ECC policy the token's EncryptionAlgorithm does not count (7.40.4).
+    """
+    ecc = ECC_POLICIES.get(policy.SecurityPolicyUri or "")
+    if ecc is None:
+        _check_algorithm(token.EncryptionAlgorithm)
+        return await _decrypt(encrypted, proof, most)
+    if proof.secret_key is None:
+        return None
+    keyhole = Keyhole(ecc, proof.secret_key, proof.client_certificate, proof.nonce)
+    return open_secret(encrypted, keyhole, most)
 
 
 def _check_algorithm(algorithm: str | None) -> None:

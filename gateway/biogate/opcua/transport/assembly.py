@@ -9,21 +9,26 @@ from biogate.opcua.transport.framing import ABORTED, CONTINUED, FINAL, Transport
 
 _last_before_wrap = (1 << 32) - 1024
 _highest_after_wrap = 1023
+_last_number = (1 << 32) - 1
 
 
 class SequenceCheck:
     """The numbers of received chunks: each is its predecessor's plus one.
 
-    They start anywhere and start over from below 1024 once they have passed 2^32 - 1024.
+    They start anywhere and start over from below 1024 once they have passed 2^32 - 1024. Where
+    they are not `legacy`, as with the ECC policies, 0 comes after 2^32 - 1 (6.7.2.4).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, legacy: bool = True) -> None:
         self._last: int | None = None
+        self._first_wrap, self._highest_wrapped = (
+            (_last_before_wrap, _highest_after_wrap) if legacy else (_last_number, 0)
+        )
 
     def accept(self, number: int) -> None:
         """Raises TransportError with Bad_SequenceNumberInvalid."""
         last = self._last
-        wrapped = last is not None and last >= _last_before_wrap and number <= _highest_after_wrap
+        wrapped = last is not None and last >= self._first_wrap and number <= self._highest_wrapped
         if last is not None and number != last + 1 and not wrapped:
             raise TransportError(
                 StatusCodes.BadSequenceNumberInvalid,

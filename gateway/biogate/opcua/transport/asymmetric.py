@@ -1,4 +1,4 @@
-"""The security of OPN chunks: RSA signature and encryption, padding (Part 6, 6.7.2 and 6.7.4)."""
+"""The security of OPN chunks: signature, RSA encryption, padding (Part 6, 6.7.2, 6.7.4, 6.8.1)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from biogate.opcua.transport.framing import FINAL, HEADER_SIZE, OPEN, frame_head
 from biogate.opcua.transport.policies import (
     NONE_URI,
     CryptographyError,
+    RsaPolicy,
     SecurityPolicy,
     thumbprint_of,
 )
@@ -79,12 +80,16 @@ def unseal_open(
     """
     if policy is None or peer is None:
         return Chunk.of(data[size:])
-    plain = policy.decrypt(private_key, data[size:])
-    signature_size = peer.public_key.key_size // 8
+    sealed, plain = False, data[size:]
+    if isinstance(policy, RsaPolicy):
+        sealed, plain = True, policy.decrypt(private_key, plain)
+    signature_size = policy.signature_size(peer.public_key)
     if len(plain) <= signature_size:
         raise CryptographyError
     signed, signature = plain[:-signature_size], plain[-signature_size:]
     policy.verify(peer.certificate, data[:size] + signed, signature)
+    if not sealed:
+        return Chunk.of(signed)
     return Chunk.of(without_padding(signed, wide=private_key.key_size > 2048))
 
 
@@ -108,8 +113,12 @@ def seal_open(
     header.string(policy.uri)
     header.byte_string(own_certificate)
     header.byte_string(thumbprint_of(peer.der))
+    signature_size = policy.signature_size(private_key)
+    if not isinstance(policy, RsaPolicy):
+        size = HEADER_SIZE + len(header.buffer) + len(plain) + signature_size
+        signed = frame_header(OPEN, FINAL, size) + bytes(header.buffer) + plain
+        return signed + policy.sign(private_key, signed)
     block = peer.public_key.key_size // 8
-    signature_size = private_key.key_size // 8
     plain_block = block - policy.padding_overhead
     plain += padding(len(plain) + signature_size, plain_block, wide=block > 256)
     encrypted_size = (len(plain) + signature_size) // plain_block * block

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from secrets import randbelow
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from biogate.opcua.byte_budget import ByteBudget
 from biogate.opcua.codec import DecodeLimits
@@ -15,9 +15,18 @@ from biogate.opcua.stack import StatusCodes, ua
 from biogate.opcua.transport.events import ChannelOpened, Closed
 from biogate.opcua.transport.interfaces import CertificateValidator
 from biogate_adapters.filetime import now_ticks
+from biogate_security.key_kinds import RSA
 
 Endpoint = tuple[str, ua.MessageSecurityMode]
 """Policy URI and mode that a channel may be opened with."""
+
+
+class OwnKey(NamedTuple):
+    """The server's certificate in DER, followed by its issuers if they are sent, and its key."""
+
+    certificate_chain: bytes
+    private_key: Any
+
 
 MINIMUM_BUFFER_SIZE = 8192
 """The smallest buffer that a peer may announce (Part 6, 7.1.2.3), in bytes."""
@@ -42,13 +51,13 @@ def _watch_nothing(_address: str, _event: ChannelOpened | Closed) -> None:
 class TransportConfig:
     """Sizes in bytes, times in seconds, token lifetimes in milliseconds, wall time in ticks.
 
-    `certificate_chain` is the server's own certificate in DER, followed by its issuers if they
-    are to be sent. Channels without security open even if no endpoint offers them, for discovery
-    (Part 4, 5.5.4), unless `discovery` is False. Until a session is active on it a connection is
-    held to the `pre_session` limits. All connections together are served for `slice_s` in each
-    pass of the event loop, measured by `work_clock`. A client that has had
-    more than `write_high_water` bytes to read, and has not caught up after `reading_timeout_s`,
-    is dropped.
+    `certificate_chain` is the server's own RSA certificate in DER, followed by its issuers if
+    they are to be sent; `curve_keys` are those of other kinds, by the kind's name. Channels
+    without security open even if no endpoint offers them, for discovery (Part 4, 5.5.4), unless
+    `discovery` is False. Until a session is active on it a connection is held to the
+    `pre_session` limits. All connections together are served for `slice_s` in each pass of the
+    event loop, measured by `work_clock`. A client that has had more than `write_high_water` bytes
+    to read, and has not caught up after `reading_timeout_s`, is dropped.
     `listen` False: connections are only opened from this side (Reverse Connect), where the client
     has `reverse_timeout_s` to use one. Others come from a host that `admit_address` lets in, which
     may have `max_unused_per_host` connections without a session.
@@ -60,6 +69,7 @@ class TransportConfig:
     endpoints: frozenset[Endpoint]
     certificate_chain: bytes = b""
     private_key: Any = None
+    curve_keys: Mapping[str, OwnKey] = field(default_factory=dict)
     validate_certificate: CertificateValidator = _accept_all
     discovery: bool = True
 
@@ -96,3 +106,8 @@ class TransportConfig:
     work_clock: Callable[[], float] = perf_counter
     budget: ByteBudget = field(default_factory=lambda: ByteBudget(48 << 20))
     channel_ids: Iterator[int] = field(default_factory=lambda: count(randbelow(1 << 30) + 1))
+
+    def own_key(self, kind: str) -> OwnKey:
+        """The own certificate and key of a kind. Raises KeyError."""
+        own = OwnKey(self.certificate_chain, self.private_key)
+        return own if kind == RSA.name else self.curve_keys[kind]

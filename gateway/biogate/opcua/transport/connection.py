@@ -246,6 +246,7 @@ class ServerConnection:
         header = AsymmetricHeader.read(frame)
         _expect_channel(header.channel_id, 0)
         policy = select_policy(self._config, header.policy_uri)
+        self._sequence = SequenceCheck(legacy=policy is None or policy.first_sequence_number > 0)
         peer = identify_peer(self._config, policy, header)
         opened = self._read_open(policy, peer, header, frame)
         parameters = opened.request.Parameters

@@ -6,11 +6,10 @@ exists.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any, cast
 
-from biogate.opcua.codec import DecodeError, decode_message, encode_message
+from biogate.opcua.codec import DecodeError, DecodeLimits, decode_message, encode_message
 from biogate.opcua.stack import StatusCodes, status_name, ua
 from biogate.opcua.transport.asymmetric import (
     SEQUENCE_HEADER,
@@ -27,12 +26,14 @@ from biogate.opcua.transport.policies import (
     NONE_URI,
     POLICIES,
     CryptographyError,
+    EccPolicy,
     SecurityPolicy,
     leaf_of,
     load_certificate,
     thumbprint_of,
 )
 from biogate.opcua.transport.secure_channel import SecureChannel, SecurityToken
+from biogate_security.key_kinds import RSA
 from biogate_security.status import wire_status
 
 
@@ -62,7 +63,8 @@ def identify_peer(
     """
     if policy is None:
         return None
-    if header.receiver_thumbprint != thumbprint_of(leaf_of(config.certificate_chain)):
+    own = config.own_key(policy.kind).certificate_chain
+    if header.receiver_thumbprint != thumbprint_of(leaf_of(own)):
         raise CryptographyError
     leaf = leaf_of(header.sender_certificate)
     certificate = load_certificate(leaf)
@@ -103,8 +105,9 @@ def read_request(
     data: bytes,
 ) -> OpenRequest:
     """Raises TransportError, DecodeError or CryptographyError."""
-    chunk = unseal_open(policy, config.private_key, peer, data, header.size)
-    request = decode_message(chunk.body, config.open_limits)
+    private_key = None if policy is None else config.own_key(policy.kind).private_key
+    chunk = unseal_open(policy, private_key, peer, data, header.size)
+    request = _decoded(chunk.body, config.open_limits, unsealed=isinstance(policy, EccPolicy))
     if not isinstance(request, ua.OpenSecureChannelRequest):
         raise TransportError(
             StatusCodes.BadTcpMessageTypeInvalid,
@@ -112,6 +115,20 @@ def read_request(
             f"OPN with a {type(request).__name__}",
         )
     return OpenRequest(chunk, request)
+
+
+def _decoded(body: bytes, limits: DecodeLimits, *, unsealed: bool) -> Any:
+    """The structure of an OPN. Raises DecodeError.
+
+    What is not encrypted has no padding (Part 6, 6.7.2.1), but there are clients that sign a
+    PaddingSize of 0 all the same.
+    """
+    try:
+        return decode_message(body, limits)
+    except DecodeError:
+        if not (unsealed and body.endswith(b"\0")):
+            raise
+    return decode_message(body[:-1], limits)
 
 
 def check_mode(
@@ -144,9 +161,10 @@ def issue_token(
         length = channel.policy.nonce_length
         if len(client_nonce) != length or client_nonce == channel.client_nonce:
             raise TransportError(StatusCodes.BadNonceInvalid, "client nonce invalid")
-        server_nonce = secrets.token_bytes(length)
-        receiving = channel.policy.derive(server_nonce, client_nonce)
-        sending = channel.policy.derive(client_nonce, server_nonce)
+        try:
+            server_nonce, receiving, sending = channel.policy.agree(client_nonce)
+        except CryptographyError:
+            raise TransportError(StatusCodes.BadNonceInvalid, "client nonce invalid") from None
     asked_ms = parameters.RequestedLifetime or config.max_token_lifetime_ms
     lifetime_ms = max(config.min_token_lifetime_ms, min(asked_ms, config.max_token_lifetime_ms))
     channel.client_nonce = client_nonce
@@ -183,8 +201,6 @@ def _response(
 def _sealed(config: TransportConfig, channel: SecureChannel, request_id: int, body: bytes) -> bytes:
     # The answer has to fit into one chunk; issuers that do not fit are left to the client's store.
     plain = SEQUENCE_HEADER.pack(channel.next_sequence_number(), request_id) + body
-    chain = config.certificate_chain
+    chain, key = config.own_key(RSA.name if channel.policy is None else channel.policy.kind)
     own = chain if len(chain) <= config.max_sent_chain else leaf_of(chain)
-    return seal_open(
-        channel.policy, config.private_key, channel.peer, own, channel.info.channel_id, plain
-    )
+    return seal_open(channel.policy, key, channel.peer, own, channel.info.channel_id, plain)

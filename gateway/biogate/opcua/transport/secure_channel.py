@@ -26,7 +26,7 @@ from biogate.opcua.transport.policies import (
     SecurityPolicy,
     SymmetricKeys,
 )
-from biogate.opcua.transport.symmetric import AES_BLOCK, SIGNATURE_SIZE
+from biogate.opcua.transport.symmetric import AES_BLOCK
 
 _head = Struct("<3scIIIII")
 """Message type, chunk type, size, SecureChannelId, TokenId, SequenceNumber, RequestId."""
@@ -77,9 +77,11 @@ class SecureChannel:
         self.peer = peer
         self.client_nonce = b""
         self._encrypted = info.security_mode == SIGN_AND_ENCRYPT
+        self._signature_size = policy.signing_key_length if policy else 0
         self._tokens: dict[int, SecurityToken] = {}
         self._sending: SecurityToken | None = None
-        self._last_sequence_number = 0
+        self._first_sequence_number = policy.first_sequence_number if policy else 1
+        self._next_sequence_number = self._first_sequence_number
         self.max_body = self._body_size(chunk_size)
 
     @property
@@ -139,21 +141,23 @@ class SecureChannel:
         """What was signed, and where the sequence header and what follows it are therein."""
         if self._encrypted:
             plain = keys.decrypt(memoryview(data)[_CLEAR:])
-            end = len(plain) - SIGNATURE_SIZE
+            end = len(plain) - self._signature_size
             if end < 0:
                 raise CryptographyError
             keys.verify(plain[end:], data[:_CLEAR], memoryview(plain)[:end])
             return plain, 0, padding_start(plain, end, wide=False)
-        end = len(data) - SIGNATURE_SIZE
+        end = len(data) - self._signature_size
         if end < _CLEAR:
             raise CryptographyError
         keys.verify(data[end:], memoryview(data)[:end])
         return data, _CLEAR, end
 
     def next_sequence_number(self) -> int:
-        """The number of the next chunk sent; it starts over at 1 after 2^32 - 1."""
-        self._last_sequence_number = self._last_sequence_number % 0xFFFF_FFFF + 1
-        return self._last_sequence_number
+        """The number of the next chunk sent; after 2^32 - 1 it starts over as it began."""
+        number = self._next_sequence_number
+        last = number == 0xFFFF_FFFF
+        self._next_sequence_number = self._first_sequence_number if last else number + 1
+        return number
 
     def _body_size(self, chunk_size: int) -> int:
         room = chunk_size - _CLEAR
@@ -161,7 +165,7 @@ class SecureChannel:
             return room - SEQUENCE_HEADER.size
         if self._encrypted:
             room = room // AES_BLOCK * AES_BLOCK - 1  # the PaddingSize byte
-        return room - SEQUENCE_HEADER.size - SIGNATURE_SIZE
+        return room - SEQUENCE_HEADER.size - self._signature_size
 
     def seal(
         self, message_type: bytes, request_id: int, body: bytes, now_s: float
@@ -194,7 +198,7 @@ class SecureChannel:
     ) -> Sequence[bytes]:
         keys, tail, fill = token.sending, 0, b""
         if keys is not None:
-            tail = SIGNATURE_SIZE
+            tail = self._signature_size
             if self._encrypted:
                 fill = padding(SEQUENCE_HEADER.size + len(body) + tail, AES_BLOCK, wide=False)
         head = _head.pack(

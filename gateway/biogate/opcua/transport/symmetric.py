@@ -1,4 +1,4 @@
-"""The security of MSG and CLO chunks: HMAC-SHA256 and AES-CBC (Part 6, 6.7.2 and 6.7.5).
+"""The security of MSG and CLO chunks: HMAC and AES-CBC (Part 6, 6.7.2 and 6.7.5).
 
 Every chunk is signed with the same key and encrypted from the same initialization vector. To set
 up a hash or a cipher takes as long as a kilobyte of work, so both are set up once per key.
@@ -13,10 +13,8 @@ from functools import cached_property
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 AES_BLOCK = 16
-SIGNATURE_SIZE = 32
 
 _Bytes = bytes | bytearray | memoryview
-_HASH_BLOCK = 64
 _inner_pad = bytes(byte ^ 0x36 for byte in range(256))
 _outer_pad = bytes(byte ^ 0x5C for byte in range(256))
 
@@ -26,13 +24,19 @@ class CryptographyError(Exception):
 
 
 class SymmetricKeys:
-    """One direction of one security token."""
+    """One direction of one security token. `hash_name` is the HMAC's: "sha256" or "sha384"."""
 
-    def __init__(self, signing: bytes, encrypting: bytes, initialization_vector: bytes) -> None:
+    def __init__(
+        self,
+        signing: bytes,
+        encrypting: bytes,
+        initialization_vector: bytes,
+        hash_name: str = "sha256",
+    ) -> None:
         # RFC 2104: H(key ^ opad, H(key ^ ipad, data)), hashed as far as the key goes.
-        key = signing.ljust(_HASH_BLOCK, b"\0")
-        self._inner = hashlib.sha256(key.translate(_inner_pad))
-        self._outer = hashlib.sha256(key.translate(_outer_pad))
+        key = signing.ljust(hashlib.new(hash_name).block_size, b"\0")
+        self._inner = hashlib.new(hash_name, key.translate(_inner_pad))
+        self._outer = hashlib.new(hash_name, key.translate(_outer_pad))
         self._aes = algorithms.AES(encrypting)
         self._vector = initialization_vector
         self._last = initialization_vector

@@ -13,8 +13,8 @@ from asyncua import ua
 from biogate.opcua.front_end import Limits
 from biogate.opcua.transport.policies import (
     NONE_URI,
-    POLICIES,
     POLICY_URIS,
+    RSA_POLICIES,
     load_certificate,
     sign_data,
     verify_data,
@@ -23,7 +23,7 @@ from biogate_security.pki import Pki
 from biogate_security.roles import Identity
 
 S = ua.StatusCodes
-BASIC = POLICIES[POLICY_URIS["Basic256Sha256"]]
+BASIC = RSA_POLICIES[POLICY_URIS["Basic256Sha256"]]
 CLIENT_URI = "urn:test:client"
 
 

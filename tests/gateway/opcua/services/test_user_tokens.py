@@ -16,8 +16,8 @@ from biogate.opcua.endpoints import JWT
 from biogate.opcua.front_end import Limits
 from biogate.opcua.transport.policies import (
     NONE_URI,
-    POLICIES,
     POLICY_URIS,
+    RSA_POLICIES,
     load_certificate,
     sign_data,
 )
@@ -26,8 +26,8 @@ from biogate_security.roles import AccountChange, Identity
 
 S = ua.StatusCodes
 CLIENT_URI = "urn:test:client"
-POLICY = POLICIES[POLICY_URIS["Aes256_Sha256_RsaPss"]]
-BASIC = POLICIES[POLICY_URIS["Basic256Sha256"]]
+POLICY = RSA_POLICIES[POLICY_URIS["Aes256_Sha256_RsaPss"]]
+BASIC = RSA_POLICIES[POLICY_URIS["Basic256Sha256"]]
 SECURED = ("None", "Basic256Sha256", "Aes256_Sha256_RsaPss")
 OLGA = Identity("olga", frozenset({"AuthenticatedUser", "Engineer"}), "Certificate")
 

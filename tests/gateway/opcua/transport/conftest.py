@@ -23,11 +23,11 @@ from biogate.opcua.transport.config import TransportConfig
 from biogate.opcua.transport.connection import ServerConnection
 from biogate.opcua.transport.events import Closed, RequestReceived
 from biogate.opcua.transport.listener import Listener
-from biogate.opcua.transport.policies import NONE_URI, POLICIES
+from biogate.opcua.transport.policies import NONE_URI, RSA_POLICIES
 
 MODES = (ua.MessageSecurityMode.Sign, ua.MessageSecurityMode.SignAndEncrypt)
 NO_SECURITY = (NONE_URI, ua.MessageSecurityMode.None_)
-ALL_ENDPOINTS = frozenset({NO_SECURITY} | {(uri, mode) for uri in POLICIES for mode in MODES})
+ALL_ENDPOINTS = frozenset({NO_SECURITY} | {(uri, mode) for uri in RSA_POLICIES for mode in MODES})
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:

@@ -20,8 +20,8 @@ from biogate.opcua.transport.asymmetric import Chunk, padding, without_padding
 from biogate.opcua.transport.connection import ServerConnection
 from biogate.opcua.transport.events import Closed, RequestReceived
 from biogate.opcua.transport.policies import (
-    POLICIES,
     POLICY_URIS,
+    RSA_POLICIES,
     CryptographyError,
     decrypt_secret,
     leaf_of,
@@ -442,7 +442,7 @@ def test_a_certificate_is_cut_from_its_issuers(client_application, server_applic
     assert leaf_of(chain) == client_application.der
 
 
-@pytest.mark.parametrize("policy", POLICIES.values(), ids=lambda policy: policy.name)
+@pytest.mark.parametrize("policy", RSA_POLICIES.values(), ids=lambda policy: policy.name)
 def test_secrets_and_signatures_are_asyncuas(policy, client_application, wide_application):
     for application in (client_application, wide_application):
         secret = secrets.token_bytes(300)
@@ -460,7 +460,7 @@ def test_secrets_and_signatures_are_asyncuas(policy, client_application, wide_ap
         verify_data(policy.uri, application.der, b"data", ua.SignatureData(algorithm, signature))
 
 
-@pytest.mark.parametrize("policy", POLICIES.values(), ids=lambda policy: policy.name)
+@pytest.mark.parametrize("policy", RSA_POLICIES.values(), ids=lambda policy: policy.name)
 def test_a_signature_is_over_its_data_by_its_key_with_its_algorithm(
     policy, client_application, server_application
 ):
@@ -485,5 +485,5 @@ def test_a_secret_under_no_policy_is_refused(client_application):
 
 
 def test_endpoints_are_ordered_by_strength():
-    levels = [p.security_level(mode) for mode in (SIGN, ENCRYPT) for p in POLICIES.values()]
+    levels = [p.security_level(mode) for mode in (SIGN, ENCRYPT) for p in RSA_POLICIES.values()]
     assert levels == sorted(levels)

@@ -13,12 +13,12 @@ from asyncua import ua
 
 from biogate.opcua.codec import encode_variant
 from biogate.opcua.space.values import TagSource
-from biogate.opcua.transport.policies import POLICIES, POLICY_URIS, load_certificate, sign_data
+from biogate.opcua.transport.policies import POLICY_URIS, RSA_POLICIES, load_certificate, sign_data
 from biogate.tags import TagInfo
 from biogate_nodesets.model import Node
 from biogate_security.pki import Pki
 
-BASIC = POLICIES[POLICY_URIS["Basic256Sha256"]]
+BASIC = RSA_POLICIES[POLICY_URIS["Basic256Sha256"]]
 CLIENT_URI = "urn:test:subscriber"
 SAMPLING, REPORTING = 1, 2
 

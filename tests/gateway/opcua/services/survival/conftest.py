@@ -15,12 +15,12 @@ from biogate.opcua.codec import decode_message, encode_message
 from biogate.opcua.config import Limits
 from biogate.opcua.transport.policies import (
     NONE_URI,
-    POLICIES,
     POLICY_URIS,
+    RSA_POLICIES,
     load_certificate,
 )
 
-BASIC = POLICIES[POLICY_URIS["Basic256Sha256"]]
+BASIC = RSA_POLICIES[POLICY_URIS["Basic256Sha256"]]
 _HEADER = struct.Struct("<3scI")
 
 
