@@ -13,6 +13,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from biogate.crossings import CommandPlaces, Crossings
@@ -147,7 +148,8 @@ class CommandService:
             return refused
         assert not isinstance(value, UnfitValue)  # that is refused above
         done = self._watch(tag, numbers)
-        return await self._finish(self._perform(route, entry, value, on_record), done)
+        again = partial(self._crossings.decide, subject, Action.WRITE, resource)
+        return await self._finish(self._perform(route, entry, value, on_record, again), done)
 
     async def write_stored(
         self,
@@ -190,7 +192,9 @@ class CommandService:
         assert not isinstance(write, UnfitValue)  # that is refused above
         record = entry if decision.audited else None
         done = self._watch(tag, numbers)
-        return await self._finish(self._store_one(tag, route, record, write, on_record), done)
+        again = partial(self._crossings.decide, subject, Action.WRITE, resource)
+        work = self._store_one(tag, route, record, write, on_record, again)
+        return await self._finish(work, done)
 
     def write_unaudited(self, writes: StoredWrites) -> None:
         """Set variables without a device that are declared unaudited, all in one go."""
@@ -273,12 +277,15 @@ class CommandService:
         entry: AuditRecord,
         value: float | str,
         on_record: OnRecord | None,
+        again: Callable[[], Decision],
     ) -> int:
         try:
             await self._records.intention(entry, on_record)
         except AuditUnavailableError as error:
             self._failed("audit_unavailable", route.tag_name, value, str(error))
             return StatusCodes.BadResourceUnavailable
+        if not (decision := again()).allow:
+            return await self._withdrawn(entry, value, decision)
         result = await route.writer.write(route.signal.index, value)
         await self._records.outcome(entry, result.status)
         self._count(route, value, result)
@@ -291,6 +298,7 @@ class CommandService:
         entry: AuditRecord | None,
         write: StoredValue,
         on_record: OnRecord | None,
+        again: Callable[[], Decision],
     ) -> int:
         try:
             if entry is not None:
@@ -298,9 +306,19 @@ class CommandService:
         except AuditUnavailableError as error:
             self._failed("audit_unavailable", route.tag_name, stored_text(write), str(error))
             return StatusCodes.BadResourceUnavailable
+        if entry is not None and not (decision := again()).allow:
+            return await self._withdrawn(entry, write, decision)
         self.write_unaudited(one_write(tag, write))
         route.took(write)
         return StatusCodes.Good
+
+    async def _withdrawn(self, entry: AuditRecord, value: object, decision: Decision) -> int:
+        """The right has gone while the record was being stored, such as by a conduit's closing."""
+        code = StatusCodes.BadUserAccessDenied
+        self._failed("denied", entry.tag, value, decision.reason)
+        entry = replace(entry, rule=decision.rule, reason=decision.reason)
+        await self._records.outcome(entry, code)
+        return code
 
     def _refuse(
         self, decision: Decision, route: WriteRoute, value: float | str | UnfitValue

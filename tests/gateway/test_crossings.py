@@ -46,6 +46,8 @@ class Plant:
     server_time: int = 0
     answer: WriteResult = field(default_factory=lambda: WriteResult(status.GOOD, 0.0))
     gate: asyncio.Event | None = None
+    disk: asyncio.Event | None = None
+    storing: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[Resource] = field(default_factory=list)
     records: list[AuditRecord] = field(default_factory=list)
     told: list[tuple[Decision, Resource]] = field(default_factory=list)
@@ -57,6 +59,9 @@ class Plant:
 
     async def record(self, record: AuditRecord) -> int:
         self.records.append(record)
+        self.storing.set()
+        if self.disk is not None:
+            await self.disk.wait()
         return len(self.records)
 
     async def write(self, signal: int, value: float | str) -> WriteResult:
@@ -123,8 +128,8 @@ def service(plant: Plant, places: CommandPlaces) -> Callable[..., CommandService
 
 async def test_the_policy_learns_where_a_value_belongs(service: Callable, plant: Plant) -> None:
     await service().write(MODEL, 7, NODE, 10.0)
-    (resource,) = plant.asked
-    assert (resource.zone, resource.part) == ("cell", "BR101/Feed/TargetValue")
+    for resource in plant.asked:
+        assert (resource.zone, resource.part) == ("cell", "BR101/Feed/TargetValue")
 
 
 async def test_without_a_node_it_is_the_place_of_the_value(service: Callable, plant: Plant) -> None:
@@ -318,6 +323,28 @@ async def test_only_crossings_that_were_refused_are_told(service: Callable, plan
     assert len(plant.told) == 1
     await commands.write(replace(MODEL, zone="cell"), 7, NODE, 10.0)
     assert len(plant.told) == 1
+
+
+async def test_a_right_that_goes_while_the_record_is_stored_is_used_no_more(
+    service: Callable, plant: Plant
+) -> None:
+    """A conduit that is closed is closed, whatever was decided before."""
+    commands = service()
+    for ask in (
+        lambda: commands.write(MODEL, 7, NODE, 11.0),
+        lambda: commands.write_stored(MODEL, 8, "ns=1;s=Other", StoredValue(11.0, 0, 0)),
+    ):
+        plant.disk, plant.allow = asyncio.Event(), True
+        plant.records.clear()
+        plant.storing.clear()
+        writing = asyncio.create_task(ask())
+        await plant.storing.wait()
+        plant.allow = False
+        plant.disk.set()
+        assert await writing == DENIED
+        assert plant.written == []
+        outcomes = [(record.event, record.outcome) for record in plant.records]
+        assert outcomes == [("write", 0), ("write-outcome", DENIED)]
 
 
 PLANT = """

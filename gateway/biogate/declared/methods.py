@@ -130,6 +130,9 @@ class DeclaredMethods:
             entry = await self._recorded(plan, call, decision) if plan.config.audited else None
             code = StatusCodes.BadInternalError
             try:
+                if entry is not None and not self._decide(call).allow:
+                    # The right has gone while the record was being stored.
+                    raise StatusError(StatusCodes.BadUserAccessDenied)
                 inputs = [argument.Value for argument in call.arguments]
                 outputs = await _run(plan, inputs, self._threads)
                 code = StatusCodes.Good

@@ -14,6 +14,7 @@ from asyncua import Client, ua
 
 from biogate import Gateway
 from biogate.declared.methods import DeclaredMethods
+from biogate.opcua.errors import StatusError
 from biogate.opcua.space.methods import MethodCall
 from biogate.records import Records
 from biogate.site import plan_site
@@ -236,3 +237,24 @@ async def test_a_call_cut_off_while_its_record_is_being_stored_has_an_outcome(si
         await asked
     methods.close()
     assert audit.records == [("call", S.Good), ("call-outcome", S.BadShutdown)]
+
+
+async def test_a_call_whose_right_goes_while_its_record_is_stored_runs_nothing(
+    site_of: Any,
+) -> None:
+    site = site_of('methods: {One: {outputs: {one: {type: Int32, expression: "1"}}}}')
+    audit, space, policy = SlowAudit(), Mock(), RolePolicy("operate")
+    methods = DeclaredMethods(policy, Records(audit, lambda: 0))
+    methods.bind(space, 2, plan_site(site).sections[0].methods)
+    _, method, handler = space.methods.bind.call_args.args
+    context = Mock(subject=Subject(None, frozenset({"Anonymous"})))
+    context.request_header.AuditEntryId = None
+    asked = asyncio.create_task(handler(MethodCall(context, method, method, [])))
+    await audit.waiting.wait()
+    policy.allow_anonymous("read")
+    audit.disk.set()
+    with pytest.raises(StatusError) as refused:
+        await asked
+    methods.close()
+    assert refused.value.status == S.BadUserAccessDenied
+    assert audit.records == [("call", S.Good), ("call-outcome", S.BadUserAccessDenied)]
