@@ -42,5 +42,6 @@ def _endpoint(
         listen=opcua.listen,
         reverse_connect=opcua.reverse_connect,
         suppressed=opcua.suppress_certificate_errors,
+        notice=opcua.notice.strip(),
         **tokens,
     )

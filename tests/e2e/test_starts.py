@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,8 @@ import pytest
 import pytest_asyncio
 from e2e.driving import Program, Start
 from e2e.sites import endpoint_of, write_site
+
+from biogate_security.folder_lock import DataFolder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -138,7 +141,9 @@ async def test_without_npm_and_nodesets_the_user_learns_how_to_get_them(
     assert not (data / "users.json").exists()
 
 
-@pytest.mark.parametrize("file", ["users.json", "audit/000001.sqlite", "pki/own/private/application.pem"])
+@pytest.mark.parametrize(
+    "file", ["users.json", "audit/000001.sqlite", "pki/own/private/application.pem"]
+)
 async def test_a_damaged_file_in_the_data_folder_is_named(
     bench: Bench, damaged: Callable[[str], Path], file: str
 ) -> None:
@@ -210,6 +215,19 @@ async def test_five_mistakes_in_a_site_file_are_five_located_lines(
     assert await run.ended() == BAD_INPUT
     assert run.errors == problems
     assert not (tmp_path / "data").exists()
+
+
+# IEC 62443-4-2, CR 1.12: before anything else is shown or done.
+async def test_the_system_use_notification_comes_first(bench: Bench, tmp_path: Path) -> None:
+    site = json.loads(bench.site.read_text())
+    site["opcua"]["notice"] = "Staff only. All is recorded."
+    path = tmp_path / "site.yaml"
+    path.write_text(json.dumps(site))
+    with DataFolder.lock(tmp_path / "data"):
+        run = await bench.start("run", str(path), "--data", str(tmp_path / "data"))
+        assert await run.ended() == NOT_STARTED
+    assert run.lines == ["Staff only. All is recorded."]
+    assert "is in use by process" in run.errors[-1]
 
 
 async def _ended(descriptor: int) -> None:

@@ -65,6 +65,8 @@ def serve(site_file: Path, options: Options) -> int:
     except ValueError as error:
         typer.echo(f"biogate: {error}", err=True)
         return BAD_SITE
+    if site.opcua.notice.strip():
+        typer.echo(site.opcua.notice.strip())
     try:
         memory.give_back_what_is_freed()
         event_loop.run(_run(site_file, site, options, quiet=quiet))

@@ -73,7 +73,8 @@ class FrontEndConfig:
     `user_certificates`: users may log in with a certificate on secured channels. `issued_tokens`:
     the IssuerEndpointUrl (Part 6, 6.5) of the JWTs that are accepted; None: none are. `zone` is
     the security zone of all sessions, "" on a site without zones. `suppressed` names what does
-    not refuse a client's certificate (`SUPPRESSIBLE_BY_SITE` of biogate_security).
+    not refuse a client's certificate (`SUPPRESSIBLE_BY_SITE` of biogate_security). `notice` is the
+    system use notification that clients may show, "" for none.
     """
 
     application_uri: str
@@ -94,5 +95,6 @@ class FrontEndConfig:
     reverse_connect: tuple[str, ...] = ()
     zone: str = ""
     suppressed: tuple[str, ...] = ()
+    notice: str = ""
     tick_interval_ms: float = 50.0
     limits: Limits = field(default_factory=Limits)

@@ -19,6 +19,7 @@ from biogate.opcua.lanes.browse import browse
 from biogate.opcua.lanes.publish import PublishLane
 from biogate.opcua.lanes.read import read
 from biogate.opcua.lanes.write import write as write_lane
+from biogate.opcua.notice import add_notice
 from biogate.opcua.own_keys import curve_keys
 from biogate.opcua.ports import (
     AccountsAdmin,
@@ -117,6 +118,7 @@ class FrontEnd:
         wall_clock: Callable[[], int] = now_ticks,
     ) -> None:
         namespace = -1 if audit is None else add_security_types(space)
+        add_notice(space, namespace, config.notice)
         self.subscriptions = SubscriptionServices(tags)
         self.events = EventHub(space, wall_clock, config.limits)
         self.auditor = Auditor(audit, self.events, config.application_uri, clock, namespace)

@@ -139,6 +139,8 @@ class OpcUaConfig(Strict):
     """ApplicationName that clients show."""
     application_uri: Uri | None = None
     """ApplicationUri, unique per gateway; made from `namespace` where absent."""
+    notice: Annotated[str, StringConstraints(max_length=4000)] = ""
+    """System use notification: who may use this, and that it is recorded; for clients to show."""
 
 
 class ZoneOpcUaConfig(OpcUaConfig):
