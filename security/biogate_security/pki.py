@@ -168,6 +168,10 @@ class Pki:
         """The own RSA certificate and its key, as they are in use."""
         return self._own[RSA]
 
+    def pair(self, kind: KeyKind) -> OwnCertificate:
+        """The own certificate and key of a kind. Raises KeyError."""
+        return self._own[kind]
+
     @property
     def kinds(self) -> tuple[KeyKind, ...]:
         """The kinds of keys of which there is an own certificate."""
@@ -211,14 +215,16 @@ class Pki:
         """True where the own certificate names another ApplicationUri than this application's."""
         return application_uris(self.own.certificate) != [self._identity.application_uri]
 
-    def renew(self, *, new_key: bool = True) -> None:
+    def renew(self, *, new_key: bool = True, kinds: Collection[KeyKind] | None = None) -> None:
         """Make new self-signed certificates; the old ones and their keys stay, renamed.
+
+        `kinds`: of which kinds of keys; None: of all that there are.
 
         Clients that trusted the old ones must be given the new ones. Raises PkiError,
         PkiUpdateError or OSError.
         """
-        for kind, present in self._own.items():
-            key = None if new_key else present.private_key
+        for kind in self.kinds if kinds is None else kinds:
+            key = None if new_key else self._own[kind].private_key
             own = own_certificate.new_pair(self._identity, self.now, key, kind)
             der = own.certificate.public_bytes(serialization.Encoding.DER)
             pem = own_certificate.pem_of(own.private_key)

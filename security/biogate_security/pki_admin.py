@@ -22,7 +22,7 @@ from biogate_security import own_certificate, pki_commit, status, trust_check
 from biogate_security.certificate import CertificateFormatError, fingerprint, read_certificate
 from biogate_security.certificate_validation import Requirements, validate
 from biogate_security.filetime import from_unix_ns
-from biogate_security.key_kinds import OwnKey
+from biogate_security.key_kinds import RSA, KeyKind, OwnKey
 from biogate_security.own_certificate import KEY_SIZES_BITS, belong_together, pem_of
 from biogate_security.pki import Pki, certificate_change, list_change
 from biogate_security.pki_update import (
@@ -83,20 +83,24 @@ class PkiAdministrator:
 
     # -- the own certificate --------------------------------------------------------------------
 
-    def signing_request(self, subject: str, *, new_key: bool, nonce: bytes = b"") -> bytes:
-        """A request for a certificate of the present key, or of a new one (Part 12, 7.10.10).
+    def signing_request(
+        self, subject: str, *, new_key: bool, nonce: bytes = b"", kind: KeyKind = RSA
+    ) -> bytes:
+        """A request for a certificate of the present key, or of a new RSA one (Part 12, 7.10.10).
 
         The new key waits in the folder for `check_certificate`, in place of one that waited
         before. The caller has to bring entropy for it, 32 bytes or more (`nonce`); it is the
         operating system's that is used.
         """
-        own, identity = self._pki.own, self._pki.identity
+        own, identity = self._pki.pair(kind), self._pki.identity
         try:
             name = parse_subject(subject) if subject else own.certificate.subject
         except ValueError as error:
             raise PkiUpdateError(status.BAD_INVALID_ARGUMENT, str(error)) from error
         if not new_key:
             return signing_request(own.private_key, identity, name)
+        if kind is not RSA:
+            raise PkiUpdateError(status.BAD_NOT_SUPPORTED, "no key of a curve waits here")
         if len(nonce) < MIN_NONCE_BYTES:
             raise PkiUpdateError(
                 status.BAD_INVALID_ARGUMENT, f"a nonce of less than {MIN_NONCE_BYTES} bytes"
@@ -112,24 +116,26 @@ class PkiAdministrator:
         issuers: Sequence[bytes] = (),
         key_format: str = "",
         key: bytes = b"",
+        kind: KeyKind = RSA,
     ) -> OwnUpdate:
-        """What a new own certificate would change (Part 12, 7.10.5).
+        """What a new own certificate with a key of `kind` would change (Part 12, 7.10.5).
 
         It has to be sound, for this application and its server, and complete with its issuers,
         which come from the trust list or with it. Its key is the one given, the one that waits
         since `signing_request`, or the present one.
         """
         leaf = _read(certificate)
-        private = self._key_of(leaf, _read_key(key_format, key) if key else None)
+        private = self._key_of(leaf, kind, _read_key(key_format, key) if key else None)
         chain = [_read(der) for der in issuers]
         self._check_own(leaf, chain)
         der = leaf.public_bytes(Encoding.DER)
-        present = self._pki.own.private_key
+        present = self._pki.pair(kind).private_key
         same = private.public_key() == present.public_key()
-        return OwnUpdate(der, None if same else pem_of(private), tuple(issuers))
+        return OwnUpdate(der, None if same else pem_of(private), tuple(issuers), kind=kind)
 
-    def _key_of(self, leaf: x509.Certificate, given: OwnKey | None) -> OwnKey:
-        candidates = [given] if given else [*self._requested_key(), self._pki.own.private_key]
+    def _key_of(self, leaf: x509.Certificate, kind: KeyKind, given: OwnKey | None) -> OwnKey:
+        waiting = self._requested_key() if kind is RSA else ()
+        candidates = [given] if given else [*waiting, self._pki.pair(kind).private_key]
         for key in candidates:
             if belong_together(leaf, key):
                 return key
@@ -152,7 +158,8 @@ class PkiAdministrator:
             (*parsed.issuers, *chain),
             (*parsed.trusted_crls, *parsed.issuer_crls),
         )
-        requirements = Requirements(purpose="server", suppress=_NEED_NOT_HOLD)
+        curves = frozenset(kind.name for kind in self._pki.kinds if kind is not RSA)
+        requirements = Requirements(purpose="server", curves=curves, suppress=_NEED_NOT_HOLD)
         failure = validate(
             leaf.public_bytes(Encoding.DER),
             known,
@@ -185,7 +192,8 @@ class PkiAdministrator:
         changes = []
         if update.own is not None:
             new = _read(update.own.certificate)
-            changes.append(certificate_change(self._pki.own.certificate, new))
+            present = self._pki.pair(update.own.kind).certificate
+            changes.append(certificate_change(present, new))
         for group, content in update.lists.items():
             before, after = self._indexed(self.trust_list(group)), self._indexed(content)
             changes += list_change(group, before, after)

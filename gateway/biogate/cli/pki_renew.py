@@ -21,6 +21,9 @@ from biogate.cli.pki_folder import (
 from biogate.data_folder import DEFAULT_DATA
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from biogate_security.key_kinds import KeyKind
     from biogate_security.own_certificate import ApplicationIdentity
     from biogate_security.pki import Pki
 
@@ -61,6 +64,15 @@ def renew(
             dir_okay=False,
         ),
     ] = None,
+    curve: Annotated[
+        str | None,
+        typer.Option(
+            "--curve",
+            metavar="NAME",
+            help="Only the certificate of this curve (nistP256, ...); otherwise all that there"
+            " are, or for --request the RSA one. A request of a curve is for the present key.",
+        ),
+    ] = None,
     days: Annotated[
         int, typer.Option("--days", min=1, max=7300, help="Validity of a self-signed one.")
     ] = 1825,
@@ -90,28 +102,44 @@ def renew(
             )
         curves = own_certificate.curves_in(root / "own")
         pki = Pki(root, replace(identity, validity=timedelta(days=days)), curves=curves)
+        kind = _kind(pki, curve)
         if request is not None:
-            _request(pki, request, subject, new_key=not same_key)
+            _request(pki, request, subject, kind, new_key=not same_key and kind.curve is None)
         elif certificate is not None:
             _take_over(pki, certificate, issuer or [])
         else:
-            _self_signed(pki, identity, same_key=same_key)
+            kinds = pki.kinds if curve is None else (kind,)
+            _self_signed(pki, identity, kinds, same_key=same_key)
 
 
-def _self_signed(pki: Pki, identity: ApplicationIdentity, *, same_key: bool) -> None:
-    own = pki.own.certificate
-    if own.issuer != own.subject:
+def _kind(pki: Pki, curve: str | None) -> KeyKind:
+    """The kind of key that the user means. Exits with 2 for one of which there is none."""
+    kinds = {kind.name: kind for kind in pki.kinds}
+    if curve is not None and curve not in kinds:
+        there = ", ".join(name for name, kind in kinds.items() if kind.curve) or "none"
+        fail(f"there is no certificate of the curve {curve!r}; there are those of: {there}")
+    return kinds[curve or "RSA"]
+
+
+def _self_signed(
+    pki: Pki, identity: ApplicationIdentity, kinds: Sequence[KeyKind], *, same_key: bool
+) -> None:
+    for kind in kinds:
+        own = pki.pair(kind).certificate
+        if own.issuer == own.subject:
+            continue
         fail(
             f"the certificate is from {own.issuer.rfc4514_string()}, and renewing it here would"
-            " make it self-signed: use --request, and --certificate with the authority's answer"
+            " make it self-signed: use --request, and --certificate with the authority's answer;"
+            " --curve renews one of several certificates"
         )
-    pki.renew(new_key=not same_key)
+    pki.renew(new_key=not same_key, kinds=kinds)
     key = "the same key" if same_key else "a new key"
     typer.echo(f"renewed with {key}, for {identity.application_uri}")
-    _tell(pki)
+    _tell(pki, kinds)
 
 
-def _request(pki: Pki, place: Path, subject: str, *, new_key: bool) -> None:
+def _request(pki: Pki, place: Path, subject: str, kind: KeyKind, *, new_key: bool) -> None:
     from secrets import token_bytes
 
     from cryptography import x509
@@ -120,7 +148,8 @@ def _request(pki: Pki, place: Path, subject: str, *, new_key: bool) -> None:
     from biogate_security.pki_admin import MIN_NONCE_BYTES, PkiAdministrator
 
     admin = PkiAdministrator(pki)
-    der = admin.signing_request(subject, new_key=new_key, nonce=token_bytes(MIN_NONCE_BYTES))
+    nonce = token_bytes(MIN_NONCE_BYTES)
+    der = admin.signing_request(subject, new_key=new_key, nonce=nonce, kind=kind)
     encoding = Encoding.DER if place.suffix == ".der" else Encoding.PEM
     place.write_bytes(x509.load_der_x509_csr(der).public_bytes(encoding))
     key = "a new key, which waits here" if new_key else "the present key"
@@ -133,6 +162,8 @@ def _request(pki: Pki, place: Path, subject: str, *, new_key: bool) -> None:
 def _take_over(pki: Pki, place: Path, issuers: list[Path]) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding
 
+    from biogate_security.certificate import read_certificate
+    from biogate_security.key_kinds import kind_of
     from biogate_security.pki_admin import PkiAdministrator
     from biogate_security.pki_update import PkiUpdate
     from biogate_security.trust_list import parse_certificate
@@ -142,18 +173,20 @@ def _take_over(pki: Pki, place: Path, issuers: list[Path]) -> None:
         parse_certificate(path.read_bytes()).public_bytes(Encoding.DER)
         for path in (place, *issuers)
     ]
-    update = admin.check_certificate(ders[0], ders[1:])
+    kind = kind_of(read_certificate(ders[0]).public_key())
+    if kind not in pki.kinds:
+        fail(f"{place}: there is no certificate with such a key that it could take the place of")
+    update = admin.check_certificate(ders[0], ders[1:], kind=kind)
     admin.commit(PkiUpdate(replace(update, keep_old_key=True)))
     pki.poll()
     typer.echo(f"{place} is the gateway's certificate now")
-    _tell(pki)
+    _tell(pki, (kind,))
 
 
-def _tell(pki: Pki) -> None:
+def _tell(pki: Pki, kinds: Sequence[KeyKind]) -> None:
     from biogate_security.certificate import thumbprint
 
-    own = pki.own.certificate
-    typer.echo(
-        f"  {thumbprint(own)}, valid to {own.not_valid_after_utc:%Y-%m-%d}\n"
-        "give it to the clients that have to trust it: biogate pki export"
-    )
+    for kind in kinds:
+        own = pki.pair(kind).certificate
+        typer.echo(f"  {kind.name}: {thumbprint(own)}, valid to {own.not_valid_after_utc:%Y-%m-%d}")
+    typer.echo("give it to the clients that have to trust it: biogate pki export")

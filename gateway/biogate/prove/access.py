@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from biogate.prove.client import Way
+from biogate.prove.client import POLICIES, Way
 from biogate.prove.reading import Asker
 
 _DEFAULT_ACCOUNTS: Mapping[str, Any] = {"operator": {"roles": ["Operator"]}}
@@ -67,7 +67,7 @@ class ZoneAccess:
             "certificate": self.identity.certificate,
             "key": self.identity.key,
             "server_certificate": self.server_certificate,
-            "policy": next((name for name in self.policies if name != "None"), None),
+            "policy": next((name for name in self.policies if name in POLICIES), None),
             "mode": self.modes[-1] if "SignAndEncrypt" not in self.modes else "SignAndEncrypt",
             **_credentials(login),
         }

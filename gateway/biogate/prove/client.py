@@ -23,11 +23,12 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from biogate.opcua.stack import AttributeIds, ObjectIds, node_id, ua
 
 TIMEOUT_S = 10.0
-_POLICIES: Mapping[str, Any] = {
+POLICIES: Mapping[str, Any] = {
     "Basic256Sha256": security_policies.SecurityPolicyBasic256Sha256,
     "Aes128_Sha256_RsaOaep": security_policies.SecurityPolicyAes128Sha256RsaOaep,
     "Aes256_Sha256_RsaPss": security_policies.SecurityPolicyAes256Sha256RsaPss,
 }
+"""The security policies that the client speaks, by the names of a site file."""
 _HIERARCHICAL = node_id(ObjectIds.HierarchicalReferences)
 _NAMESPACE_ARRAY = node_id(ObjectIds.Server_NamespaceArray)
 _NO_NODE = node_id("biogate.prove: there is no such node", 1)
@@ -82,7 +83,7 @@ class Connection:
             with _said():
                 if way.policy is not None:
                     await client.set_security(
-                        _POLICIES[way.policy],
+                        POLICIES[way.policy],
                         cast(Path, way.certificate),
                         cast(Path, way.key),
                         server_certificate=way.server_certificate or None,

@@ -16,8 +16,8 @@ from biogate.data_folder import nodeset_cache
 from biogate.prove.access import ClientIdentity, Login, ZoneAccess, accounts_of, admits_anonymous
 from biogate.prove.asking import AttemptLog
 from biogate.prove.attempt import Result, Verdict
-from biogate.prove.client import quiet
-from biogate.prove.errors import SiteWithoutZonesError
+from biogate.prove.client import POLICIES, quiet
+from biogate.prove.errors import ProveError, SiteWithoutZonesError
 from biogate.prove.evidence import evidence
 from biogate.prove.identity import client_identity
 from biogate.prove.parts import parts_of
@@ -207,6 +207,12 @@ def _zone_access(
     logins: Sequence[Login],
 ) -> ZoneAccess:
     opcua: Mapping[str, Any] = config["opcua"]
+    policies = tuple(opcua.get("security_policies", ("Basic256Sha256",)))
+    if not any(name in POLICIES or name == "None" for name in policies):
+        raise ProveError(
+            f"zone {zone} offers {', '.join(policies)} only, which the client that proves does not"
+            f" speak: for the proof, offer one of {', '.join(POLICIES)} too"
+        )
     anonymous = admits_anonymous(config)
     own = folder / "zones" / zone / "pki" / "own" / "certs" / "application.der"
     host = str(opcua.get("host", "127.0.0.1"))
@@ -217,7 +223,7 @@ def _zone_access(
         identity,
         (*logins, *((Login("", frozenset()),) if anonymous else ())),
         own.read_bytes() if own.exists() else b"",
-        tuple(opcua.get("security_policies", ("Basic256Sha256",))),
+        policies,
         tuple(opcua.get("security_modes", ("Sign", "SignAndEncrypt"))),
         anonymous=anonymous,
     )
