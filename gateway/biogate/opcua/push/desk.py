@@ -52,8 +52,7 @@ class Desk:
         async def run(call: MethodCall) -> Outputs:
             check_administrator(call)
             async with self.turn:
-                if call.context.session.closed:
-                    raise StatusError(StatusCodes.BadSessionClosed)
+                check_administrator(call)
                 return await handler(call)
 
         async def recorded(call: MethodCall) -> Outputs:

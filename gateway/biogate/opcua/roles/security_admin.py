@@ -21,7 +21,15 @@ def check_encrypted(call: MethodCall) -> None:
 
 
 def check_administrator(call: MethodCall) -> None:
-    """Raise StatusError unless a SecurityAdmin calls over an encrypted channel."""
+    """Raise StatusError unless a SecurityAdmin calls over an encrypted channel.
+
+    And still is one: the account may have been shut, or its role withdrawn, since the request
+    came, which may hold many calls.
+    """
     check_encrypted(call)
-    if Role.SECURITY_ADMIN not in call.context.subject.roles:
+    subject, session = call.context.subject, call.context.session
+    if session.closed:
+        raise StatusError(StatusCodes.BadSessionClosed)
+    now = session.subject if session.subject.user == subject.user else subject
+    if Role.SECURITY_ADMIN not in subject.roles & now.roles:
         raise StatusError(StatusCodes.BadUserAccessDenied)

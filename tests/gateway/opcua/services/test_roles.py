@@ -12,11 +12,12 @@ from asyncua import ua
 
 from biogate.opcua.front_end import FrontEnd, FrontEndConfig
 from biogate.opcua.ports import AccountView, PasswordRules
-from biogate.opcua.roles import bind_roles, bind_user_management
+from biogate.opcua.roles import apply_change, bind_roles, bind_user_management
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.server_object import bind_server_object
 from biogate_nodesets.cache import load_model
 from biogate_security.role_policy import SECURITY_METHODS, RolePolicy
+from biogate_security.roles import AccountChange
 
 S, A = ua.StatusCodes, ua.AttributeIds
 URI = "urn:test:biogate"
@@ -220,6 +221,40 @@ async def test_nobody_else_reaches_the_accounts(
         status = await call(client, owner, method, *arguments)
         assert status in (S.BadUserAccessDenied, S.BadMethodInvalid), method
     assert accounts.asked == []
+
+
+@pytest.mark.parametrize(
+    ("active", "answer"), [(True, S.BadUserAccessDenied), (False, S.BadSessionClosed)]
+)
+async def test_who_is_no_administrator_any_more_ends_no_request_as_one(
+    bench: Any, accounts: Accounts, active: bool, answer: int
+) -> None:
+    """One request may hold many calls, and the account changes between two of them."""
+    admin, context = await session(bench, "SecurityAdmin"), bench.front_end.context
+    change = AccountChange("ada", frozenset({"AuthenticatedUser", "Operator"}), active)
+
+    async def add_user(subject: Any, name: str, *_arguments: Any) -> int:
+        accounts.asked.append(name)
+        apply_change(context, change)
+        return S.Good
+
+    accounts.add_user = add_user
+    request = ua.CallRequest()
+    request.Parameters.MethodsToCall = [
+        ua.CallMethodRequest(
+            ObjectId=USER_MANAGEMENT,
+            MethodId=ua.NodeId(24304),
+            InputArguments=[
+                *text(name, "kettle"),
+                ua.Variant(0, ua.VariantType.UInt32),
+                *text(""),
+            ],
+        )
+        for name in ("eve", "mallory")
+    ]
+    results = (await admin.ask_async(request)).Results
+    assert accounts.asked == ["eve"]
+    assert [each.StatusCode.value for each in results] == [S.Good, answer]
 
 
 async def test_an_administrator_needs_an_encrypted_channel(bench: Any, accounts: Accounts) -> None:
