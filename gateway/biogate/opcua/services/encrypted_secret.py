@@ -1,8 +1,8 @@
 """EccEncryptedSecret: a password or token as a client encrypts it (Part 4, 7.40.2.5; Part 6, 6.8).
 
 What was not signed by the client's certificate is not decrypted. Whatever is wrong, there is one
-answer. Two things the published text leaves to a figure: the signature is over everything before
-it, TypeId and Length included, and only the certificate of the channel may have made it.
+answer. Part 4 leaves to a figure what is signed: here it is everything before the signature,
+TypeId and Length included. Only the certificate of the channel may have made it.
 """
 
 from __future__ import annotations

@@ -196,8 +196,8 @@ class EccPolicy(SecurityPolicy):
     """An ECC policy (Part 6, 6.8): certificates sign, and nonces are keys that agree on others.
 
     Openings are signed and not encrypted, and what is not secret in them stays readable. One curve
-    is for both kinds of keys. The text allows a policy other curves for certificates; which these
-    are is not in what is published freely, so there are none.
+    is for both kinds of keys. Part 6 lets a policy allow other curves for certificates; which these
+    are is unknown here (Part 7's tables), so there are none.
     """
 
     hash: hashes.SHA256 | hashes.SHA384
