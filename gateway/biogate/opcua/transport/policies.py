@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from biogate.opcua.stack import security_policies, ua, uacrypto
 from biogate.opcua.transport import elliptic
 from biogate.opcua.transport.symmetric import AES_BLOCK, CryptographyError, SymmetricKeys
+from biogate_security.certificate import CertificateFormatError, read_certificate
 from biogate_security.key_kinds import CURVES, RSA, KeyKind, kind_of
 
 __all__ = [
@@ -383,13 +384,20 @@ def verify_data(
     policy_uri: str, certificate_der: bytes, data: bytes, signature: ua.SignatureData
 ) -> None:
     """Raises CryptographyError unless `signature` over `data` is of the certificate's key and of
-    the algorithm that the policy names, if it names one."""
+    the algorithm that the policy names, if it names one.
+
+    Nobody may have judged the certificate yet: a key that takes long to use is not used.
+    """
     policy = POLICIES.get(policy_uri)
     if policy is None:
         raise CryptographyError
     if policy.signature_uri is not None and signature.Algorithm != policy.signature_uri:
         raise CryptographyError
-    policy.verify(load_certificate(certificate_der), data, signature.Signature or b"")
+    try:
+        certificate = read_certificate(leaf_of(certificate_der))
+    except CertificateFormatError as error:
+        raise CryptographyError from error
+    policy.verify(certificate, data, signature.Signature or b"")
 
 
 def load_certificate(der: bytes) -> Any:

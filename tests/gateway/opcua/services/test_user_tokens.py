@@ -18,9 +18,12 @@ from biogate.opcua.transport.policies import (
     NONE_URI,
     POLICY_URIS,
     RSA_POLICIES,
+    CryptographyError,
     load_certificate,
     sign_data,
+    verify_data,
 )
+from biogate_security import certificate
 from biogate_security.pki import Pki
 from biogate_security.roles import AccountChange, Identity
 
@@ -194,6 +197,17 @@ async def test_what_is_no_certificate_is_refused(secured: Secured, data: bytes |
     token.CertificateData = data
     signature = secured.signed_by(secured.pki)
     assert await secured.activate(token, signature) == S.BadUserSignatureInvalid
+
+
+def test_a_key_that_takes_long_to_use_is_not_used(
+    olga_pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner is not known before the signature is verified."""
+    signature = sign_data(POLICY.uri, olga_pki.private_key, b"data")
+    verify_data(POLICY.uri, olga_pki.certificate_der, b"data", signature)
+    monkeypatch.setattr(certificate, "MAX_RSA_BITS", 1024)
+    with pytest.raises(CryptographyError):
+        verify_data(POLICY.uri, olga_pki.certificate_der, b"data", signature)
 
 
 async def test_the_policy_of_another_endpoint_is_not_accepted(
