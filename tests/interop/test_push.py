@@ -68,7 +68,7 @@ async def test_a_signing_request_is_for_the_servers_key(open_wire, server, secur
     assert own.public_key() == parsed.public_key()
 
 
-@clause("Part 12, 7.8.2.6 and 7.8.2.7")
+@clause("Part 12, 7.8.2.6", "Part 12, 7.8.2.7")
 async def test_a_certificate_is_trusted_and_no_longer(open_wire, server):
     wire = await open_wire(SECURED[0], server.account("admin"))
     guest = made("guest", 2, uri="urn:test:guest")
@@ -81,7 +81,7 @@ async def test_a_certificate_is_trusted_and_no_longer(open_wire, server):
     assert again == S.BadInvalidArgument
 
 
-@clause("Part 12, 7.8.2.5 and 7.10.9")
+@clause("Part 12, 7.8.2.5", "Part 12, 7.10.9")
 async def test_a_trust_list_is_written_and_takes_effect_together(open_wire, server):
     wire = await open_wire(SECURED[0], server.account("admin"))
     authority = made("authority", 3)
