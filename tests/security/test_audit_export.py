@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -231,3 +232,27 @@ def test_whatever_an_export_says_there_is_a_report(tmp_path, about, lines):
     report = verify_export(path)
     assert report.proven == 0
     assert not report.ok
+
+
+def test_an_export_is_verified_line_by_line(exported):
+    """One of a year does not fit into memory."""
+    first, line, *rest = exported.read_text().splitlines(keepends=True)
+    with exported.open("w", encoding="utf-8", newline="") as file:
+        file.writelines([first, *[line] * 5000, *rest])
+    tracemalloc.start()
+    try:
+        report = verify_export(exported)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert report.records > 5000
+    assert not report.ok
+    assert most < exported.stat().st_size / 4
+
+
+def test_a_field_without_end_is_an_error(folder, tmp_path):
+    path = tmp_path / "audit.csv"
+    export(folder, path)
+    path.write_text(path.read_text() + '"' + "x" * 200_000)
+    with pytest.raises(ValueError, match="field larger"):
+        verify_export(path)

@@ -101,7 +101,7 @@ def verify_export(path: Path, keys: Sequence[VerifyingKey] | None = None) -> Exp
         count += 1
         wrong = line.problem or ("" if checkpoint is None else _wrong(line, checkpoint))
         if wrong:
-            problems.append(f"line {line.number}: {wrong}")
+            problems += [f"line {line.number}: {wrong}"] if len(problems) < MAX_PROBLEMS else []
         elif checkpoint is not None and line.body is not None and line.proof is not None:
             proven += 1
     if about.get("records") != count:
@@ -202,13 +202,35 @@ def _wrong(line: _Line, checkpoint: Checkpoint) -> str:
 
 
 def _read_json(path: Path) -> tuple[dict[str, Any], Iterator[_Line]]:
-    lines = path.read_text("utf-8", "surrogatepass").splitlines()
-    about, last = _object(lines[0] if lines else ""), _object(lines[-1] if lines else "")
+    """What the first line says, and the records, one at a time; the last line is taken into the
+    first's `records` when it has come."""
+    with _opened(path) as file:
+        about = _object(file.readline())
     if about.get(_MARK) != FORMAT:
         raise ValueError(f"{path} is no export of an audit log in format {FORMAT}")
-    about = {**about, "records": last.get("records") if len(lines) > 1 else None}
-    between = lines[1:-1] if "records" in last and "seq" not in last else lines[1:]
-    return about, (_json_line(number, line) for number, line in enumerate(between, 2))
+    about["records"] = None
+    return about, _json_lines(path, about)
+
+
+def _json_lines(path: Path, about: dict[str, Any]) -> Iterator[_Line]:
+    with _opened(path) as file:
+        file.readline()
+        before = None
+        for number, line in enumerate(file, 2):
+            if before is not None:
+                yield _json_line(*before)
+            before = number, line
+    if before is None:
+        return
+    last = _object(before[1])
+    if "records" in last and "seq" not in last:
+        about["records"] = last["records"]
+    else:
+        yield _json_line(*before)
+
+
+def _opened(path: Path) -> IO[str]:
+    return path.open(encoding="utf-8", errors="surrogatepass", newline="\n")
 
 
 def _json_line(number: int, line: str) -> _Line:
@@ -228,11 +250,26 @@ def _json_line(number: int, line: str) -> _Line:
 
 def _read_csv(path: Path) -> tuple[dict[str, Any], Iterator[_Line]]:
     about = _object(path.with_name(f"{path.name}.checkpoint").read_text("utf-8"))
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
-    if about.get(_MARK) != FORMAT or not rows or tuple(rows[0]) != COLUMNS:
+    columns = next(_csv_rows(path), (1, []))[1]
+    if about.get(_MARK) != FORMAT or tuple(columns) != COLUMNS:
         raise ValueError(f"{path} is no export of an audit log in format {FORMAT}")
-    return about, (_csv_line(number, row) for number, row in enumerate(rows[1:], 2))
+    return about, _csv_lines(path)
+
+
+def _csv_lines(path: Path) -> Iterator[_Line]:
+    rows = _csv_rows(path)
+    next(rows)
+    for number, row in rows:
+        yield _csv_line(number, row)
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        try:
+            yield from enumerate(rows, 1)
+        except csv.Error as error:
+            raise ValueError(f"{path}: line {rows.line_num}: {error}") from error
 
 
 def _csv_line(number: int, row: list[str]) -> _Line:
