@@ -33,6 +33,11 @@ class SiteAuthenticator:
         """The identity, or None for any reason to refuse."""
         return await self._users.authenticate(name, password, source)
 
+    def roles_of(self, name: str) -> frozenset[str] | None:
+        """The roles that an account has now; None for one that nobody can log in with."""
+        user = self._users.find(name)
+        return user.roles if user is not None and user.active else None
+
     async def authenticate_certificate(self, chain_der: bytes, source: str = "") -> Identity | int:
         """The identity of a certificate whose owner has proven to have its key, or a StatusCode:
         Bad_IdentityTokenInvalid (not readable), Bad_IdentityTokenRejected (not a good one), or

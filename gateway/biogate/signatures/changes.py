@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from biogate.commands import CommandService
-from biogate.opcua.audit.commands import present_value, write_event
+from biogate.opcua.audit.commands import is_secret, present_value, write_event
 from biogate.opcua.errors import StatusError
 from biogate.opcua.events import Event
 from biogate.opcua.ports import OnRecord, Receipt, StoredValue, TagReader
@@ -29,7 +29,7 @@ from biogate_security.policy import Action, Subject
 _T = ua.VariantType
 _SHOWN_CHARACTERS = 200
 
-Perform = Callable[[Signature, OnRecord], Awaitable[int]]
+Perform = Callable[[Signature, Subject, OnRecord], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Change:
     """A change that may be asked for. `permitted`: the subject has the right to make it.
 
     `old` gives the present value as text, `new` is the one asked for. `written`: of a write, the
-    source, old and new value for the event.
+    source, old and new value for the event. `perform` makes the change with the rights that its
+    subject has then.
     """
 
     node: ua.NodeId
@@ -65,13 +66,15 @@ class _Context:
 class Changes:
     """Finds what a change is about, and carries it out.
 
-    `variables`: tag → NodeIds as text. `emit` takes the events of what was written, `server_id`
-    and `namespace` are for these.
+    `variables`: tag → NodeIds as text. `methods` are those of the site, by NodeId as text: others,
+    such as of accounts, are called by Call, which knows what to keep to itself. `emit` takes the
+    events of what was written, `server_id` and `namespace` are for these.
     """
 
     space: AddressSpace
     tags: TagReader
     variables: Mapping[str, Sequence[str]]
+    methods: frozenset[str]
     commands: CommandService
     rules: SignatureRules
     emit: Callable[[Event, Place], None]
@@ -123,7 +126,7 @@ class Changes:
         subject = call.context.subject
         before = present_value(self.tags, source)
 
-        async def perform(signature: Signature, on_record: OnRecord) -> int:
+        async def perform(signature: Signature, subject: Subject, on_record: OnRecord) -> int:
             send: Any = self.commands.write_stored if source.stored else self.commands.write
             status: int = await send(
                 subject,
@@ -151,14 +154,17 @@ class Changes:
         )
 
     def _call(self, call: MethodCall, node: Node, value: ua.Variant) -> Change:
+        if node.node_id.to_string() not in self.methods:
+            raise StatusError(StatusCodes.BadNotSupported)
         arguments = self._arguments(node, value)
         owner = next(r.target for r in node.references if r.type == HAS_COMPONENT and not r.forward)
         _, handler = self.space.methods.find(owner, node.node_id)
         if handler is None:
             raise StatusError(StatusCodes.BadNotExecutable)
-        context = _Context(call.context.subject, call.context.request_header, call.context.rights)
+        header, rights = call.context.request_header, call.context.rights
 
-        async def perform(signature: Signature, on_record: OnRecord) -> int:
+        async def perform(signature: Signature, subject: Subject, on_record: OnRecord) -> int:
+            context = _Context(subject, header, rights)
             signed = MethodCall(context, owner, node.node_id, arguments, on_record, signature)
             try:
                 outputs = handler(signed)
@@ -169,11 +175,15 @@ class Changes:
             return StatusCodes.Good
 
         rule = self.rules.rule_for(Action.CALL, (self.space.place(node.node_id).part,))
-        text = ", ".join(shown(each) for each in arguments)
+        names = [str(each.Name) for each in input_arguments(self.space, node.node_id)]
+        text = ", ".join(
+            "***" if is_secret(name) else shown(each)
+            for name, each in zip(names, arguments, strict=True)
+        )
         return Change(
             node.node_id,
-            context.subject,
-            call.context.rights.may(Action.CALL, node),
+            call.context.subject,
+            rights.may(Action.CALL, node),
             rule is not None and rule.second_person,
             () if rule is None else rule.meaning,
             frozenset() if rule is None else frozenset(rule.approvers),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from biogate.opcua.stack import ua
@@ -11,15 +11,18 @@ from biogate.signatures.signature import Signature, Signing
 from biogate_security.policy import Subject
 
 MAX_PENDING, MAX_PER_USER = 200, 20
+MAX_BYTES, MAX_BYTES_PER_USER = 8 << 20, 1 << 20
+"""Of the encoded values that wait."""
 EXPIRES_S = 900.0
 _ID_BYTES = 8
 
-Perform = Callable[[Signature], Awaitable[int]]
+Perform = Callable[[Signature, Subject], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class PendingChange:
-    """What `first` asks for. `shown` is the new value as text; `perform` makes the change."""
+    """What `first` asks for. `new` is the new value as text, `size` the bytes of it; `perform`
+    makes the change, as a subject that has the rights for it."""
 
     id: str
     node: ua.NodeId
@@ -32,6 +35,7 @@ class PendingChange:
     approvers: frozenset[str]
     expires_s: float
     perform: Perform
+    size: int = 0
 
 
 class FullError(Exception):
@@ -44,6 +48,7 @@ class PendingChanges:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._changes: dict[str, PendingChange] = {}
+        self._unrecorded: dict[str, PendingChange] = {}
 
     def __iter__(self) -> Iterator[PendingChange]:
         now_s = self._clock()
@@ -53,17 +58,27 @@ class PendingChanges:
         """An id that nobody guesses."""
         return secrets.token_hex(_ID_BYTES)
 
-    def check_room(self, user: str) -> None:
-        """Raises FullError."""
-        waiting = list(self)
+    def hold(self, change: PendingChange) -> None:
+        """Keep a place for it: nobody finds it before `add`. Raises FullError."""
+        user = change.first.user
+        waiting = [*self, *self._unrecorded.values()]
+        own = [each for each in waiting if each.first.user == user]
         if len(waiting) >= MAX_PENDING:
             raise FullError(f"{MAX_PENDING} changes wait for approval already")
-        if sum(change.first.user == user for change in waiting) >= MAX_PER_USER:
+        if len(own) >= MAX_PER_USER:
             raise FullError(f"{MAX_PER_USER} changes of {user} wait for approval already")
+        left = min(MAX_BYTES - _size(waiting), MAX_BYTES_PER_USER - _size(own))
+        if change.size > left:
+            raise FullError("the values that wait for approval are too large together")
+        self._unrecorded[change.id] = change
+
+    def let_go(self, change: PendingChange) -> None:
+        """Give up a place that was kept."""
+        self._unrecorded.pop(change.id, None)
 
     def add(self, change: PendingChange) -> None:
-        """Let it wait. Raises FullError."""
-        self.check_room(change.first.user)
+        """Let it wait, or again. What has a place has it for good now."""
+        self.let_go(change)
         self._changes[change.id] = change
 
     def find(self, change_id: str) -> PendingChange | None:
@@ -84,3 +99,7 @@ class PendingChanges:
         for change in over:
             del self._changes[change.id]
         return over
+
+
+def _size(changes: Iterable[PendingChange]) -> int:
+    return sum(change.size for change in changes)

@@ -10,7 +10,9 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import NoReturn, Protocol
 
+from biogate.opcua.codec import encode_variant
 from biogate.opcua.errors import StatusError
 from biogate.opcua.ports import Authenticator, Receipt
 from biogate.opcua.space.methods import MethodCall, Outputs
@@ -22,7 +24,8 @@ from biogate.signatures.signature import Signature, Signing
 from biogate_security.audit import AuditUnavailableError
 from biogate_security.filetime import to_iso
 from biogate_security.log_text import safe_text
-from biogate_security.policy import Decision, Resource, Subject
+from biogate_security.policy import Action, Decision, Resource, Subject
+from biogate_security.roles import SESSION_ROLES
 
 _log = logging.getLogger(__name__)
 _T = ua.VariantType
@@ -31,13 +34,21 @@ WAITS = StatusCodes.GoodCompletesAsynchronously
 """The Status of a change that waits for a second person."""
 
 
+class Signers(Authenticator, Protocol):
+    """Who may sign."""
+
+    def roles_of(self, name: str) -> frozenset[str] | None:
+        """The roles that an account has now; None for one that nobody can log in with."""
+        ...
+
+
 @dataclass(slots=True)
 class Signatures:
     """Handlers of the methods. `names` are printed names by account; `clock` is monotonic
     seconds, `wall_clock` FILETIME ticks."""
 
     changes: Changes
-    authenticator: Authenticator
+    authenticator: Signers
     records: Records
     names: Mapping[str, str]
     clock: Callable[[], float]
@@ -50,14 +61,17 @@ class Signatures:
         node, value, reason, meaning, password = (each.Value for each in call.arguments)
         given = call.arguments[1]
         subject: Subject = call.context.subject
-        change = self.changes.find(call, node, given if value is not None else ua.Variant())
+        if value is None:
+            given = ua.Variant()
+        change = self.changes.find(call, node, given)
         await self._check_right(change, subject)
         reason = _text(reason, MAX_REASON, "Reason")
         first = await self._sign(subject, change, meaning, password)
         if not change.second_person:
-            status = await self._perform(change, Signature(first, reason), call)
+            status = await self._perform(change, Signature(first, reason), subject, call)
             return _outputs("", status)
-        return _outputs(await self._wait(change, subject, first, reason), WAITS)
+        size = len(encode_variant(given))
+        return _outputs(await self._wait(change, subject, first, reason, size), WAITS)
 
     async def approve(self, call: MethodCall) -> Outputs:
         """ApproveChange: (Status,) of the change, which is made now."""
@@ -73,7 +87,10 @@ class Signatures:
         taken = self.pending.take(waiting.id)
         if taken is None:  # meanwhile somebody else was faster
             raise StatusError(StatusCodes.BadNoEntryExists)
-        status = await taken.perform(Signature(taken.first, taken.reason, second))
+        by = self._as_of_now(taken.subject)
+        if by is None:
+            await self._refuse(subject, taken, f"the account of {taken.first.user} is shut")
+        status = await taken.perform(Signature(taken.first, taken.reason, second), by)
         return [_status(status)]
 
     async def reject(self, call: MethodCall) -> Outputs:
@@ -84,8 +101,13 @@ class Signatures:
         waiting = self._visible(call, str(change_id or ""))
         if subject.user != waiting.first.user and not subject.roles & waiting.approvers:
             await self._refuse(subject, waiting, "none of their roles may reject")
-        await self._record("change-rejected", subject, waiting, _text(reason, MAX_REASON, "Reason"))
-        self.pending.take(waiting.id)
+        why = _text(reason, MAX_REASON, "Reason")
+        self.pending.take(waiting.id)  # while the record is stored, nobody may approve it
+        try:
+            await self._record("change-rejected", subject, waiting, why)
+        except StatusError:
+            self.pending.add(waiting)
+            raise
         return []
 
     def list_pending(self, call: MethodCall) -> Outputs:
@@ -109,7 +131,20 @@ class Signatures:
         }
 
     def _sees(self, call: MethodCall, change: PendingChange) -> bool:
-        return call.context.rights.visible(change.node) is not None
+        """A change shows what a Variable holds: it is for who may read that."""
+        rights = call.context.rights
+        node = rights.visible(change.node)
+        if node is None:
+            return False
+        return node.node_class is ua.NodeClass.Method or rights.may(Action.READ, node)
+
+    def _as_of_now(self, subject: Subject) -> Subject | None:
+        """Who asked for a change, with the roles that their account has now; None: it is shut."""
+        roles = self.authenticator.roles_of(subject.user or "")
+        if roles is None:
+            return None
+        own = subject.roles & {role.value for role in SESSION_ROLES}
+        return replace(subject, roles=roles | own)
 
     def _visible(self, call: MethodCall, change_id: str) -> PendingChange:
         """The change; one on a node that the caller may not see does not exist for them."""
@@ -137,7 +172,9 @@ class Signatures:
             await self._refuse(subject, change, "the password is not theirs")
         return Signing(user, self.names.get(user) or user, text, self.wall_clock())
 
-    async def _wait(self, change: Change, subject: Subject, first: Signing, reason: str) -> str:
+    async def _wait(
+        self, change: Change, subject: Subject, first: Signing, reason: str, size: int
+    ) -> str:
         """Let a change wait for a second person, once that is recorded; its id."""
         pending = PendingChange(
             self.pending.new_id(),
@@ -150,19 +187,26 @@ class Signatures:
             change.meanings,
             change.approvers,
             self.clock() + EXPIRES_S,
-            lambda signature: self._perform(change, signature, None),
+            lambda signature, by: self._perform(change, signature, by, None),
+            size,
         )
         try:
-            self.pending.check_room(first.user)
-            await self._record("change-requested", subject, pending, reason)
-            self.pending.add(pending)
+            self.pending.hold(pending)
         except FullError as error:
             raise StatusError(StatusCodes.BadTooManyOperations, str(error)) from error
+        try:
+            await self._record("change-requested", subject, pending, reason)
+        except BaseException:
+            self.pending.let_go(pending)
+            raise
+        self.pending.add(pending)
         return pending.id
 
-    async def _perform(self, change: Change, signature: Signature, call: MethodCall | None) -> int:
+    async def _perform(
+        self, change: Change, signature: Signature, by: Subject, call: MethodCall | None
+    ) -> int:
         receipts: list[Receipt] = []
-        status = await change.perform(signature, receipts.append)
+        status = await change.perform(signature, by, receipts.append)
         if receipts:
             self.changes.tell(change, status, receipts[0])
             if call is not None and call.on_record is not None:
@@ -191,7 +235,9 @@ class Signatures:
             _log.error("a change was refused: %s", error, extra={"node": change.node.to_string()})
             raise StatusError(StatusCodes.BadResourceUnavailable) from error
 
-    async def _refuse(self, subject: Subject, change: Change | PendingChange, reason: str) -> None:
+    async def _refuse(
+        self, subject: Subject, change: Change | PendingChange, reason: str
+    ) -> NoReturn:
         """Record that a signature was not taken; always raises StatusError."""
         resource = Resource(change.node.to_string())
         decision = Decision(allow=False, reason=f"not signed: {reason}", rule="signature")
@@ -200,8 +246,12 @@ class Signatures:
         raise StatusError(StatusCodes.BadUserAccessDenied)
 
     async def _forget_expired(self) -> None:
+        """Record what nobody approved; what cannot be recorded now is another time."""
         for change in self.pending.expired():
-            await self._record("change-expired", change.subject, change, change.reason)
+            try:
+                await self._record("change-expired", change.subject, change, change.reason)
+            except StatusError:
+                self.pending.add(change)
 
 
 def _text(given: object, most: int, name: str) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from biogate.commands import CommandService
 from biogate.declared.methods import DeclaredMethods
 from biogate.opcua.events import Event
-from biogate.opcua.ports import Authenticator
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.places import Place
 from biogate.opcua.stack import node_id, ua
@@ -17,7 +16,7 @@ from biogate.signatures.changes import Changes
 from biogate.signatures.nodes import add_signatures
 from biogate.signatures.pending import PendingChanges
 from biogate.signatures.rules import SignatureRules
-from biogate.signatures.service import Signatures
+from biogate.signatures.service import Signatures, Signers
 from biogate.site import SitePlan
 from biogate.tags import TagTable
 from biogate_adapters.filetime import now_ticks
@@ -31,7 +30,7 @@ def set_up_signatures(
     variables: Mapping[str, Sequence[str]],
     commands: CommandService,
     methods: DeclaredMethods,
-    authenticator: Authenticator,
+    authenticator: Signers,
     records: Records,
     emit: Callable[[Event, Place], None],
     namespace: int,
@@ -47,6 +46,7 @@ def set_up_signatures(
         space,
         table,
         variables,
+        frozenset(found.to_string() for found in _methods(space, plan)),
         commands,
         rules,
         emit,
@@ -75,9 +75,13 @@ def _signed_tags(
 
 
 def _signed_methods(rules: SignatureRules, space: AddressSpace, plan: SitePlan) -> Iterator[str]:
+    for found in _methods(space, plan):
+        if rules.rule_for(Action.CALL, [space.place(found).part]) is not None:
+            yield found.to_string()
+
+
+def _methods(space: AddressSpace, plan: SitePlan) -> Iterator[ua.NodeId]:
     for section in plan.sections:
         namespace = space.namespaces.index(section.namespace)
         for method in section.methods:
-            found = node_id(method.key, namespace)
-            if rules.rule_for(Action.CALL, [space.place(found).part]) is not None:
-                yield found.to_string()
+            yield node_id(method.key, namespace)

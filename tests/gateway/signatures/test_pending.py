@@ -7,6 +7,8 @@ from asyncua import ua
 
 from biogate.signatures.pending import (
     EXPIRES_S,
+    MAX_BYTES,
+    MAX_BYTES_PER_USER,
     MAX_PENDING,
     MAX_PER_USER,
     FullError,
@@ -24,11 +26,13 @@ class Clock:
         return self.now
 
 
-async def perform(signature: Signature) -> int:
+async def perform(signature: Signature, subject: Subject) -> int:
     return 0
 
 
-def change(changes: PendingChanges, clock: Clock, user: str = "ada") -> PendingChange:
+def change(
+    changes: PendingChanges, clock: Clock, user: str = "ada", size: int = 0
+) -> PendingChange:
     return PendingChange(
         changes.new_id(),
         ua.NodeId("x", 2),
@@ -41,6 +45,7 @@ def change(changes: PendingChanges, clock: Clock, user: str = "ada") -> PendingC
         frozenset({"Supervisor"}),
         clock() + EXPIRES_S,
         perform,
+        size,
     )
 
 
@@ -71,8 +76,8 @@ def test_one_user_cannot_take_the_room_of_all():
     for _ in range(MAX_PER_USER):
         changes.add(change(changes, clock))
     with pytest.raises(FullError, match="of ada"):
-        changes.add(change(changes, clock))
-    changes.add(change(changes, clock, "bob"))
+        changes.hold(change(changes, clock))
+    changes.hold(change(changes, clock, "bob"))
 
 
 def test_all_together_have_a_bound():
@@ -81,7 +86,36 @@ def test_all_together_have_a_bound():
     for number in range(MAX_PENDING):
         changes.add(change(changes, clock, f"user {number}"))
     with pytest.raises(FullError):
-        changes.add(change(changes, clock, "one more"))
+        changes.hold(change(changes, clock, "one more"))
+
+
+def test_places_that_are_kept_count_and_are_found_by_nobody():
+    """The record of a request takes its time, and others are asked for meanwhile."""
+    clock = Clock()
+    changes = PendingChanges(clock)
+    kept = [change(changes, clock) for _ in range(MAX_PER_USER)]
+    for each in kept:
+        changes.hold(each)
+    assert changes.find(kept[0].id) is None
+    assert list(changes) == []
+    with pytest.raises(FullError):
+        changes.hold(change(changes, clock))
+    changes.let_go(kept[0])
+    changes.add(kept[1])
+    assert list(changes) == [kept[1]]
+    changes.hold(change(changes, clock))
+
+
+def test_the_values_that_wait_have_a_bound():
+    clock = Clock()
+    changes = PendingChanges(clock)
+    changes.hold(change(changes, clock, size=MAX_BYTES_PER_USER - 1))
+    with pytest.raises(FullError, match="too large"):
+        changes.hold(change(changes, clock, size=2))
+    for number in range(MAX_BYTES // MAX_BYTES_PER_USER - 1):
+        changes.add(change(changes, clock, f"user {number}", MAX_BYTES_PER_USER))
+    with pytest.raises(FullError, match="too large"):
+        changes.hold(change(changes, clock, "one more", 2))
 
 
 def test_a_signature_shows_names_times_and_meanings():

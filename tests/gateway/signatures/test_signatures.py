@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,12 @@ users:
   bob: {roles: [Supervisor], description: Bob Boyle}
   eve: {roles: [Observer]}
   admin: {roles: [SecurityAdmin]}
+  root: {roles: [SecurityAdmin, Supervisor]}
 signatures:
   - {on: [skid/Skid/Critical], second_person: true, meaning: [responsibility, approval]}
   - {on: [skid/Skid/Single], meaning: [responsibility]}
   - {on: [skid/Skid/Add], actions: [call], meaning: [responsibility]}
+  - {on: [skid/Skid/Unlock], actions: [call], second_person: true, meaning: [responsibility]}
 nodes:
   skid:
     namespace: urn:acme:skid
@@ -51,8 +54,12 @@ nodes:
             name: Add
             inputs: {a: {type: Int32}}
             outputs: {sum: {type: Int32, expression: a + 1}}
+          Skid.Unlock:
+            name: Unlock
+            inputs: {door: {type: Int32}, password: {type: String}}
+            outputs: {number: {type: Int32, expression: door + 1}}
 """
-PASSWORDS = {name: f"{name} has a long password" for name in ("ada", "bob", "eve", "admin")}
+PASSWORDS = {name: f"{name} has a long password" for name in ("ada", "bob", "eve", "admin", "root")}
 URI = "urn:test:signing"
 S = ua.StatusCodes
 WAITS = S.GoodCompletesAsynchronously
@@ -317,10 +324,138 @@ async def test_the_event_of_a_signed_write_tells_why_and_who(connect, data):
     assert (event.OldValue, event.NewValue, event.ClientUserId) == (7, 11, "ada")
 
 
+def arguments(*given: ua.Variant) -> ua.Variant:
+    return ua.Variant(list(given), ua.VariantType.Variant, is_array=True)
+
+
+async def test_who_has_lost_the_right_meanwhile_changes_nothing(gateway, connect, data):
+    """What was asked for is done with the rights of who asked, as they are when it is done."""
+    users = gateway._storage.users
+    async with AsyncExitStack() as stack:
+        ada = await Desk.of(await stack.enter_async_context(connect("ada")))
+        bob = await Desk.of(await stack.enter_async_context(connect("bob")))
+        before = await ada.node("Critical").read_value()
+        change_id, _ = await ada.request("Critical", number(33.25), PASSWORDS["ada"])
+        users.set_roles("ada", {"Observer"})
+        try:
+            found = await bob.call("ApproveChange", change_id, "approval", PASSWORDS["bob"])
+        finally:
+            users.set_roles("ada", {"Operator"})
+        assert found.value == S.BadUserAccessDenied
+        assert await bob.node("Critical").read_value() == before
+    (refusal,) = [record for record in records(data) if record.new == "33.25"][-1:]
+    assert (refusal.event, refusal.user, refusal.second_user) == ("write-refused", "ada", "bob")
+    assert refusal.roles == ("AuthenticatedUser", "Observer", "TrustedApplication")
+
+
+async def test_what_a_shut_account_asked_for_is_not_done(gateway, connect, data):
+    users = gateway._storage.users
+    async with AsyncExitStack() as stack:
+        ada = await Desk.of(await stack.enter_async_context(connect("ada")))
+        bob = await Desk.of(await stack.enter_async_context(connect("bob")))
+        change_id, _ = await ada.request("Critical", number(33.5), PASSWORDS["ada"])
+        await users.modify("ada", None, suspended=True)
+        try:
+            asked = bob.call("ApproveChange", change_id, "approval", PASSWORDS["bob"])
+            assert await refused(asked) == S.BadUserAccessDenied
+            assert await bob.pending() == []
+        finally:
+            await users.modify("ada", None, suspended=False)
+        assert await bob.node("Critical").read_value() != 33.5
+    assert "not signed: the account of ada is shut" in [each.reason for each in records(data)]
+
+
+async def test_only_what_belongs_to_the_site_is_changed_by_signature(connect, data):
+    """Methods of users and certificates have rules of their own, and secrets to keep."""
+    async with connect("root") as client:
+        desk = await Desk.of(client)
+        for method in ("i=24304", f"ns={desk.namespace};s=ElectronicSignatures.RequestChange"):
+            asked = desk.call(
+                "RequestChange",
+                ua.NodeId.from_string(method),
+                arguments(ua.Variant("mallory"), ua.Variant("a password of mallory")),
+                "because",
+                "approval",
+                PASSWORDS["root"],
+            )
+            assert await refused(asked) == S.BadNotSupported
+    assert "mallory" not in repr(records(data))
+
+
+async def test_a_secret_among_the_arguments_is_told_to_nobody(connect, data):
+    heard = Heard()
+    async with AsyncExitStack() as stack:
+        root = await Desk.of(await stack.enter_async_context(connect("root")))
+        ada = await Desk.of(await stack.enter_async_context(connect("ada")))
+        subscription = await root.client.create_subscription(50, heard)
+        call = ua.NodeId(ua.ObjectIds.AuditUpdateMethodEventType)
+        await subscription.subscribe_events(ua.ObjectIds.Server, [call])
+        given = arguments(ua.Variant(3, ua.VariantType.Int32), ua.Variant("open sesame"))
+        change_id, status = await ada.request("Unlock", given, PASSWORDS["ada"])
+        assert status == WAITS
+        async with asyncio.timeout(10):
+            event = await heard.events.get()
+            while event.MethodId.Identifier != "ElectronicSignatures.RequestChange":
+                event = await heard.events.get()
+        assert "open sesame" not in repr(vars(event))
+        (waiting,) = await root.pending()
+        assert waiting["new"] == "Unlock(Int32 3, ***)"
+        await ada.call("RejectChange", change_id, "done")
+    assert "open sesame" not in repr(records(data))
+
+
+async def test_what_is_being_rejected_cannot_be_approved(gateway, connect, data, monkeypatch):
+    """Else the trail would say that it was rejected, and the change would have been made."""
+    audit, storing, disk = gateway._storage.audit, asyncio.Event(), asyncio.Event()
+    store = audit.store
+
+    async def slowly(record: Any) -> Any:
+        if record.event == "change-rejected":
+            storing.set()
+            await disk.wait()
+        return await store(record)
+
+    async with AsyncExitStack() as stack:
+        ada = await Desk.of(await stack.enter_async_context(connect("ada")))
+        bob = await Desk.of(await stack.enter_async_context(connect("bob")))
+        change_id, _ = await ada.request("Critical", number(34.5), PASSWORDS["ada"])
+        monkeypatch.setattr(audit, "store", slowly)
+        rejecting = asyncio.create_task(ada.call("RejectChange", change_id, "too cold"))
+        async with asyncio.timeout(10):
+            await storing.wait()
+        asked = bob.call("ApproveChange", change_id, "approval", PASSWORDS["bob"])
+        assert await refused(asked) == S.BadNoEntryExists
+        disk.set()
+        await rejecting
+        assert await ada.node("Critical").read_value() != 34.5
+
+
+async def test_what_waits_shows_values_only_to_who_may_read_them(gateway, connect, monkeypatch):
+    async with AsyncExitStack() as stack:
+        ada = await Desk.of(await stack.enter_async_context(connect("ada")))
+        bob = await Desk.of(await stack.enter_async_context(connect("bob")))
+        change_id, _ = await ada.request("Critical", number(34.5), PASSWORDS["ada"])
+        policy = gateway._commands._crossings._policy
+        decide, node = policy.decide, ada.node("Critical").nodeid.to_string()
+
+        def hiding(subject: Any, action: Any, resource: Any, now: int) -> Any:
+            found = decide(subject, action, resource, now)
+            hidden = (subject.user, str(action), resource.node_id) == ("bob", "read", node)
+            return replace(found, allow=False) if hidden else found
+
+        monkeypatch.setattr(policy, "decide", hiding)
+        policy.allow_anonymous("read")  # whatever was decided is decided again
+        assert await bob.pending() == []
+        asked = bob.call("ApproveChange", change_id, "approval", PASSWORDS["bob"])
+        assert await refused(asked) == S.BadNoEntryExists
+        monkeypatch.undo()
+        policy.allow_anonymous("read")
+        assert len(await bob.pending()) == 1
+        await ada.call("RejectChange", change_id, "done")
+
+
 async def test_signatures_that_nobody_could_give_are_mistakes_of_the_site(tmp_path):
-    text = SITE.replace("bob: {roles: [Supervisor]", "bob: {roles: [Observer]").replace(
-        "skid/Skid/Single", "skid/Skid/Nothing"
-    )
+    text = SITE.replace("Supervisor]", "Observer]").replace("Skid/Single", "Skid/Nothing")
     with pytest.raises(SiteError) as error:
         parse_site(text.encode(), "site.yaml", folder=tmp_path)
     assert "no account has one of the roles Supervisor, Engineer" in str(error.value)

@@ -139,7 +139,12 @@ def is_secret(name: str) -> bool:
 
 
 def argument_shown(name: str, given: ua.Variant) -> ua.Variant:
-    """An argument as events may show it."""
+    """An argument as events may show it.
+
+    A list of Variants may be the arguments of another Method, secret ones among them.
+    """
+    if given.VariantType is _T.Variant:
+        return ua.Variant(shown(given), _T.String)
     return ua.Variant() if is_secret(name) else _bounded(given)
 
 
