@@ -37,6 +37,7 @@ OK, BROKEN, UNREADABLE = 0, 1, 2
 EXPORTS = (".jsonl", ".csv")
 _WIDTH_IN_FILES = 240
 _AGES = {"m": 60, "h": 3600, "d": 86_400}
+_MOST_RECORDS = (1 << 63) - 1
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 
 
@@ -242,22 +243,25 @@ def _numbers(text: str | None) -> tuple[int, int | None]:
     found = re.fullmatch(r"(\d+)(?:(-)(\d*))?", text)
     if found is None:
         raise typer.BadParameter(f"--seq {text}: give a number, A-B, or A- for all from A")
-    first = int(found[1])
+    first, last = int(found[1]), int(found[3]) if found[3] else None
     if not found[2]:
-        return first, first
-    return first, int(found[3]) if found[3] else None
+        last = first
+    if (last is not None and last < first) or max(first, last or 0) > _MOST_RECORDS:
+        raise typer.BadParameter(f"--seq {text}: give A-B with A not above B")
+    return first, last
 
 
 def _ticks(text: str) -> int:
-    if (age := re.fullmatch(r"(\d+)([mhd])", text)) is not None:
-        moment = datetime.now(UTC) - timedelta(seconds=int(age[1]) * _AGES[age[2]])
-    else:
-        try:
+    age = re.fullmatch(r"(\d+)([mhd])", text)
+    try:
+        if age is not None:
+            moment = datetime.now(UTC) - timedelta(seconds=int(age[1]) * _AGES[age[2]])
+        else:
             moment = datetime.fromisoformat(text)
-        except ValueError as error:
-            what = "give 2026-11-25, 2026-11-25T14:30 (UTC), or an age as 90m, 8h, 7d"
-            raise typer.BadParameter(f"{text}: {what}") from error
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        what = "give 2026-11-25, 2026-11-25T14:30 (UTC), or an age as 90m, 8h, 7d"
+        raise typer.BadParameter(f"{text}: {what}") from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (moment - _EPOCH) // timedelta(microseconds=1) * 10
 
 

@@ -146,7 +146,11 @@ def test_a_refusal_is_shown_by_the_name_of_its_status(biogate, data: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "option", [("--seq", "x"), ("--from", "yesterday"), ("--until", "2026-13-01")]
+    "option",
+    [
+        *(("--seq", "x"), ("--seq", "5-3"), ("--seq", "9" * 30)),
+        *(("--from", "yesterday"), ("--from", "9" * 15 + "d"), ("--until", "2026-13-01")),
+    ],
 )
 def test_an_option_that_makes_no_sense_is_told(biogate, data: Path, option) -> None:
     outcome = biogate("audit", "show", "--data", str(data), *option)
