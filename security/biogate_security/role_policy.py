@@ -22,6 +22,8 @@ AnonymousMode = Literal["none", "read", "operate"]
 
 # GetMonitoredItems and ResendData (Part 5, 9.1 and 9.2) act on the caller's own Subscriptions.
 OWN_SUBSCRIPTION_METHODS = frozenset({"i=11492", "i=12873"})
+# SubscriptionDiagnosticsArray and SessionDiagnosticsArray (Part 5, 6.3.3) name every client.
+CLIENT_DIAGNOSTICS = frozenset({"i=2290", "i=3707"})
 # What changes certificates, trust lists, users and roles (Part 12, 7.10; Part 18): the Methods of
 # ServerConfiguration and RoleSet by the NodeIds of Part 6, Annex A, and those of their types.
 _CERTIFICATES = (12737, 12740, 12777, 13737, 25708, 25709, 32333)
@@ -52,6 +54,7 @@ class Scope(StrEnum):
     """What kind of thing an action is on."""
 
     ANY = "any node"
+    CLIENTS = "what tells of other clients"
     SETPOINT = "a set-point"
     VARIABLE = "a writable variable without a device"
     STATUS_AND_TIME = "status and time of a variable without a device"
@@ -83,12 +86,13 @@ VIEW = (
     Action.RECEIVE_EVENTS,
     Action.READ_HISTORY,
 )
+_LOOKS = (Action.READ, Action.SUBSCRIBE, Action.READ_HISTORY)
 _VIEWERS = (Role.AUTHENTICATED_USER, *ASSIGNABLE_ROLES)
 
 # Roles as Part 3, 4.9.2 suggests them. They are no ladder: a Supervisor calls methods but does
 # not turn set-points; who shall do both has both roles.
 RULES: tuple[Rule, ...] = (
-    Rule("view", _VIEWERS, VIEW, (Scope.ANY,), "authenticated users may look"),
+    Rule("view", _VIEWERS, VIEW, (Scope.ANY, Scope.CLIENTS), "authenticated users may look"),
     Rule(
         "audit-events",
         (Role.SECURITY_ADMIN, Role.CONFIGURE_ADMIN, Role.SUPERVISOR, Role.ENGINEER),
@@ -160,6 +164,13 @@ _ANONYMOUS_READS = (
 )
 # For test rigs. Never a set-point: whatever a device obeys has somebody's name on it.
 _ANONYMOUS_OPERATES = (
+    Rule(
+        "anonymous-diagnostics",
+        (Role.ANONYMOUS,),
+        VIEW,
+        (Scope.CLIENTS,),
+        "the site lets anyone see who is connected",
+    ),
     Rule(
         "anonymous-operate",
         (Role.ANONYMOUS,),
@@ -263,6 +274,8 @@ def scope_of(action: Action, resource: Resource) -> Scope:
         if not resource.zone and resource.part in _PART_SCOPES:
             return _PART_SCOPES[resource.part]
         return _METHOD_SCOPES.get(resource.node_id, Scope.METHOD)
+    if action in _LOOKS and resource.node_id in CLIENT_DIAGNOSTICS:
+        return Scope.CLIENTS
     if action is not Action.WRITE:
         return Scope.AUDIT_EVENT if resource.attribute == AUDIT_EVENT else Scope.ANY
     if resource.attribute == STATUS_AND_TIME and resource.is_setpoint and not resource.device:

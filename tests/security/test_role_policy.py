@@ -99,6 +99,16 @@ def test_on_a_test_rig_anyone_writes_variables_and_calls_methods_but_turns_no_se
     }
 
 
+@pytest.mark.parametrize("node", ["i=2290", "i=3707"])
+def test_strangers_do_not_learn_who_else_is_connected(policy, node):
+    diagnostics = Resource(node)
+    for action in (Action.READ, Action.SUBSCRIBE):
+        assert not decide(RolePolicy("read"), [Role.ANONYMOUS], action, diagnostics).allow
+        assert decide(RolePolicy("operate"), [Role.ANONYMOUS], action, diagnostics).allow
+        assert decide(policy, [Role.OBSERVER], action, diagnostics).allow
+    assert decide(RolePolicy("read"), [Role.ANONYMOUS], Action.BROWSE, diagnostics).allow
+
+
 def test_attributes_other_than_value_are_written_by_nobody(policy):
     name = Resource("ns=2;s=feed", "DisplayName", is_setpoint=True)
     assert not decide(policy, Role, Action.WRITE, name).allow
