@@ -70,7 +70,7 @@ class SiteAuthenticator:
         except TokenRefusedError as error:
             self._users.refuse("", source, "issued token not accepted", str(error))
             return None
-        if self._users.find(identity.user) is not None:
+        if self._users.knows(identity.user):
             self._users.refuse(identity.user, source, "issued token with the name of an account")
             return None
         self._users.counters["accepted"] += 1

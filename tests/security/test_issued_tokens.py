@@ -289,6 +289,15 @@ async def test_a_token_with_the_name_of_an_account_is_refused(users, tokens, tmp
     assert caplog.records[-1].message == "login refused: issued token not accepted"
 
 
+@pytest.mark.parametrize("removed", [False, True])
+async def test_so_is_one_that_differs_in_case_or_was_an_accounts(users, tokens, tmp_path, removed):
+    site = SiteAuthenticator(users, UserCertificates(tmp_path / "pki"), tokens)
+    await users.add("Olga", None, {"Observer"})
+    if removed:
+        users.remove("Olga")
+    assert await site.authenticate_token(token()) is None
+
+
 async def test_a_site_without_an_issuer_accepts_no_token(users, tmp_path):
     site = SiteAuthenticator(users, UserCertificates(tmp_path / "pki"))
     assert await site.authenticate_token(token()) is None
