@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from biogate.opcua.errors import StatusError
@@ -16,6 +17,7 @@ from biogate.opcua.push.watch import CertificateWatch
 from biogate.opcua.roles.security_admin import check_administrator
 from biogate.opcua.space.methods import MethodCall, MethodHandler, Outputs
 from biogate.opcua.stack import ObjectIds, StatusCodes, node_id, ua
+from biogate_security.audit_store.threads import in_thread
 from biogate_security.pki_update import PkiUpdateError
 from biogate_security.trust_content import Group
 
@@ -79,8 +81,9 @@ class Desk:
         self.server.auditor.note(refused_fact(call, status, reason))
 
     async def in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
-        """Files and keys take time that the event loop does not have."""
-        return await asyncio.to_thread(function, *arguments)
+        """Files and keys take time that the event loop does not have. Once begun it is finished,
+        and nobody else has their turn before."""
+        return await in_thread(partial(function, *arguments))
 
 
 def group_of(argument: ua.Variant) -> Group:

@@ -128,10 +128,15 @@ async def _commit(
 ) -> None:
     """Change the files, and let the watch see to what follows. Raises OSError, PkiUpdateError."""
     status = StatusCodes.BadResourceUnavailable
+
+    def commit() -> None:  # even if whoever asked for it does not wait
+        nonlocal status
+        desk.admin.commit(update)
+        status = StatusCodes.Good
+
     desk.watch.busy = True
     try:
-        await desk.in_thread(desk.admin.commit, update)
-        status = StatusCodes.Good
+        await desk.in_thread(commit)
     finally:
         desk.watch.busy = False
         for change in changes:

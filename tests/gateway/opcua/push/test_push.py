@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from asyncua.ua.ua_binary import from_binary, struct_to_binary
 from cryptography import x509
 
 from biogate.opcua.push import trust_list_file, watch
+from biogate_security import pki_commit
 from biogate_security.own_certificate import pem_of
+from biogate_security.trust_content import Group
 
 V, T = ua.Variant, ua.VariantType
 ENCRYPT, SIGN = ua.MessageSecurityMode.SignAndEncrypt, ua.MessageSecurityMode.Sign
@@ -473,6 +476,37 @@ async def test_what_changes_is_recorded_before_and_after(
     assert (before.attribute, before.node_id) == ("AddCertificate", "i=12642")
     assert outcome.outcome == 0
     assert not plant.audit.of("trust-list-changed")
+
+
+async def test_a_change_that_a_shutdown_overtakes_is_finished_and_recorded_as_it_was(
+    plant: Any, call: Any, make_party: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, queue = await plant.connect(), plant.front_end.context.queue
+    guest = make_party("guest", 6, uri="urn:test:guest")
+    begun, opened = threading.Event(), threading.Event()
+    real = pki_commit.commit
+
+    def commit(root: Any, update: Any) -> None:
+        begun.set()
+        opened.wait(10)
+        real(root, update)
+
+    monkeypatch.setattr(pki_commit, "commit", commit)
+    adding = asyncio.create_task(
+        call(client, TRUST_LIST, ADD, octets(guest.der), boolean(True)), name="adding"
+    )
+    await asyncio.to_thread(begun.wait, 10)
+    stopping = asyncio.create_task(queue.stop(0.0))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert any(task.cancelling() for task in queue._tasks)
+    opened.set()
+    await stopping
+    outcome = await plant.audit.until("trust-list-update-outcome")
+    assert outcome.outcome == 0
+    assert guest.der in plant.pki.trust_lists[Group.APPLICATION].content().trusted
+    adding.cancel()
+    await asyncio.gather(adding, return_exceptions=True)
 
 
 async def test_without_its_record_nothing_changes(
