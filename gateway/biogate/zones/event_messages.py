@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from biogate.opcua.codec import decode_variant, encode_variant
 from biogate.opcua.events import Event
+from biogate.opcua.space.places import Place
 from biogate.opcua.stack import ua
 from biogate.zones.messages import EventOf
 from biogate.zones.node_ids import from_bytes, to_bytes
@@ -21,6 +22,7 @@ def event_message(event: Event) -> EventOf:
         event.receive_time,
         tuple((path, bytes(encode_variant(value))) for path, value in event.fields.items()),
         event.event_id,
+        (event.place.zone, event.place.part),
     )
 
 
@@ -36,4 +38,5 @@ def event_of(message: EventOf) -> Event:
         message.receive_time,
         {path: decode_variant(value) for path, value in message.fields},
         message.event_id,
+        Place(*message.place),
     )

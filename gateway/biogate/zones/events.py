@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from biogate.opcua.config import Limits
 from biogate.opcua.events import Event, EventHub
@@ -29,8 +30,8 @@ class CoreEvents(EventHub):
 
         Raises ValueError as EventHub does.
         """
-        super().emit(event)
+        where = self._places(event.source_node) if place is None else place
+        super().emit(replace(event, place=where))
         found = self.journal.read(self.journal.count - 1)
         assert found is not None
-        where = self._places(event.source_node) if place is None else place
         self._forward(found[1], where)

@@ -189,7 +189,8 @@ class Snapshot(Message, tag="snapshot"):
 
 
 class EventOf(Message, tag="event"):
-    """An event. `source` and `event_type` are NodeIds, `fields` paths and Variants, encoded."""
+    """An event. `source` and `event_type` are NodeIds, `fields` paths and Variants, encoded;
+    `place` is the zone and part that it is about."""
 
     source: bytes
     severity: int
@@ -200,6 +201,7 @@ class EventOf(Message, tag="event"):
     receive_time: int
     fields: tuple[tuple[tuple[tuple[int, str], ...], bytes], ...]
     event_id: bytes
+    place: tuple[str, str]
 
 
 class EventsLost(Message, tag="events lost"):

@@ -116,7 +116,7 @@ class EventDelivery:
         assert isinstance(filter_, EventFilter)
         assert isinstance(queue, EventQueue)
         assert isinstance(source, EventSource)
-        origin = Origin(event.source_node, event.type)
+        origin = Origin(event.source_node, event.type, event.place)
         if not source.hears(origin):
             return
         if filter_ not in encoded:

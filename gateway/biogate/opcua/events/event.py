@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from biogate.opcua.space.places import NOWHERE, Place
 from biogate.opcua.stack import ObjectIds, node_id, ua
 
 FieldPath = tuple[tuple[int, str], ...]
@@ -33,7 +34,8 @@ class Event:
     `severity` is 1 (informs) to 1000 (catastrophe). `time` is when it happened, in FILETIME ticks;
     0 stands for the moment at which it is emitted, which `receive_time` always is. An empty
     `source_name` becomes the DisplayName of the source. `fields` are those beyond BaseEventType,
-    by path; a field of the type that is not given is null.
+    by path; a field of the type that is not given is null. `place` is what the event is about,
+    where its source does not say so: only who may hear of both does.
     """
 
     source_node: ua.NodeId
@@ -45,3 +47,4 @@ class Event:
     receive_time: int = 0
     fields: Mapping[FieldPath, ua.Variant] = field(default_factory=dict)
     event_id: bytes = field(default_factory=new_event_id)
+    place: Place = NOWHERE

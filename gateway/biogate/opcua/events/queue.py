@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from biogate.opcua.byte_budget import ByteBudget
+from biogate.opcua.space.places import NOWHERE, Place
 from biogate.opcua.stack import ua
 
 
@@ -15,6 +16,7 @@ class Origin(NamedTuple):
 
     source_node: ua.NodeId
     type: ua.NodeId
+    place: Place = NOWHERE
 
 
 class _Entry(NamedTuple):

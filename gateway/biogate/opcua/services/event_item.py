@@ -41,9 +41,13 @@ def event_source(
         return rights.may(Action.BROWSE, node) and rights.may(Action.RECEIVE_EVENTS, node)
 
     def hears(origin: Origin) -> bool:
-        """Both the source and the type must allow it (Part 3, 8.55)."""
+        """Source and type must allow it (Part 3, 8.55), and the place that it is about."""
         rights = subscription.owner.rights
-        return may_receive(rights, origin.source_node) and may_receive(rights, origin.type)
+        return (
+            may_receive(rights, origin.source_node)
+            and may_receive(rights, origin.type)
+            and rights.may_hear_of(origin.place)
+        )
 
     return EventSource(read.NodeId, hears)
 

@@ -12,7 +12,7 @@ from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.space.ids import AUDIT_EVENT_TYPE
 from biogate.opcua.space.own_password import concerns_own_password
 from biogate.opcua.space.permissions import allows, fits_channel
-from biogate.opcua.space.places import NOWHERE
+from biogate.opcua.space.places import NOWHERE, Place
 from biogate.opcua.space.values import TagSource
 from biogate.opcua.stack import StatusCodes, ua
 from biogate_nodesets.model import Node
@@ -41,6 +41,7 @@ class RightsView:
         self._epochs = (policy.epoch, space.epoch)
         self._decided: dict[Action, dict[ua.NodeId, bool]] = {action: {} for action in Action}
         self._restated: dict[ua.NodeId, bool] = {}
+        self._heard: dict[Place, bool] = {}
         self._since = 0
         self._until: int | None = None
 
@@ -56,17 +57,32 @@ class RightsView:
 
         Both the policy and what the node itself asks of roles and channels must allow it.
         """
+        self._refresh()
+        decisions = self._decided[action]
+        allowed = decisions.get(node.node_id)
+        if allowed is None:
+            allowed = decisions[node.node_id] = self._decide(action, node)
+        return allowed
+
+    def may_hear_of(self, place: Place) -> bool:
+        """True when events about a place may be received, whatever their source is."""
+        if place == NOWHERE:
+            return True
+        self._refresh()
+        allowed = self._heard.get(place)
+        if allowed is None:
+            resource = Resource("", attribute="", zone=place.zone, part=place.part)
+            allowed = self._heard[place] = self._allowed(Action.RECEIVE_EVENTS, resource)
+        return allowed
+
+    def _refresh(self) -> None:
+        """Forget what was decided when rights, nodes or the time were other ones."""
         if self._until is not None:
             self._look_at_clock(self._until)
         epochs = (self._policy.epoch, self._space.epoch)
         if epochs != self._epochs:
             self._epochs = epochs
             self._forget()
-        decisions = self._decided[action]
-        allowed = decisions.get(node.node_id)
-        if allowed is None:
-            allowed = decisions[node.node_id] = self._decide(action, node)
-        return allowed
 
     def _look_at_clock(self, until: int) -> None:
         """At the edge of a time window all is decided again, under another key.
@@ -80,6 +96,7 @@ class RightsView:
     def _forget(self) -> None:
         self._until = None
         self._restated.clear()
+        self._heard.clear()
         for decisions in self._decided.values():
             decisions.clear()
 
