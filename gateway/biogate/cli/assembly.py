@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("biogate.cli.audit:app", "Verify, show and export the audit trail."),
     "backup": ("biogate.cli.backup:backup", "Back up a data folder, also while it is in use."),
     "restore": ("biogate.cli.backup:restore", "Restore a data folder from a backup."),
+    "wipe": ("biogate.cli.wipe:wipe", "Take a data folder out of service: wipe keys and accounts."),
     "pki": ("biogate.cli.pki:app", "List, trust and renew certificates; find what is wrong."),
     "nodesets": ("biogate.cli.nodesets:app", "Fetch, list and verify the official nodesets."),
 }
