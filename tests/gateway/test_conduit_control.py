@@ -13,6 +13,7 @@ import pytest
 from biogate.conduit_control import ConduitControl
 from biogate.records import Records
 from biogate_security.audit import AuditRecord, AuditUnavailableError
+from biogate_security.backup import unpack_backup, write_backup
 from biogate_security.policy import Subject
 from biogate_security.role_policy import RolePolicy
 from biogate_security.zones import Conduit, Zone, ZonePolicy, ZoneTable
@@ -159,6 +160,19 @@ async def test_both_last_over_a_restart(
     policy = ZonePolicy(RolePolicy(), TABLE)
     ConduitControl(policy, Records(trail, lambda: 5), tmp_path).restore()
     assert policy.open_conduits == {"up": False, "down": True}
+
+
+# IEC 62443-3-3, SR 7.4: recovery to a known secure state.
+async def test_a_conduit_that_was_closed_is_closed_in_a_restored_backup(
+    control: ConduitControl, trail: Trail, tmp_path: Path
+) -> None:
+    await control.close(["up"], "incident", ADA)
+    file, restored = tmp_path / "backup.tar.gz", tmp_path / "restored"
+    assert "conduits.json" in write_backup(tmp_path, file, version="1").files
+    unpack_backup(file, restored)
+    policy = ZonePolicy(RolePolicy(), TABLE)
+    ConduitControl(policy, Records(trail, lambda: 5), restored).restore()
+    assert policy.open_conduits == {"up": False, "down": False}
 
 
 async def test_of_what_was_not_changed_the_site_file_has_the_word(
