@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from biogate.opcua.ports import Identity
 from biogate.zones.messages import SubjectOf
@@ -12,12 +11,7 @@ from biogate_security.roles import AccountChange, Role
 
 _MOST = 10_000
 _ANONYMOUS = frozenset({"Anonymous"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    roles: frozenset[str]
-    authentication: str
+_WAYS = ("UserName", "Certificate", "IssuedToken")
 
 
 class NotLoggedInError(Exception):
@@ -29,12 +23,16 @@ class Identities:
 
     def __init__(self, zone: str) -> None:
         self._zone = zone
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], frozenset[str]] = OrderedDict()
 
     def add(self, identity: Identity) -> None:
-        """Somebody has logged in; their roles are those of the last time."""
-        self._known[identity.user] = _Known(identity.roles, identity.authentication)
-        self._known.move_to_end(identity.user)
+        """Somebody has logged in; their roles are those of the last time in the same way.
+
+        A certificate may open a conduit that a password does not: each way stands for itself.
+        """
+        key = (identity.user, identity.authentication)
+        self._known[key] = identity.roles
+        self._known.move_to_end(key)
         while len(self._known) > _MOST:
             self._known.popitem(last=False)
 
@@ -44,23 +42,24 @@ class Identities:
         Whoever changed their own password (`by_session`) need not; the core cannot tell the
         sessions of one user apart, so that the others are the front end's to close.
         """
-        known = self._known.get(change.user)
-        if known is None:
-            return
-        if change.active and (change.by_session or not change.secret_changed):
-            self._known[change.user] = _Known(change.roles, known.authentication)
-        else:
-            del self._known[change.user]
+        goes_on = change.active and (change.by_session or not change.secret_changed)
+        for key in [(change.user, way) for way in _WAYS if (change.user, way) in self._known]:
+            if goes_on:
+                self._known[key] = change.roles
+            else:
+                del self._known[key]
 
     def subject(self, who: SubjectOf) -> Subject:
         """The subject of a request: user, roles and zone are the core's word, the channel's
-        address, certificate and security the zone's. Raises NotLoggedInError."""
+        address, certificate and security the zone's. It says by which of the ways that the user
+        has logged in. Raises NotLoggedInError."""
         roles, authentication = _ANONYMOUS, "Anonymous"
         if who.user is not None:
-            known = self._known.get(who.user)
+            authentication = who.authentication
+            known = self._known.get((who.user, authentication))
             if known is None:
                 raise NotLoggedInError(who.user)
-            roles, authentication = known.roles, known.authentication
+            roles = known
         if who.certificate_sha256:  # as the front end judged the channel's certificate
             roles |= {Role.TRUSTED_APPLICATION.value}
         return Subject(
