@@ -8,7 +8,7 @@ from typing import Any
 
 from biogate.accounts import user_tokens
 from biogate.builder import software_revision
-from biogate.opcua.config import FrontEndConfig
+from biogate.opcua.config import FrontEndConfig, Limits
 from biogate.site import Site
 from biogate.site.model import OpcUaConfig
 from biogate_security.users import UserStore
@@ -43,5 +43,6 @@ def _endpoint(
         reverse_connect=opcua.reverse_connect,
         suppressed=opcua.suppress_certificate_errors,
         notice=opcua.notice.strip(),
+        limits=Limits(max_sessions_per_user=opcua.sessions_per_user),
         **tokens,
     )

@@ -133,6 +133,8 @@ class OpcUaConfig(Strict):
     """
     issued_tokens: IssuedTokensConfig | None = None
     """Log-in with tokens of an identity provider; absent: none."""
+    sessions_per_user: Annotated[int, Field(ge=1, le=100)] = 50
+    """How many sessions one user may have at a time."""
     diagnostics: bool = True
     """Show who is connected, what they asked for and what was refused (ServerDiagnostics)."""
     application_name: Label = "biogate"
