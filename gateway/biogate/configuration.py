@@ -1,5 +1,6 @@
 """What a gateway runs with, as audit records: at each start, and what has changed since the last.
 
+Users and certificates count as well: while no gateway runs, nobody sees them change.
 21 CFR 11.10(k) and EU Annex 11, 10: configuration, profiles and models are under change control.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from biogate_nodesets.catalogue import entries
 from biogate_security.audit import AuditUnavailableError
 from biogate_security.audit_log import AuditLog
 from biogate_security.private_file import write_private
+from biogate_security.trust_content import Group
 
 _log = logging.getLogger(__name__)
 CONFIGURATION_FILE = "configuration.json"
-"""In the data folder: what the last start ran with, by name."""
+"""In the data folder: what the last run began with, and its users and certificates at its end."""
 _SHOWN_DIGITS = 16
 
 
@@ -38,12 +40,35 @@ def configuration_of(site: Site) -> dict[str, str]:
     return found
 
 
+def access_of(data: Path) -> dict[str, str]:
+    """The sha256 of what in the data folder says who may come in: users, own certificates, and
+    trust lists with their revocation lists, each by name. Raises OSError."""
+    found = {"users": _content([data / "users.json"])}
+    for root in (data / "pki", *sorted((data / "zones").glob("*/pki"))):
+        whose = "" if root.parent == data else f" of zone {root.parent.name}"
+        found[f"own certificates{whose}"] = _content((root / "own" / "certs").glob("*.der"))
+        for group in Group:
+            files = (file for folder in group.folders(root).all() for file in folder.glob("*"))
+            found[f"trust list of {group}s' certificates{whose}"] = _content(files)
+    return found
+
+
+def _content(files: Iterable[Path]) -> str:
+    """The sha256 of what is in these files, whatever they are called and in whichever order."""
+    digests = sorted(
+        hashlib.sha256(file.read_bytes()).digest()
+        for file in files
+        if file.is_file() and not file.name.startswith(".")
+    )
+    return _sha256(b"".join(digests))
+
+
 async def record_start(audit: AuditLog, site: Site, data: Path) -> None:
     """Record that the gateway starts, with what, and what of that is new.
 
     A start without a record goes on: who reads is not kept from it (IEC 62443-4-2, CCSC 1).
     """
-    present, before = configuration_of(site), _last(data)
+    present, before = {**configuration_of(site), **_access_of(data)}, _last(data)
     old = None if before is None else _shown(before)
     reason = "first start" if before is None else _changes(before, present)
     try:
@@ -56,12 +81,26 @@ async def record_start(audit: AuditLog, site: Site, data: Path) -> None:
         _log.exception("the configuration of this start could not be kept for the next one")
 
 
-async def record_stop(audit: AuditLog) -> None:
-    """Record that the gateway stops."""
+async def record_stop(audit: AuditLog, data: Path) -> None:
+    """Record that the gateway stops. What changed of its users and certificates while it ran has
+    records of its own, and is nothing new to the next start."""
     try:
         await audit.note("gateway-stopped", "")
+        if (began := _last(data)) is not None:
+            kept = {**began, **_access_of(data)}
+            write_private(data / CONFIGURATION_FILE, json.dumps(kept, indent=1).encode())
     except AuditUnavailableError:
         _log.exception("the stop could not be recorded")
+    except OSError:
+        _log.exception("the configuration of this run could not be kept for the next start")
+
+
+def _access_of(data: Path) -> dict[str, str]:
+    try:
+        return access_of(data)
+    except OSError as error:
+        _log.warning("users and certificates are not compared with the last run's: %s", error)
+        return {}
 
 
 def _changes(before: Mapping[str, str], present: Mapping[str, str]) -> str:

@@ -194,7 +194,7 @@ class Gateway:
         storage = await Storage.open(self._data, self.site, auto_trust=self._trusts_any_client)
         self._stack.push_async_callback(storage.close)
         await record_start(storage.audit, self.site, self._data)
-        self._stack.push_async_callback(record_stop, storage.audit)
+        self._stack.push_async_callback(record_stop, storage.audit, self._data)
         model = await asyncio.to_thread(model_of, self._data, self.site, self._nodesets)
         nodesets = Nodesets.of(model) if self.site.zones else None
         built = build_address_space(model, self._plan, self._table, self._declared)

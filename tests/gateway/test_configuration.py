@@ -36,7 +36,7 @@ async def test_each_start_says_what_is_new(site: Site, tmp_path: Path) -> None:
     await record_start(log, site, tmp_path)
     await record_start(log, site, tmp_path)
     await record_start(log, site.model_copy(update={"area": "Elsewhere"}), tmp_path)
-    await record_stop(log)
+    await record_stop(log, tmp_path)
     loaded = [note for note in log.notes if note[0] == "configuration-loaded"]
     assert [reason for _, reason, _, _ in loaded] == [
         "first start",
@@ -45,6 +45,39 @@ async def test_each_start_says_what_is_new(site: Site, tmp_path: Path) -> None:
     ]
     assert loaded[2][2] == loaded[1][3] != loaded[2][3]
     assert log.notes[-1][0] == "gateway-stopped"
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("users.json", "users"),
+        ("pki/own/certs/application.der", "own certificates"),
+        ("pki/trusted/certs/mes.der", "trust list of applications' certificates"),
+        ("pki/issuer/crl/root.crl", "trust list of applications' certificates"),
+        ("pki/trustedUser/certs/olga.der", "trust list of users' certificates"),
+        (
+            "zones/dmz/pki/trusted/certs/x.der",
+            "trust list of applications' certificates of zone dmz",
+        ),
+    ],
+)
+async def test_who_may_come_in_is_compared_with_the_end_of_the_last_run(
+    site: Site, tmp_path: Path, file: str, name: str
+) -> None:
+    """Whoever changes it while no gateway runs leaves no other record."""
+    log: Any = Log()
+    changed = tmp_path / file
+    changed.parent.mkdir(parents=True, exist_ok=True)
+    await record_start(log, site, tmp_path)
+    changed.write_bytes(b"while it runs")  # and recorded as such
+    await record_stop(log, tmp_path)
+    await record_start(log, site, tmp_path)
+    await record_stop(log, tmp_path)
+    changed.write_bytes(b"while nobody looks")
+    await record_start(log, site, tmp_path)
+    *_, untouched, by_hand = [note[1] for note in log.notes if note[0] == "configuration-loaded"]
+    assert untouched == "nothing has changed since the last start"
+    assert by_hand == f"changed since the last start: {name}"
 
 
 def test_site_profiles_nodesets_and_version_are_told_apart(site: Site) -> None:
