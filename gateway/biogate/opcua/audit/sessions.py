@@ -13,6 +13,7 @@ from cryptography import x509
 
 from biogate.opcua.audit.certificates import certificate_event
 from biogate.opcua.audit.fact import AuditEvent, Fact, plain_fields
+from biogate.opcua.own_keys import own_key
 from biogate.opcua.session import CLOSED, TERMINATED, TIMED_OUT
 from biogate.opcua.space.permissions import ROLE_IDS
 from biogate.opcua.stack import ObjectIds, StatusCodes, node_id, status_name, ua
@@ -89,7 +90,8 @@ def url_mismatch(ctx: RequestContext, session: Session, url: str) -> Fact | None
     The session is made all the same (Part 4, 5.7.2).
     """
     host = _host(url)
-    if not host or host in _hosts_of(leaf_of(ctx.server.pki.certificate_der)):
+    own = own_key(ctx.server.pki, ctx.channel.security_policy_uri)
+    if not host or host in _hosts_of(leaf_of(own.certificate_chain)):
         return None
     record = replace(
         _record(ctx, "url-mismatch"),
