@@ -198,6 +198,20 @@ def test_after_the_last_number_comes_0_and_nothing_else():
             check.accept(number)
 
 
+async def test_a_client_whose_numbers_start_over_goes_on_at_0(lab, p256):
+    client = lab.client(p256)
+    client.next_number = 2**32 - 1
+    client.open()
+    client.next_number = 0
+    assert (await client.ask(ua.GetEndpointsRequest())).Endpoints
+    other = lab.client(p256)
+    other.next_number = 2**32 - 1
+    other.open()
+    other.next_number = 7
+    other.wire.send(other.message(ua.ua_binary.struct_to_binary(ua.GetEndpointsRequest())))
+    assert other.wire.refusal == S.BadSequenceNumberInvalid
+
+
 def test_the_servers_own_numbers_start_over_at_0(lab, p256):
     client = lab.client(p256)
     client.open()

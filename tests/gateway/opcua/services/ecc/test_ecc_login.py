@@ -189,6 +189,18 @@ async def test_the_clients_signature_is_asked_for(lab, suite):
     assert status(await client.activate(ANONYMOUS)) == S.Good
 
 
+async def test_a_signature_is_written_in_one_way_only(lab, p256):
+    client = await session(lab, p256)
+    right = client.signature()
+    r, s = right.Signature[:32], right.Signature[32:]
+    for other in (r + b"\0" + s, b"\0" + r + s, right.Signature + b"\0", r, b""):
+        spoiled = ua.SignatureData(Algorithm=None, Signature=other)
+        client.signature = lambda spoiled=spoiled: spoiled
+        assert status(await client.activate(ANONYMOUS)) == S.BadApplicationSignatureInvalid
+    client.signature = lambda: right
+    assert status(await client.activate(ANONYMOUS)) == S.Good
+
+
 async def test_a_user_with_a_certificate_of_the_curve_logs_in(lab, suite):
     olga = lab.make_identity(ec.generate_private_key(suite.curve), "olga", "urn:test:olga")
     lab.bench.users.certificates[olga.der] = Identity(
