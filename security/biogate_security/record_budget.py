@@ -25,6 +25,10 @@ class _Window:
     left_out: int = 0
     newest: AuditRecord | None = None
 
+    def is_over(self, now_s: float) -> bool:
+        """Also where the clock was set back: what is owed must not wait for it to come again."""
+        return not self.ends_s - WINDOW_S <= now_s < self.ends_s
+
 
 class RecordBudget:
     """Counts by kind and source (user and address). No I/O; the caller has the clock."""
@@ -53,7 +57,7 @@ class RecordBudget:
     def due(self, now_s: float) -> list[AuditRecord]:
         """A record for each minute that is over in which some were left out: the newest of them,
         with their number. Windows that are over are forgotten."""
-        over = [key for key, window in self._windows.items() if window.ends_s <= now_s]
+        over = [key for key, window in self._windows.items() if window.is_over(now_s)]
         windows = [self._windows.pop(key) for key in over]
         return [summary for window in windows if (summary := _summary(window)) is not None]
 
@@ -65,14 +69,14 @@ class RecordBudget:
         if window is None and len(self._windows) >= self._max_sources:
             key = (record.event, _OTHERS)
             window = self._windows.get(key)
-        if window is None or (window.ends_s <= now_s and not window.left_out):
+        if window is None or (window.is_over(now_s) and not window.left_out):
             window = self._windows[key] = _Window(now_s + WINDOW_S)
         return window
 
     def _forget(self, now_s: float) -> None:
         """Make room: nothing is owed for minutes that are over with all records stored."""
         for key, window in list(self._windows.items()):
-            if window.ends_s <= now_s and not window.left_out:
+            if window.is_over(now_s) and not window.left_out:
                 del self._windows[key]
 
 

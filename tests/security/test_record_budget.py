@@ -52,3 +52,12 @@ def test_many_sources_take_bounded_memory_and_bounded_records(sources: int, time
     assert stored + len(summaries) <= (MAX_SOURCES + 1) * (IN_FULL + 1)
     left_out = sum(int(summary.reason.split()[0]) for summary in summaries)
     assert stored + left_out == sources * times
+
+
+def test_a_clock_that_was_set_back_delays_nothing():
+    budget = RecordBudget()
+    for _ in range(IN_FULL + 3):
+        budget.take(REFUSED, 7200.0)
+    (summary,) = budget.due(0.0)
+    assert summary.reason.startswith("3 more like this")
+    assert budget.take(REFUSED, 0.0)
