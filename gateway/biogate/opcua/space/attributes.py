@@ -20,6 +20,7 @@ from biogate_security.policy import Action
 VALUE = AttributeIds.Value
 _READ = 0x01
 _WRITE = 0x02
+_READ_HISTORY = 0x04
 _SERVED = 0x0304 | _READ  # CurrentRead, HistoryRead, NonatomicRead, NonatomicWrite
 _WRITE_FULL_ARRAY_ONLY = 0x0400
 _SUBSCRIBE_TO_EVENTS = 0x01
@@ -87,8 +88,12 @@ def user_access_level(node: Node, space: AddressSpace, rights: RightsView) -> in
     level = access_level(node, space) & 0xFF
     if level & _READ and not rights.may(Action.READ, node):
         level &= ~_READ
+    if level & _READ_HISTORY and not rights.may(Action.READ_HISTORY, node):
+        level &= ~_READ_HISTORY
     if level & _WRITE and not rights.may(Action.WRITE, node):
         level &= ~(_WRITE | _WRITE_STATUS_AND_TIME)
+    if level & _WRITE_STATUS_AND_TIME and not rights.may_restate(node):
+        level &= ~_WRITE_STATUS_AND_TIME
     return level
 
 

@@ -303,6 +303,8 @@ async def test_the_access_level_tells_what_can_be_written(client: Any, bench: An
     assert level("StoredArray", A.AccessLevelEx) & 0x400 == 0
     assert level("SetPoint", A.AccessLevel) & 0x62 == 0x02
     assert level("SetPoint", A.AccessLevelEx) & 0x400 == 0x400
+    bench.policy.let_nobody_restate()
+    assert level("StoredArray", A.UserAccessLevel) & 0x62 == 0x02
     bench.policy.deny(Action.WRITE, nid("StoredArray"))
     assert level("StoredArray", A.UserAccessLevel) & 0x62 == 0
 
