@@ -197,7 +197,10 @@ class UserStore:
         made: dict[str, str] = {}
         users: list[User] = []
         for account in accounts:
-            if account.name in self._users:
+            if (known := self._users.get(account.name)) is not None:
+                if known.removed:
+                    why = "account not made: one of this name was removed, choose another"
+                    _log.warning(why, extra={"user": account.name})
                 continue
             check_name(account.name)
             check_roles(account.roles)
@@ -473,4 +476,5 @@ def _checked(user: User) -> User:
         raise UserStoreError("a user who must change the password must be allowed to")
     if len(user.certificates) > MAX_CERTIFICATES:
         raise UserStoreError(f"a user has at most {MAX_CERTIFICATES} certificates")
-    return replace(user, certificates=_thumbprints(user.certificates))
+    expires = user.expires if user.must_change_password else None
+    return replace(user, certificates=_thumbprints(user.certificates), expires=expires)

@@ -393,6 +393,23 @@ async def test_a_one_time_password_ends_and_must_be_changed(users, clock, monkey
     assert not (await users.authenticate("administrator", SECRET)).must_change_password
 
 
+async def test_a_password_that_need_not_be_changed_any_more_does_not_end(users, clock):
+    users._logins._wall_clock = users._wall_clock = clock.ticks
+    await users.add("ada", "wet blue kettle", set(), must_change_password=True)
+    users.change("ada", must_change_password=False)
+    clock.advance(25 * 3600)
+    assert await users.authenticate("ada", "wet blue kettle") is not None
+
+
+async def test_an_account_of_the_site_file_whose_name_was_removed_is_not_left_out_silently(
+    olga, caplog
+):
+    olga.remove("olga")
+    assert await olga.make_missing([Account("olga", frozenset({"Observer"}))]) == {}
+    assert olga.find("olga") is None
+    assert "one of this name was removed" in caplog.text
+
+
 async def test_a_password_from_the_environment_does_not_come_back_after_its_user_changed_it(
     users, file, cheap
 ):
