@@ -41,7 +41,11 @@ def close_to_others(path: Path) -> bool:
     mode = stat.S_IMODE(path.stat().st_mode)
     if not mode & _OTHERS:
         return False
-    path.chmod(mode & ~_OTHERS)
+    descriptor = os.open(path, os.O_RDONLY)  # a zone's process may change modes of no name
+    try:
+        os.fchmod(descriptor, mode & ~_OTHERS)
+    finally:
+        os.close(descriptor)
     return True
 
 

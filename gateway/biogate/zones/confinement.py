@@ -5,7 +5,7 @@ other zones' keys, the users and the audit trail, trace the core's memory or sen
 confined before anything but this module is loaded, since threads that are there by then would not
 be. What an older kernel does not know is not enforced; `confine` says what is.
 
-Standard library only, and no import of ours.
+Standard library only, and no import of ours but `system_calls`, which has none.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from biogate.zones.system_calls import restrict
+
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION_FLAG = 1
 _BENEATH, _PORT = 1, 2
@@ -25,6 +27,9 @@ _NO_NEW_PRIVILEGES, _SET_DUMPABLE = 38, 4
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 1, 2, 4, 8, 1 << 14
 _READ = _READ_FILE | _READ_DIR
 _ON_FILES = _WRITE_FILE | _READ_FILE | _TRUNCATE
+_REMOVE, _MAKE_FOLDER, _MAKE_FILE, _REFER = 1 << 4 | 1 << 5, 1 << 7, 1 << 8, 1 << 13
+_CHANGE = _ON_FILES | _READ_DIR | _REMOVE | _MAKE_FOLDER | _MAKE_FILE | _REFER
+"""No links, pipes, sockets and devices: the core and its commands read what is in the folder."""
 _BIND, _CONNECT = 1, 2
 _SCOPES = 3
 """Abstract Unix sockets and signals: none to processes outside."""
@@ -60,6 +65,7 @@ class Confinement:
     files: bool = False
     network: bool = False
     signals: bool = False
+    calls: bool = False
 
 
 def confine(allowed: Allowed) -> Confinement:
@@ -71,8 +77,11 @@ def confine(allowed: Allowed) -> Confinement:
         return Confinement()
     libc = ctypes.CDLL(None, use_errno=True)
     abi = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_VERSION_FLAG))
+    for option, value in ((_NO_NEW_PRIVILEGES, 1), (_SET_DUMPABLE, 0)):
+        if libc.prctl(option, value, 0, 0, 0):
+            raise _error()
     if abi < 1:
-        return Confinement()
+        return Confinement(calls=restrict(datagrams=bool(allowed.reach)))
     handled = (1 << max(bits for known, bits in _FILE_SYSTEM_BITS.items() if known <= abi)) - 1
     network, scoped = abi >= _NETWORK_ABI, abi >= _SCOPE_ABI
     attributes = struct.pack("QQQ", handled, (_BIND | _CONNECT) * network, _SCOPES * scoped)[
@@ -81,17 +90,15 @@ def confine(allowed: Allowed) -> Confinement:
     ruleset = _call(libc, _CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     try:
         _allow_files(libc, ruleset, (*_interpreter(), *_SYSTEM, *allowed.read), handled & _READ)
-        _allow_files(libc, ruleset, allowed.change, handled)
+        _allow_files(libc, ruleset, allowed.change, handled & _CHANGE)
         if network:
             _allow_ports(libc, ruleset, allowed.listen, _BIND)
             _allow_ports(libc, ruleset, allowed.reach, _CONNECT)
-        for option, value in ((_NO_NEW_PRIVILEGES, 1), (_SET_DUMPABLE, 0)):
-            if libc.prctl(option, value, 0, 0, 0):
-                raise _error()
         _call(libc, _RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
-    return Confinement(files=True, network=network, signals=scoped)
+    calls = restrict(datagrams=bool(allowed.reach))
+    return Confinement(files=True, network=network, signals=scoped, calls=calls)
 
 
 def _interpreter() -> Iterable[str]:
@@ -109,7 +116,7 @@ def _allow_files(libc: ctypes.CDLL, ruleset: int, paths: Iterable[str], access: 
         try:
             is_folder = os.path.isdir(path)  # noqa: PTH112  nothing is imported for it
             rights = access if is_folder else access & _ON_FILES
-            rule = struct.pack("=Qi", rights & ~_EXECUTE, descriptor)
+            rule = struct.pack("=Qi", rights, descriptor)
             _call(libc, _ADD_RULE, ruleset, _BENEATH, rule, 0)
         finally:
             os.close(descriptor)

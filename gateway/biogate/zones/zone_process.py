@@ -67,7 +67,7 @@ class ZoneProcess:
         link = await SocketLink.over(end, self, decode_from_core, MAX_FROM_CORE_BYTES)
         LogHandler.install(link)
         setup = await self._setup
-        if not (confinement.files and confinement.network and confinement.signals):
+        if not all(asdict(confinement).values()):
             _log.warning(
                 "this kernel does not confine a zone's process to what is its own",
                 extra={"zone": setup.zone, **asdict(confinement)},

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,16 @@ from biogate.zones.confinement import Allowed, confine
 PROBE = """
 from biogate.zones.confinement import Allowed, confine
 enforced = confine(Allowed())
-print(int(enforced.files), int(enforced.network), int(enforced.signals))
+print(*(int(each) for each in (enforced.files, enforced.network, enforced.signals, enforced.calls)))
 """
 KERNEL = subprocess.run(
     [sys.executable, "-c", PROBE], capture_output=True, text=True, check=True
 ).stdout.split()
-FILES, NETWORK, SIGNALS = (value == "1" for value in KERNEL)
+FILES, NETWORK, SIGNALS, CALLS = (value == "1" for value in KERNEL)
 needs_files = pytest.mark.skipif(not FILES, reason="the kernel has no Landlock")
 needs_network = pytest.mark.skipif(not NETWORK, reason="Landlock of the kernel knows no ports")
 needs_signals = pytest.mark.skipif(not SIGNALS, reason="Landlock of the kernel knows no signals")
+needs_calls = pytest.mark.skipif(not CALLS, reason="the kernel filters no system calls here")
 
 
 PROGRAM = """
@@ -128,10 +130,76 @@ def test_no_program_is_started() -> None:
 
 
 @needs_files
+@pytest.mark.parametrize(
+    "make",
+    [
+        "os.symlink('/etc/hosts', sys.argv[1])",
+        "os.mkfifo(sys.argv[1])",
+        "os.mknod(sys.argv[1], 0o20600, os.makedev(1, 8))",
+        "socket.socket(socket.AF_UNIX).bind(sys.argv[1])",
+    ],
+)
+def test_nothing_but_files_is_left_for_the_core_to_read(tmp_path: Path, make: str) -> None:
+    assert confined(make, tmp_path / "planted", change=[tmp_path]) == "PermissionError"
+
+
+@needs_calls
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import resource; resource.prlimit(int(sys.argv[1]), resource.RLIMIT_CORE)",
+        "os.sched_setaffinity(int(sys.argv[1]), {0})",
+        "os.setpriority(os.PRIO_PROCESS, int(sys.argv[1]), 0)",
+    ],
+)
+def test_the_core_keeps_its_limits_and_its_processors(code: str) -> None:
+    assert confined(code, os.getpid()) == "PermissionError"
+
+
+@needs_calls
+@pytest.mark.parametrize(
+    "code",
+    ["os.chmod(sys.argv[1], 0o644)", "os.utime(sys.argv[1])", "os.chown(sys.argv[1], -1, -1)"],
+)
+def test_modes_and_times_of_others_files_are_not_changed(tmp_path: Path, code: str) -> None:
+    key = tmp_path / "key.pem"
+    key.touch(mode=0o600)
+    assert confined(code, key) == "PermissionError"
+
+
+@needs_calls
+def test_it_leaves_no_process_behind_but_has_threads() -> None:
+    assert confined("os._exit(0) if os.fork() == 0 else os.wait()") == "PermissionError"
+    thread = "import threading; t = threading.Thread(target=print); t.start(); t.join()"
+    assert confined(thread) == "ok"
+
+
+@needs_calls
+@pytest.mark.parametrize(
+    "code",
+    [
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+        "socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)",
+        "socket.socket(socket.AF_UNIX)",
+        "socket.socket().sendto(b'x', socket.MSG_FASTOPEN, ('127.0.0.1', 9))",
+    ],
+)
+def test_only_plain_tcp_is_spoken(code: str) -> None:
+    assert confined(code) == "PermissionError"
+    assert confined("socket.socket(); socket.socket(socket.AF_INET6); socket.socketpair()") == "ok"
+
+
+@needs_calls
+def test_a_name_is_looked_up_where_a_client_has_to_be_reached() -> None:
+    assert confined("socket.socket(socket.AF_INET, socket.SOCK_DGRAM)", reach=[4840]) == "ok"
+    assert confined("socket.getaddrinfo('localhost', 4840)") == "ok"
+
+
+@needs_files
 def test_python_goes_on_importing() -> None:
     assert confined("import numpy, cryptography, asyncio, ssl, uvloop") == "ok"
 
 
 def test_elsewhere_nothing_is_enforced_and_nothing_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert not confine(Allowed()).files
+    assert not any(asdict(confine(Allowed())).values())
