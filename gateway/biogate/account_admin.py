@@ -84,8 +84,16 @@ class AccountAdmin:
     @property
     def identities(self) -> Mapping[str, Sequence[tuple[int, str]]]:
         """Role → rules of user names, certificates and claims."""
+        return self.identities_of(lambda _name: True)
+
+    def identities_of(
+        self, among: Callable[[str], bool]
+    ) -> Mapping[str, Sequence[tuple[int, str]]]:
+        """As `identities`, but of accounts whose names are `among` these."""
         found: dict[str, list[tuple[int, str]]] = {role: [] for role in ASSIGNABLE_ROLES}
         for user in self._users.users:
+            if not among(user.name):
+                continue
             for role in user.roles if user.active else ():
                 if user.password_hash is not None or not user.certificates:
                     found[role].append((_USER_NAME, user.name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from biogate.opcua.errors import StatusError
 from biogate.opcua.ports import AccountsAdmin, AccountView, PasswordRules
@@ -36,7 +36,17 @@ _CHANGES: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
 """The changes that there are, and the types of their arguments."""
 
 
-def accounts_message(admin: AccountsAdmin, admission: Admission) -> Accounts:
+class CoreAccounts(AccountsAdmin, Protocol):
+    """The accounts as the core has them."""
+
+    def identities_of(
+        self, among: Callable[[str], bool]
+    ) -> Mapping[str, Sequence[tuple[int, str]]]:
+        """The mapping rules of each role, of accounts whose names are `among` these."""
+        ...
+
+
+def accounts_message(admin: CoreAccounts, admission: Admission) -> Accounts:
     """What a zone's administrators may see: the accounts that may log in from there."""
     rules = admin.password_rules
     return Accounts(
@@ -48,7 +58,7 @@ def accounts_message(admin: AccountsAdmin, admission: Admission) -> Accounts:
         ),
         {
             role: tuple((int(kind), criteria) for kind, criteria in found)
-            for role, found in admin.identities.items()
+            for role, found in admin.identities_of(admission.user).items()
         },
     )
 

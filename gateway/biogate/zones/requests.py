@@ -17,7 +17,6 @@ import msgspec
 import numpy as np
 
 from biogate.opcua.ports import (
-    AccountsAdmin,
     AuditPort,
     Authenticator,
     CommandPort,
@@ -27,7 +26,7 @@ from biogate.opcua.ports import (
     Receipt,
 )
 from biogate.opcua.stack import StatusCodes, ua
-from biogate.zones.accounts import manage
+from biogate.zones.accounts import CoreAccounts, manage
 from biogate.zones.calls import Calls
 from biogate.zones.columns import Columns, to_rows, variant_of
 from biogate.zones.extract import Extract, Whole
@@ -85,7 +84,7 @@ class Services:
     authenticator: Authenticator
     audit: AuditPort
     history: HistoryReader | None
-    accounts: AccountsAdmin | None
+    accounts: CoreAccounts | None
     clock: Callable[[], int]
 
 

@@ -193,6 +193,8 @@ async def test_accounts_are_those_of_the_zone_and_changed_by_the_cores_rules(
     await taken.connect()
     shown = await taken.next_of(Accounts)
     assert {name for name, *_ in shown.accounts} == {"op", "boss"}
+    named = {criteria for found in shown.identities.values() for _, criteria in found}
+    assert named == {"op", "boss"}  # not those of other zones
     change = {"old": gateway.first_passwords["op"], "new": "a-calm-5-river-bends"}
     request = ManageAccounts(2, by("op"), "change_password", change)
     assert (await taken.ask(request)).status == S.BadUserAccessDenied  # has not logged in here
