@@ -28,7 +28,7 @@ _TOLD_PROBLEMS = 5
 
 def backup(data: Path, file: Path, *, with_keys: bool) -> int:
     """Make a backup, and verify what is in it by unpacking it beside."""
-    beside = file.with_name(f".{file.name}.check")
+    beside, made = file.with_name(f".{file.name}.check"), False
     try:
         key = _signing_key(data)
         with Console(stderr=True).status("") as status:
@@ -40,11 +40,14 @@ def backup(data: Path, file: Path, *, with_keys: bool) -> int:
                 key=key,
                 progress=lambda name: status.update(f"backing up {name}"),
             )
+            made = True
             status.update("verifying")
             unpack_backup(file, beside, (key.verifying,) if key else None)
         report = _verified(beside, None)
     except (BackupError, OSError, sqlite3.Error, ValueError) as error:
         typer.echo(f"biogate: {data}: {error}", err=True)
+        if made:
+            typer.echo(f"biogate: {file} was made, and not verified: do not rely on it", err=True)
         return NOT_DONE
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -84,6 +87,8 @@ def restore(file: Path, data: Path, keys: Sequence[Path] | None, *, broken: bool
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     typer.echo(f"{data}: {_summary(manifest)}, of {manifest.created}")
+    if trusted is None:
+        typer.echo("believed: the key that the backup names (--key says which was kept)")
     if not manifest.with_keys:
         typer.echo(
             "the private keys were not in it: the next start makes new ones, and new certificates, "

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from biogate.cli import backup_work
 from biogate.data_format import FORMAT_FILE, DataFormatError, bring_up_to_date
 from biogate.demo import DEMO_SITE
 from biogate.site import load_site
@@ -224,6 +225,29 @@ def test_a_backup_is_restored_elsewhere_and_that_is_on_record(
     assert restored.record is not None
     assert restored.record.reason.startswith("from a backup of 20")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.tar.gz", "data", "new"]
+
+
+def test_whose_signature_a_restored_backup_has_is_said(biogate, data: Path, tmp_path: Path) -> None:
+    file, kept = tmp_path / "data.tar.gz", data / "audit" / "keys" / "audit.pub"
+    biogate("backup", str(data), str(file))
+    named = biogate("restore", str(file), str(tmp_path / "one"))
+    assert "believed: the key that the backup names" in named.out
+    known = biogate("restore", str(file), str(tmp_path / "other"), "--key", str(kept))
+    assert known.code == 0
+    assert "believed" not in known.out
+
+
+def test_a_backup_that_could_not_be_verified_is_said_to_be_there(
+    biogate, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(backup_work, "unpack_backup", full)
+    file = tmp_path / "data.tar.gz"
+    outcome = biogate("backup", str(data), str(file))
+    assert outcome.code == 2
+    assert f"{file} was made, and not verified" in outcome.err
 
 
 def test_a_damaged_backup_is_not_restored(biogate, data: Path, tmp_path: Path) -> None:
