@@ -29,7 +29,7 @@ from biogate.crossings import CommandPlaces, Crossings, Present
 from biogate.data_folder import DEFAULT_DATA
 from biogate.declared.counters import Counters
 from biogate.declared.methods import DeclaredMethods
-from biogate.declared.routes import apply_stored, plain_value
+from biogate.declared.routes import apply_stored, bounded_text, plain_value
 from biogate.declared.variables import DeclaredVariables
 from biogate.device_events import DeviceEvents
 from biogate.devices import Devices
@@ -375,7 +375,7 @@ class Gateway:
         self._stack.callback(task.cancel)
 
     def _read_text(self, tag: int) -> str:
-        return repr(plain_value(self._table.read(self._table.info(tag).name).value))
+        return bounded_text(plain_value(self._table.read(self._table.info(tag).name).value))
 
     def _present(self, tag: int) -> Present:
         value, code, _, server_time = self._table.number_at(tag)

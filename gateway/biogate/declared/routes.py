@@ -68,11 +68,16 @@ def _flat(value: Any) -> Iterator[Any]:
 
 def stored_text(write: StoredValue) -> str:
     """The value as a record shows it, with its status where that is not Good."""
-    value = write.value if write.held is None else write.held.Value
+    text = bounded_text(write.value if write.held is None else write.held.Value)
+    return text if write.status == StatusCodes.Good else f"{text} {status_name(write.status)}"
+
+
+def bounded_text(value: Any) -> str:
+    """A value as a record shows it: of a long one the beginning, and how long it is."""
     text = repr(value)
     if len(text) > _SHOWN_CHARACTERS:
-        text = f"{text[:_SHOWN_CHARACTERS]}... ({len(text)} characters)"
-    return text if write.status == StatusCodes.Good else f"{text} {status_name(write.status)}"
+        return f"{text[:_SHOWN_CHARACTERS]}... ({len(text)} characters)"
+    return text
 
 
 def apply_stored(table: TagTable, writes: StoredWrites, now: int) -> None:

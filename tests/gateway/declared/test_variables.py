@@ -246,3 +246,15 @@ async def test_computed_tags_follow_declared_variables(
                 await anext(updates)
         assert gateway.read("letters").value == 0
         assert gateway.diagnostics().counters["calls"] == {}
+
+
+async def test_a_long_text_fills_no_record_neither_as_the_new_nor_as_the_old_one(
+    client: Client, data: Path
+) -> None:
+    batch = node(client, "Skid.Batch")
+    for text in ("x" * 100_000, "B-18"):
+        await batch.write_value(text)
+    shown = [entry.record for entry in query_log(data) if entry.record.tag.endswith("Skid.Batch")]
+    long, short = shown[-2:]
+    assert long.new.endswith("... (100002 characters)")
+    assert len(short.old) < 1100
