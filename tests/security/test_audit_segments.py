@@ -333,6 +333,23 @@ async def aged(folder, entry, clock):
     await log.close()
 
 
+async def test_a_clock_that_is_set_forward_makes_nothing_old(folder, entry, clock, caplog):
+    """Else whoever sets the clock for a minute removes what should be kept for years."""
+    options = AuditOptions(checkpoint_every=5, retention_days=30)
+    log = await AuditLog.open(folder, options=options, clock=clock.ticks)
+    await log.record(entry())
+    await log.rotate()
+    house = Housekeeping(log, 0.0)
+    clock.advance(3650 * 86_400)
+    await house.tick(1.0)
+    await house.tick(7200.0)
+    assert (await log.verify()).dropped == 0
+    assert caplog.text.count("retention waits: the clock was set forward") == 1
+    await house.tick(3650 * 86_400.0)  # now it has passed
+    assert (await log.verify()).dropped > 0
+    await log.close()
+
+
 async def test_retention_drops_payloads_and_keeps_the_log_valid(aged, folder, tmp_path):
     kept = tmp_path / "kept.txt"
     shutil.copy(folder / "checkpoints" / "latest.txt", kept)

@@ -26,6 +26,8 @@ TICK_S = 1.0
 RETENTION_EVERY_S = 3600.0
 RETRY_S = 5.0
 FIRST_VERIFICATION_S = 60.0
+MOST_AHEAD_S = 3600.0
+"""How much faster than its monotonic clock a log's clock may have gone for its word on ages."""
 _DAY_TICKS = 86_400 * TICKS_PER_SECOND
 _log = logging.getLogger(__name__)
 Verification = Callable[[Path], Awaitable[list[str]]]
@@ -37,6 +39,8 @@ class Housekeeping:
     def __init__(self, log: AuditLog, now: float, verify: Verification = verify_apart) -> None:
         self._audit = log
         self._verify = verify
+        self._began = (now, log.clock())
+        self._doubted = False
         self._next_checkpoint = now + log.options.checkpoint_interval_s
         self._next_retry = now
         self._next_retention = now
@@ -67,7 +71,8 @@ class Housekeeping:
             await self._sign(now)
             if self._audit.options.retention_days is not None and now >= self._next_retention:
                 self._next_retention = now + RETENTION_EVERY_S
-                await self.apply_retention(self._audit.options.retention_days)
+                if self._believes_clock(now):
+                    await self.apply_retention(self._audit.options.retention_days)
         self._begin_verification(now)
 
     def _look_at_room(self) -> None:
@@ -85,6 +90,18 @@ class Housekeeping:
         self._next_retry = now + RETRY_S
         await self._audit.make_checkpoint()
         self._next_checkpoint = now + self._audit.options.checkpoint_interval_s
+
+    def _believes_clock(self, now: float) -> bool:
+        """False while the clock is set forward: nothing has become older by that."""
+        monotonic, wall = self._began
+        ahead_s = (self._audit.clock() - wall) / TICKS_PER_SECOND - (now - monotonic)
+        doubted, self._doubted = self._doubted, ahead_s > MOST_AHEAD_S
+        if self._doubted and not doubted:
+            _log.warning(
+                "retention waits: the clock was set forward by %.0f s; if it is right now, restart",
+                ahead_s,
+            )
+        return not self._doubted
 
     async def apply_retention(self, days: float) -> None:
         """Record that old payloads go, then drop them. Raises AuditUnavailableError."""
