@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
 from biogate.opcua.ports import PkiAdmin
@@ -80,13 +80,21 @@ class CertificateWatch:
             if not recorded:
                 self._server.auditor.note(noticed(change, self._server.wall_clock()))
         if any(change.group is None for change in changes):
+            before = self._shown()
             self._renewed()
-            self._outdated = list(self._handles())
+            after = self._shown()
+            replaced = {uri for uri, der in before.items() if der != after.get(uri)}
+            self._outdated += [each for each in self._handles() if _is_of(each, replaced)]
         if any(change.group is Group.USER for change in changes):
             self._log_out_certificate_users()
         if changes:
             self._sweep_at_s = self._server.clock() + GRACE_S
         return changes
+
+    def _shown(self) -> dict[str, bytes]:
+        """The own certificate of each security policy that is offered."""
+        endpoints = self._server.endpoints.descriptions
+        return {str(each.SecurityPolicyUri): each.ServerCertificate for each in endpoints}
 
     def _log_out_certificate_users(self) -> None:
         """Whoever logged in with a certificate has to do so again, and is judged anew."""
@@ -130,6 +138,11 @@ class CertificateWatch:
             await asyncio.sleep(0)
             verdicts[chain] = self._admin.judge_again(chain)
         return verdicts[chain]
+
+
+def _is_of(handle: ConnectionHandle, policies: Collection[str]) -> bool:
+    """Whether it has a channel of one of the policies, or none yet: then it may be opening one."""
+    return handle.channel is None or handle.channel.security_policy_uri in policies
 
 
 def _who(name: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from biogate.opcua.space.address_space import AddressSpace
 from biogate.tags.table import TagTable
 from biogate_nodesets import load_model
 from biogate_security.audit import AuditRecord, AuditUnavailableError
+from biogate_security.key_kinds import KeyKind
 from biogate_security.own_certificate import pem_of
 from biogate_security.pki import Pki
 from biogate_security.pki_admin import PkiAdministrator
@@ -145,18 +146,28 @@ def suppressed() -> tuple[str, ...]:
 
 
 @pytest.fixture
+def curves() -> tuple[KeyKind, ...]:
+    """Of which there is an own certificate, and whose policies are offered, besides RSA."""
+    return ()
+
+
+@pytest.fixture
 async def plant(
-    tmp_path: Path, nodeset_cache: Path, suppressed: tuple[str, ...]
+    tmp_path: Path,
+    nodeset_cache: Path,
+    suppressed: tuple[str, ...],
+    curves: tuple[KeyKind, ...],
 ) -> AsyncIterator[Plant]:
     client_party = made("administrator", 1, uri=CLIENT_URI)
-    pki = Pki.open(tmp_path / "pki", SERVER_URI, ["127.0.0.1"], suppress=suppressed)
+    pki = Pki.open(tmp_path / "pki", SERVER_URI, ["127.0.0.1"], curves=curves, suppress=suppressed)
     trusted = tmp_path / "pki" / "trusted" / "certs" / "administrator.der"
     trusted.write_bytes(client_party.der)
     pki.poll()
     model = load_model(["ns0"], cache=nodeset_cache, application_uri=SERVER_URI)
     audit = Audit()
+    policies = ("Basic256Sha256", *(f"ECC_{kind.name}" for kind in curves))
     front_end = FrontEnd(
-        FrontEndConfig(SERVER_URI, port=0, security=("Basic256Sha256",), anonymous=False),
+        FrontEndConfig(SERVER_URI, port=0, security=policies, anonymous=False),
         AddressSpace(model),
         TagTable(),
         commands=SimpleNamespace(),

@@ -14,6 +14,7 @@ from cryptography import x509
 
 from biogate.opcua.push import trust_list_file, watch
 from biogate_security import pki_commit
+from biogate_security.key_kinds import CURVES, RSA
 from biogate_security.own_certificate import pem_of
 from biogate_security.trust_content import Group
 
@@ -564,6 +565,26 @@ async def test_a_certificate_renewed_by_another_process_is_offered_at_once(
     await plant.audit.until("certificate-changed")
     again = await plant.connect()
     assert again.security_policy.peer_certificate == other.certificate_der != before
+
+
+@pytest.mark.parametrize("curves", [(CURVES["nistP256"],)])
+async def test_another_certificate_of_a_curve_leaves_the_channels_of_rsa_keys_alone(
+    plant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "POLL_S", 0.1)
+    client = await plant.connect()
+    shown = {e.SecurityPolicyUri: e.ServerCertificate for e in await client.get_endpoints()}
+    other = type(plant.pki).open(
+        plant.pki.folder, "urn:test:gateway", ["127.0.0.1"], curves=[CURVES["nistP256"]]
+    )
+    other.renew(kinds=[CURVES["nistP256"]])
+    await plant.audit.until("certificate-changed")
+    await plant.front_end._push.watch._sweep()
+    after = {e.SecurityPolicyUri: e.ServerCertificate for e in await client.get_endpoints()}
+    assert not plant.lost[client].is_set()
+    assert [uri.partition("#")[2] for uri in after if after[uri] != shown[uri]] == ["ECC_nistP256"]
+    other.renew(kinds=[RSA])
+    await plant.cut_off(client)
 
 
 @pytest.mark.parametrize("suppressed", [("expired",)])
