@@ -31,6 +31,8 @@ _READY = "Ctrl-C stops everything."
 _TOLD_LINES = 30
 _REMOVALS, _REMOVAL_PAUSE_S = 50, 0.1
 _LOOPBACK = "127.0.0.1/32"
+_SESSIONS = "sessions_per_user"
+_OF_USERS = (("opcua", _SESSIONS), ("passwords", "attempts"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,12 @@ def as_rehearsed(
     """The site with free ports on loopback, all devices simulated, and room for the prover.
 
     Zones and conduits stay as they are, but that listed certificates, applications and networks
-    have the prover's among them.
+    have the prover's among them. It logs in often, and wrongly: its users have as many sessions
+    and attempts as by default.
     """
     data = copy.deepcopy(dict(site))
+    for owner, key in _OF_USERS:
+        (data.get(owner) or {}).pop(key, None)
     for device in (data.get("devices") or {}).values():
         device["simulated"] = True
         device["address"] = device["address"].partition("://")[0] + "://127.0.0.1:0"
@@ -116,8 +121,8 @@ def as_rehearsed(
             if tokens:
                 keys = str((folder / tokens["jwks_file"]).resolve())
                 zone["opcua"]["issued_tokens"] = {**tokens, "jwks_file": keys}
-            for outwards in ("reverse_connect", "listen"):
-                zone["opcua"].pop(outwards, None)
+            for key in ("reverse_connect", "listen", _SESSIONS):
+                zone["opcua"].pop(key, None)
         _admit(zone, identities[name])
     return data
 
