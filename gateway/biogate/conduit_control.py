@@ -37,7 +37,7 @@ class ConduitControl:
         self._records = records
         self._path = data / FILE
         self._on_change = on_change
-        self._opening: set[str] = set()
+        self._opening: set[tuple[str, object]] = set()
         self._keeping = asyncio.Lock()
 
     def restore(self) -> None:
@@ -67,14 +67,15 @@ class ConduitControl:
         self._check([name], reason)
         if self._policy.open_conduits[name]:
             return
-        self._opening.add(name)
+        this = (name, object())  # somebody else may open it at the same time
+        self._opening.add(this)
         try:
             await self._record("conduit-opened", name, reason, subject)
-            if name not in self._opening:
+            if this not in self._opening:
                 return  # somebody closed it meanwhile, and that counts
             self._policy.set_conduit_open(name, is_open=True)
         finally:
-            self._opening.discard(name)
+            self._opening.discard(this)
         self._on_change()
         await self._keep()
 
@@ -82,12 +83,13 @@ class ConduitControl:
         """Close conduits at once, and record it. Raises as `open`; they are closed even then."""
         wanted = list(names)
         self._check(wanted, reason)
+        opening = {name for name, _ in self._opening}
         closed = [
             name
             for name in wanted
-            if self._policy.set_conduit_open(name, is_open=False) or name in self._opening
+            if self._policy.set_conduit_open(name, is_open=False) or name in opening
         ]
-        self._opening.difference_update(closed)
+        self._opening = {each for each in self._opening if each[0] not in closed}
         if not closed:
             return
         self._on_change()

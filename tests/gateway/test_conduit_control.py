@@ -120,6 +120,27 @@ async def test_who_closes_while_another_opens_has_the_last_word(
     assert [record.event for record in trail.records] == ["conduit-opened", "conduit-closed"]
 
 
+async def test_who_opens_again_does_not_lend_their_word_to_one_who_was_closed_out(
+    control: ConduitControl, policy: ZonePolicy, trail: Trail
+) -> None:
+    """Opened, closed, opened again: it opens with the record of the last, not of the first."""
+    first, second = asyncio.Event(), asyncio.Event()
+    trail.disk = first
+    opening = asyncio.create_task(control.open("down", "first", ADA))
+    await asyncio.sleep(0)
+    trail.disk = None
+    await control.close(["down"], "no", ADA)
+    trail.disk = second
+    again = asyncio.create_task(control.open("down", "second", ADA))
+    await asyncio.sleep(0)
+    first.set()
+    await opening
+    assert not policy.open_conduits["down"]
+    second.set()
+    await again
+    assert policy.open_conduits["down"]
+
+
 async def test_without_a_record_nothing_is_opened_and_all_is_closed(
     control: ConduitControl, policy: ZonePolicy, trail: Trail
 ) -> None:
