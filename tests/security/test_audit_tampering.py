@@ -437,6 +437,23 @@ def test_a_payload_nested_without_end_is_found_though_its_hashes_fit(folder, tam
     assert first_of(verify_log(folder)) == (4, 35)
 
 
+@pytest.mark.parametrize("table", ["meta", "records", "checkpoints"])
+def test_a_view_without_end_in_the_place_of_a_table_is_told(folder, table):
+    with closing(sqlite3.connect(segment_path(folder, 2))) as database:
+        names = [
+            name for (name,) in database.execute(f"SELECT name FROM pragma_table_info('{table}')")
+        ]
+        database.execute("PRAGMA legacy_alter_table = ON")
+        database.execute(f"ALTER TABLE {table} RENAME TO aside")
+        endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n)"
+        columns = ", ".join(f"x AS {name}" for name in names)
+        database.execute(f"CREATE VIEW {table} AS {endless} SELECT {columns} FROM n")
+        database.commit()
+    report = verify_log(folder)
+    assert first_of(report) == (2, None)
+    assert "a view is in the place of a table" in report.problems[0].reason
+
+
 # Segments
 
 

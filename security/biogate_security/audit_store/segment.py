@@ -115,9 +115,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 def read_header(reader: sqlite3.Connection) -> Header:
-    """The header. Raises sqlite3.Error, ValueError for another kind of file or a spoilt header."""
-    names = {name for (name,) in reader.execute("SELECT name FROM sqlite_master")}
-    if not {"meta", "records"} <= names:
+    """The header. Raises sqlite3.Error, ValueError for another kind of file or a spoilt header.
+
+    Where a table should be must be a table: a view in its place may have rows without end.
+    """
+    kinds = dict(reader.execute("SELECT name, type FROM sqlite_master"))
+    if any(kinds.get(name, "table") != "table" for name in ("meta", "records", "checkpoints")):
+        raise ValueError("a view is in the place of a table")
+    if not {"meta", "records"} <= kinds.keys():
         raise ValueError("it is another kind of SQLite file; choose another path")
     meta = dict(reader.execute("SELECT key, value FROM meta"))
     if "format" not in meta:
