@@ -89,6 +89,7 @@ class Variable(NamedTuple):
 class _Tags:
     """The zone's own numbering, as its sources come up."""
 
+    own: str
     numbers: dict[int, int] = field(default_factory=dict)
     shown: dict[int, bool] = field(default_factory=dict)
     variables: dict[int, dict[str, Variable]] = field(default_factory=dict)
@@ -103,12 +104,12 @@ class _Tags:
         return number
 
 
-def extract(whole: Whole, reaches: Reaches) -> Extract:
-    """What a zone may see of it."""
+def extract(whole: Whole, reaches: Reaches, own: str) -> Extract:
+    """What the zone called `own` may see of it."""
     space = whole.space
     seen = list(_visible(whole, reaches))
     ids = frozenset(node.node_id for node in seen)
-    tags = _Tags()
+    tags = _Tags(own)
     sources = tuple(_sources(whole, seen, reaches, tags))
     methods = [
         pair for pair in space.methods.bound() if all(_is_there(whole, ids, each) for each in pair)
@@ -242,13 +243,15 @@ def _tag_source(
     number = tags.number(source.tag, may.place.zone, shown=may(*_VALUES))
     variable = Variable(node.node_id, source)
     tags.variables.setdefault(source.tag, {})[node.node_id.to_string()] = variable
-    if source.unaudited and may(Action.WRITE):
+    # Across a conduit they go by the command service, for the conduit's limits.
+    unaudited = source.unaudited and may.place.zone in ("", tags.own)
+    if unaudited and may(Action.WRITE):
         tags.unaudited.add(source.tag)
     if may(Action.READ_HISTORY):
         tags.historized.add(source.tag)
     return SourceOfTag(
         position, number, source.projection.value, source.name, source.device,
-        source.writable, source.stored, source.unaudited,
+        source.writable, source.stored, unaudited,
     )  # fmt: skip
 
 

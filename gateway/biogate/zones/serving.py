@@ -164,7 +164,7 @@ class ZoneFrontEnds:
         zone = self._policy.table.zone(name)
         assert zone is not None
         reaches = partial(self._policy.reaches, name)
-        part = extract(self._services.whole, reaches)
+        part = extract(self._services.whole, reaches, name)
 
         def setup(port: int | None) -> Setup:
             config = self._settings.endpoint(name)

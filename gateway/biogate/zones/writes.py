@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from biogate.opcua.config import Limits
 from biogate.opcua.ports import CommandPort, Receipt, StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.stack import StatusCodes
@@ -26,6 +27,8 @@ from biogate.zones.messages import (
 )
 from biogate.zones.receipts import receipt_message
 from biogate.zones.stored_checks import checked
+
+_MOST_ROWS = Limits().max_nodes_per_write
 
 
 class ForeignError(Exception):
@@ -71,6 +74,8 @@ class Writes:
         or not unaudited.
         """
         size = len(request.index) // 4
+        if size > _MOST_ROWS:
+            raise MalformedError(f"an unaudited write of {size} values")
         index = column(request.index, np.int32, size)
         tags = self.extract.tags.core_tags(index)
         if tags is None:
@@ -82,6 +87,8 @@ class Writes:
             column(request.source_time, np.int64, size),
             {row: variant_of(value) for row, value in request.variants.items()},
         )
+        if not self.extract.unaudited.issuperset(tags.tolist()):
+            raise ForeignError("an unaudited write of what is audited")
         if writes.objects or not self.extract.plain[index].all():
             unfit = sum(not self._fits(writes, row) for row in range(size))
             self.counters["unfit"] += unfit
@@ -93,8 +100,6 @@ class Writes:
 
     def _fits(self, writes: StoredWrites, row: int) -> bool:
         tag = int(writes.tag[row])
-        if tag not in self.extract.unaudited:
-            raise ForeignError("an unaudited write of what is audited")
         write = StoredValue(
             float(writes.value[row]),
             int(writes.status[row]),
