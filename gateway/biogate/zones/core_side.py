@@ -22,6 +22,7 @@ from biogate.zones.messages import (
     Failed,
     LogLine,
     MalformedError,
+    Message,
     Ping,
     Pong,
     Ready,
@@ -128,7 +129,7 @@ class Connection:
         )
         self.requests = Requests(
             zone.name, zone.services, zone.extract, zone.admission, zone.counters,
-            link.send, self.feed.forward, self._break, lambda: zone.open_zones,
+            self._reply, self.feed.forward, self._break, lambda: zone.open_zones,
         )  # fmt: skip
         link.send(zone.setup(zone.port))
         self.show_accounts()
@@ -206,6 +207,13 @@ class Connection:
             self.started.exception()
         self.over.set()
 
+    def _reply(self, message: Message) -> None:
+        """Many requests, each with a long answer, are not all answered to one that reads none."""
+        if self.link.unsent > MAX_UNREAD_BYTES:
+            self._break("it does not read the answers")
+        else:
+            self.link.send(message)
+
     def _break(self, reason: str) -> None:
         self._zone.counters["malformed"] += 1
         _log.error("a zone's link ends: %s", reason, extra={"zone": self._zone.name})
@@ -216,7 +224,10 @@ class Connection:
             raise MalformedError(f"version {message.version} of the messages")
         if self.started.done():
             raise MalformedError("a zone that is ready twice")
-        self._zone.url, self._zone.port = message.url, message.port
+        zone = self._zone
+        if zone.port is not None and (message.url, message.port) != (zone.url, zone.port):
+            raise MalformedError("a zone that listens elsewhere than before")
+        zone.url, zone.port = message.url, message.port
         self.started.set_result(None)
 
     def _failed(self, message: Failed) -> None:

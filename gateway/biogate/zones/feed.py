@@ -91,6 +91,7 @@ class Feed:
 
     def conduits_changed(self, open_zones: frozenset[str]) -> None:
         """Send values and events of these zones only; what comes back is sent as it is now."""
+        self.forward()  # what came before the snapshot has to be sent before it
         self.open_zones = open_zones
         zones = self.extract.zones
         mask = np.fromiter((bool(each & open_zones) for each in zones), np.bool_, len(zones))

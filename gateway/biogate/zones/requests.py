@@ -51,10 +51,13 @@ from biogate.zones.messages import (
     WriteUnaudited,
 )
 from biogate.zones.node_ids import from_bytes
+from biogate.zones.pace import Pace
 from biogate.zones.receipts import receipt_message
 from biogate.zones.writes import ForeignError, Writes
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.log_budget import LogBudget
+from biogate_security.login_queue import LoginQueue, TooManyLoginsError
+from biogate_security.login_throttle import network_of
 from biogate_security.zones import Admission
 
 _log = logging.getLogger(__name__)
@@ -72,6 +75,14 @@ _OF_FRONT_ENDS = (
     "records-",
 )
 """Beginnings of the kinds of record that a front end makes; all others are the core's."""
+
+_MOST_RECORDED = 256 * 1024
+"""Characters of one record: several of the longest texts that front ends clip to 64 Ki."""
+_LOGINS_AT_A_TIME, _LOGINS_WAITING, _LOGINS_WAITING_PER_SOURCE = 4, 32, 8
+"""Passwords of one zone that are with the core's own queue at a time, so that the zones take
+turns there; the others wait here."""
+_NOBODY = "\0"
+"""Begins the name of no account: control characters are in none."""
 
 
 @dataclass(slots=True)
@@ -105,10 +116,16 @@ class Requests:
     _writes: Writes = field(init=False)
     _handlers: Mapping[type, Callable[[Any], Awaitable[Message]]] = field(init=False)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _logins: LoginQueue = field(init=False)
+    _pace: Pace = field(init=False)
     _lines: LogBudget = field(default_factory=LogBudget)
 
     def __post_init__(self) -> None:
-        self.identities = Identities(self.zone)
+        self.identities = Identities(self.zone, self.services.clock)
+        self._logins = LoginQueue(
+            _LOGINS_AT_A_TIME, per_source=_LOGINS_WAITING_PER_SOURCE, most=_LOGINS_WAITING
+        )
+        self._pace = Pace(asyncio.get_running_loop().time)
         self._writes = Writes(
             self.services.whole.space,
             self.extract,
@@ -207,11 +224,10 @@ class Requests:
 
     async def authenticate(self, request: Authenticate) -> IdentityReply:
         """Who somebody is; from then on they can act through this link."""
-        authenticator, source = self.services.authenticator, request.source
+        authenticator, source = self.services.authenticator, self._source(request.source)
         found: Identity | int | None
         if request.kind == "password":
-            password = request.secret.decode("utf-8", "replace")
-            found = await authenticator.authenticate(request.name, password, source)
+            found = await self._by_password(request)
         elif request.kind == "certificate":
             found = await authenticator.authenticate_certificate(request.secret, source)
         elif request.kind == "token":
@@ -228,6 +244,27 @@ class Requests:
             request.id, found.user, tuple(sorted(found.roles)), found.authentication,
             found.must_change_password, found.until,
         )  # fmt: skip
+
+    async def _by_password(self, request: Authenticate) -> Identity | None:
+        """Who may not log in from the zone is guessed in vain: at the price and with the answer
+        of every wrong password, and without a failure that counts against that account."""
+        name, password = request.name, request.secret.decode("utf-8", "replace")
+        if not self.admission.user(name):
+            self.counters["not_admitted"] += 1
+            name = _NOBODY + name
+        try:
+            async with self._logins.turn(network_of(request.source)):
+                authenticator = self.services.authenticator
+                return await authenticator.authenticate(
+                    name, password, self._source(request.source)
+                )
+        except TooManyLoginsError:
+            self.counters["too_many_logins"] += 1
+            return None
+
+    def _source(self, address: str) -> str:
+        """Where a login comes from, of the zone's word: addresses of other zones are none of it."""
+        return f"{network_of(address)} by zone {self.zone}" if address else f"zone {self.zone}"
 
     async def history(self, request: ReadHistory) -> HistoryReply:
         """A page of raw values of a tag of the zone."""
@@ -259,5 +296,9 @@ class Requests:
             raise MalformedError(f"a record: {error}") from error
         if not record.event.startswith(_OF_FRONT_ENDS):
             raise ForeignError(f"a record of kind {record.event:.40}, which is the core's")
+        size = sum(len(each) for each in request.record.values() if isinstance(each, str | tuple))
+        if size > _MOST_RECORDED:
+            raise MalformedError(f"a record of {size} characters")
+        await self._pace.wait(size)
         stamped = replace(record, zone=self.zone, time=self.services.clock())
         return Done(request.id, await self.services.audit.record(stamped))

@@ -176,6 +176,18 @@ async def test_nothing_of_a_zone_is_sent_while_the_conduit_to_it_is_closed() -> 
     assert rows_of(link.sent[1]) == [([1], [2.5])]
 
 
+async def test_what_came_before_a_snapshot_is_sent_before_it() -> None:
+    table = table_of(2)
+    feed, link = feed_of(table, [0, 1])
+    put(table, [0], 1.5, 5)
+    feed.conduits_changed(frozenset())
+    put(table, [0], 2.5, 6)
+    feed.conduits_changed(frozenset({"cell"}))
+    assert [type(each) for each in link.sent] == [Batches, Snapshot]
+    feed.forward()
+    assert len(link.sent) == 2
+
+
 async def test_the_snapshot_has_only_what_may_be_shown() -> None:
     table = table_of(3)
     tags = TagMap([2, 0], [False, True], len(table))

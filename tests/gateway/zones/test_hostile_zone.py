@@ -9,6 +9,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -64,16 +65,31 @@ class Taken:
         self.zone = gateway._serving._zones[zone]  # type: ignore[union-attr]
         self.connection = self.zone.connected()
         self.setup: Any = None
+        self.stack = ExitStack()
+
+    async def __aenter__(self) -> Taken:
+        try:
+            await self.connect()
+        except BaseException:
+            self.stack.close()
+            raise
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self.stack.close()
+        await asyncio.sleep(0)  # transports close in the loop's next turn
 
     async def connect(self, *, ready: bool = True) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.reader, self.writer = await asyncio.open_connection(sock=theirs, limit=1 << 24)
+        self.stack.callback(self.writer.close)
+        self.stack.callback(self.connection.close)
         link = await SocketLink.over(ours, self.connection, decode_from_zone, MAX_FROM_ZONE_BYTES)
         self.connection.start(link)
         self.setup = await self.next_of(Setup)
         if ready:
-            self.send(Ready(VERSION, "opc.tcp://127.0.0.1:1", 1))
+            self.send(Ready(VERSION, self.zone.url, self.zone.port or 0))
 
     def send(self, message: Message) -> None:
         self.writer.write(frame(encode(message)))
@@ -112,20 +128,14 @@ async def gateway(running: Any) -> AsyncIterator[Gateway]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def dmz(gateway: Gateway) -> AsyncIterator[Taken]:
-    taken = Taken(gateway, "dmz")
-    await taken.connect()
-    yield taken
-    taken.connection.close()
-    taken.writer.close()
+    async with Taken(gateway, "dmz") as taken:
+        yield taken
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def cell(gateway: Gateway) -> AsyncIterator[Taken]:
-    taken = Taken(gateway, "cell")
-    await taken.connect()
-    yield taken
-    taken.connection.close()
-    taken.writer.close()
+    async with Taken(gateway, "cell") as taken:
+        yield taken
 
 
 def by(user: str | None) -> SubjectOf:
@@ -178,6 +188,62 @@ async def test_a_user_of_another_zone_cannot_log_in(dmz: Taken) -> None:
     assert (await dmz.log_in("boss")).user is None
 
 
+async def test_it_cannot_find_out_or_lock_the_password_of_another_zones_user(
+    dmz: Taken, gateway: Gateway
+) -> None:
+    users = gateway._storage.users  # type: ignore[union-attr]
+    right = gateway.first_passwords["op"].encode()
+    checked = users.counters["accepted"]
+    replies = [
+        await dmz.ask(Authenticate(1, "password", "op", password, f"10.0.0.{number}"))
+        for number, password in enumerate((b"wrong", right))
+    ]
+    assert replies[0] == replies[1] == IdentityReply(1, None)
+    assert users.counters["accepted"] == checked
+    throttle = users._logins.throttle
+    assert throttle._users.failures("op") == 0
+    assert throttle._sources.failures("10.0.0.0") == 0
+
+
+async def test_its_logins_leave_room_for_those_of_others(dmz: Taken, gateway: Gateway) -> None:
+    waiting = gateway._storage.users._logins._queue  # type: ignore[union-attr]
+    before = dmz.zone.counters["too_many_logins"]
+    for number in range(200):
+        dmz.send(Authenticate(number, "password", "mes", b"wrong", f"10.1.0.{number}"))
+    for _ in range(150):
+        await dmz.next_of(IdentityReply)
+        assert len(waiting) <= 4
+    assert dmz.zone.counters["too_many_logins"] > before
+
+
+async def test_it_cannot_fill_the_audit_trail(dmz: Taken, gateway: Gateway) -> None:
+    text = "x" * 60_000
+    record = {"event": "session-closed", "time": 1, "user": None, "reason": text}
+    began = asyncio.get_running_loop().time()
+    for number in range(100):
+        dmz.send(Record(number, record))
+    for _ in range(95):
+        await dmz.next_of(Done)
+    assert asyncio.get_running_loop().time() - began > 1
+    dmz.send(Record(1, {**record, **dict.fromkeys(("reason", "old", "new", "tag", "rule"), text)}))
+    assert "a record of 300" in await dmz.ended()
+
+
+async def test_an_unaudited_write_is_no_longer_than_a_clients(dmz: Taken) -> None:
+    tag = dmz.tag("office.Fast")
+    columns = (np.full(1001, tag, np.int32), np.zeros(1001), np.zeros(1001, np.uint32))
+    dmz.send(WriteUnaudited(4, *(each.tobytes() for each in columns), bytes(8 * 1001), {}))
+    assert "an unaudited write of 1001 values" in await dmz.ended()
+
+
+async def test_answers_that_it_does_not_read_end_the_link(
+    dmz: Taken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("biogate.zones.core_side.MAX_UNREAD_BYTES", -1)
+    dmz.connection._reply(Done(1))
+    assert "does not read the answers" in await dmz.ended()
+
+
 async def test_the_core_holds_a_write_to_the_conduits_bounds(dmz: Taken, gateway: Gateway) -> None:
     await dmz.log_in("mes")
     tag = dmz.tag("cell.Shared")
@@ -187,10 +253,9 @@ async def test_the_core_holds_a_write_to_the_conduits_bounds(dmz: Taken, gateway
 
 
 async def test_accounts_are_those_of_the_zone_and_changed_by_the_cores_rules(
-    gateway: Gateway,
+    cell: Taken, gateway: Gateway
 ) -> None:
-    taken = Taken(gateway, "cell")
-    await taken.connect()
+    taken = cell
     shown = await taken.next_of(Accounts)
     assert {name for name, *_ in shown.accounts} == {"op", "boss"}
     named = {criteria for found in shown.identities.values() for _, criteria in found}
@@ -205,7 +270,6 @@ async def test_accounts_are_those_of_the_zone_and_changed_by_the_cores_rules(
     assert (await taken.ask(promote)).status == S.BadUserAccessDenied
     taken.send(ManageAccounts(4, by("op"), "close", {}))
     assert "no change of accounts" in await taken.ended()
-    taken.writer.close()
 
 
 async def test_a_value_of_another_type_is_refused(cell: Taken, gateway: Gateway) -> None:
@@ -317,7 +381,20 @@ async def test_a_request_before_it_is_ready_ends_the_link(gateway: Gateway) -> N
     await taken.connect(ready=False)
     taken.send(Record(1, {"event": "session-activated", "time": 1, "user": None}))
     assert "before the zone was ready" in await taken.ended()
-    taken.writer.close()
+    taken.stack.close()
+
+
+@pytest.mark.parametrize(("url", "port"), [("opc.tcp://127.0.0.1:4840", 0), ("", 4840)])
+async def test_it_does_not_get_the_port_of_another_zone_for_its_next_start(
+    gateway: Gateway, url: str, port: int
+) -> None:
+    taken = Taken(gateway, "dmz")
+    own = taken.zone.url, taken.zone.port
+    await taken.connect(ready=False)
+    taken.send(Ready(VERSION, url or own[0], port or own[1] or 0))
+    assert "listens elsewhere" in await taken.ended()
+    assert (taken.zone.url, taken.zone.port) == own
+    taken.stack.close()
 
 
 async def test_too_many_requests_at_a_time_end_the_link(dmz: Taken) -> None:

@@ -53,3 +53,21 @@ def test_new_roles_hold_for_all_ways() -> None:
     known.changed(AccountChange("mes", frozenset({"Observer"}), active=True))
     for way in ("UserName", "Certificate"):
         assert known.subject(asked("mes", way)).roles == {"Observer"}
+
+
+def test_a_token_that_has_expired_opens_nothing_more() -> None:
+    now = [100]
+    known = Identities("dmz", lambda: now[0])
+    known.add(Identity("mes", frozenset({"Operator"}), "IssuedToken", until=200))
+    assert known.subject(asked("mes", "IssuedToken")).user == "mes"
+    now[0] = 200
+    with pytest.raises(NotLoggedInError):
+        known.subject(asked("mes", "IssuedToken"))
+
+
+def test_who_has_to_change_their_password_has_no_roles_before() -> None:
+    known = Identities("dmz")
+    known.add(Identity("mes", frozenset({"Operator"}), must_change_password=True))
+    assert known.subject(asked("mes", "UserName")).roles == {"Anonymous"}
+    known.changed(AccountChange("mes", frozenset({"Operator"}), active=True, by_session="i=1"))
+    assert known.subject(asked("mes", "UserName")).roles == {"Operator"}
