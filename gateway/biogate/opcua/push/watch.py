@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from biogate.opcua.ports import PkiAdmin
 from biogate.opcua.push.facts import accepted_fact, noticed
+from biogate.opcua.roles.account_changes import certificate_users_changed
 from biogate.opcua.stack import StatusCodes, status_name
 from biogate.opcua.transport.interfaces import ConnectionHandle
 from biogate_security.pki_update import PkiChange
@@ -97,7 +98,9 @@ class CertificateWatch:
         return {str(each.SecurityPolicyUri): each.ServerCertificate for each in endpoints}
 
     def _log_out_certificate_users(self) -> None:
-        """Whoever logged in with a certificate has to do so again, and is judged anew."""
+        """Whoever logged in with a certificate, or is about to, has to do so again, and is judged
+        anew."""
+        certificate_users_changed(self._server)
         sessions = self._server.sessions
         for session in list(sessions):
             if session.activations and session.subject.authentication == "Certificate":

@@ -12,6 +12,7 @@ from biogate_security.roles import SESSION_ROLES, AccountChange, Role
 
 if TYPE_CHECKING:
     from biogate.opcua.services.context import ServerContext
+    from biogate.opcua.services.user_token import Login
     from biogate.opcua.session import Session
 
 _log = logging.getLogger(__name__)
@@ -40,10 +41,21 @@ def apply_change(server: ServerContext, change: AccountChange) -> None:
             session.identity = (subject, server.rights.view(subject))
 
 
-def check_unchanged(server: ServerContext, user: str | None, since: int) -> None:
+def certificate_users_changed(server: ServerContext) -> None:
+    """Nobody whose certificate was judged before now may log in with it."""
+    server.account_changes += 1
+    server.last_trust_change = server.account_changes
+
+
+def check_unchanged(server: ServerContext, login: Login, since: int) -> None:
     """Raise ServiceError Bad_UserAccessDenied for an account that has changed while its user was
-    judged: after `since`, which is what `server.account_changes` was then."""
-    if user is not None and server.last_change_of.get(user, 0) > since:
+    judged, or whose certificate may have: after `since`, which is what `server.account_changes`
+    was then."""
+    by_certificate = login.authentication == "Certificate"
+    changed = server.last_trust_change if by_certificate else 0
+    if login.user is not None:
+        changed = max(changed, server.last_change_of.get(login.user, 0))
+    if changed > since:
         raise ServiceError(StatusCodes.BadUserAccessDenied)
 
 

@@ -160,7 +160,7 @@ class ServerContext:
     `failure_lines` those about faults of our own, by message, `results_held` the results of
     requests that are not finished. `stored_turns`: tag → whose turn it is to write a stored
     Variable. `account_changes` counts changes of accounts, `last_change_of` says which was a
-    user's last.
+    user's last, `last_trust_change` which was the last one of the users' trust list.
     """
 
     config: FrontEndConfig
@@ -184,6 +184,7 @@ class ServerContext:
     history: HistoryReader | None = None
     account_changes: int = 0
     last_change_of: dict[str, int] = field(default_factory=dict)
+    last_trust_change: int = 0
     admission: ClientAdmission | None = None
     turns: Turns = field(default_factory=Turns)
     results_held: ByteBudget = field(default_factory=lambda: ByteBudget(_MAX_RESULTS_HELD))

@@ -176,7 +176,7 @@ async def _activate(ctx: RequestContext, parameters: Any) -> ua.ActivateSessionR
     token = parameters.UserIdentityToken
     await ctx.server.auditor.require(session_activated(ctx, subject, token, event))
     _check_still_there(ctx, nonce)
-    check_unchanged(ctx.server, login.user, accounts_before)
+    check_unchanged(ctx.server, login, accounts_before)
     session.activate(ctx.channel, subject, ctx.server.rights.view(subject))
     session.must_change_password = login.must_change_password
     session.expires_s = _expiry_s(ctx, login)

@@ -14,6 +14,7 @@ from asyncua import ua
 
 from biogate.opcua.endpoints import JWT
 from biogate.opcua.front_end import Limits
+from biogate.opcua.roles.account_changes import certificate_users_changed
 from biogate.opcua.transport.policies import (
     NONE_URI,
     POLICY_URIS,
@@ -375,6 +376,23 @@ async def test_an_account_disabled_while_they_log_in_lets_nobody_in(
     assert secured.session.identity is None
     monkeypatch.undo()
     assert await secured.activate(secured.password()) == S.Good
+
+
+async def test_a_certificate_trusted_no_longer_while_they_log_in_lets_nobody_in(
+    secured: Secured, olga_pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was judged before; sessions that are there already end."""
+    secured.bench.users.certificates[olga_pki.certificate_der] = OLGA
+    context, token = secured.bench.front_end.context, certificate_token(olga_pki)
+
+    async def meanwhile(fact: Any) -> None:
+        certificate_users_changed(context)
+
+    monkeypatch.setattr(context.auditor, "require", meanwhile)
+    answer = await secured.activate(token, secured.signed_by(olga_pki))
+    assert answer == S.BadUserAccessDenied
+    assert secured.session.identity is None
+    assert await secured.activate(secured.password()) == S.Good  # not a user of that list
 
 
 # -- quotas -------------------------------------------------------------------------------------
