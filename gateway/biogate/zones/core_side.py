@@ -32,12 +32,14 @@ from biogate.zones.pruned import conduits_of
 from biogate.zones.requests import Requests, Services
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.log_budget import LogBudget
+from biogate_security.log_text import safe_text
 from biogate_security.roles import AccountChange
 from biogate_security.zones import Admission, ZonePolicy
 
 _log = logging.getLogger(__name__)
 
 _LINES_PER_MINUTE = 300
+_SHOWN = 1000
 
 
 class ZoneError(OSError):
@@ -93,6 +95,20 @@ class CoreZone:
             await self.services.audit.record(record)
         except AuditUnavailableError:
             _log.exception("a lost front end could not be recorded", extra={"zone": self.name})
+
+    def said(self, text: str) -> None:
+        """Lines that the process wrote to stderr; a flood of them is counted, not logged."""
+        for line in filter(None, text.splitlines()):
+            left_out = self.spend_line()
+            if left_out is not None:
+                extra = {"zone": self.name, **({"lines_left_out": left_out} if left_out else {})}
+                _log.warning("a zone's process says: %s", safe_text(line, _SHOWN), extra=extra)
+
+    def spend_line(self) -> int | None:
+        """None: a line of the zone is not logged. Else how many were left out before."""
+        left_out = self.lines.spend(asyncio.get_running_loop().time())
+        self.counters["log_lines_left_out"] += left_out is None
+        return left_out
 
     def account_changed(self, change: AccountChange) -> None:
         """An account is another one now: its sessions hear of it, and the core itself."""
@@ -243,9 +259,8 @@ class Connection:
 
     def _log(self, message: LogLine) -> None:
         """A line of the zone's log, as one of our own; a flood of them is counted, not logged."""
-        left_out = self._zone.lines.spend(asyncio.get_running_loop().time())
+        left_out = self._zone.spend_line()
         if left_out is None:
-            self._zone.counters["log_lines_left_out"] += 1
             return
         context = {n: text for n, text in message.context.items() if n not in RESERVED}
         extra: dict[str, object] = {**context, "zone": self._zone.name}

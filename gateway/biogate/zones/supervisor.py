@@ -18,7 +18,6 @@ from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 
-from biogate.site.site_checks import password_variable
 from biogate.zones.confinement import Allowed
 from biogate.zones.core_side import Connection, CoreZone, ZoneError
 from biogate.zones.link import SocketLink
@@ -31,6 +30,11 @@ HANG_S = 5.0
 START_S = 60.0
 STOP_S = 1.5
 _LOOK_S = 0.1
+_STDERR_BYTES, _STDERR_PAUSE_S = 16_384, 0.1
+"""So much of what a process writes to stderr is taken at a time, and how often."""
+_KEPT = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_KEPT_BEGINNINGS = ("LC_", "PYTHON", "MALLOC_", "OPENBLAS_", "OMP_")
+"""What of the environment a zone's process has: nothing that could be a secret of the core's."""
 _BACK_OFF_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_S = 60.0
 """Who ran that long starts again at once, whatever came before."""
@@ -48,6 +52,7 @@ class Supervisor:
         self._process: Process | None = None
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._listening: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -82,7 +87,8 @@ class Supervisor:
         ours, theirs = socket.socketpair()
         try:
             ours.setblocking(False)  # noqa: FBT003
-            self._process = await _spawn(theirs, self._allowed())
+            self._process = process = await _spawn(theirs, self._allowed())
+            self._listening = asyncio.create_task(_listen(process, self._zone))
             self._connection = self._zone.connected()
             link = await SocketLink.over(
                 ours, self._connection, decode_from_zone, MAX_FROM_ZONE_BYTES
@@ -175,6 +181,9 @@ class Supervisor:
             except TimeoutError:
                 _kill(process)
                 await process.wait()
+        if self._listening is not None:
+            await asyncio.wait((self._listening,), timeout=1.0)  # its last words
+            self._listening.cancel()
         if connection is not None:
             connection.close()
         self._process = None
@@ -192,9 +201,20 @@ async def _first(waiting: Awaitable[object], timeout_s: float) -> None:
 def _kill(process: Process) -> None:
     if process.returncode is None:
         try:
-            process.send_signal(signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)  # with what it may have started
         except ProcessLookupError:
             return
+
+
+async def _listen(process: Process, zone: CoreZone) -> None:
+    """Log what the process says on stderr, such as why it does not start.
+
+    It does not write to the core's own, where it could make up lines of the log.
+    """
+    assert process.stderr is not None
+    while said := await process.stderr.read(_STDERR_BYTES):
+        zone.said(said.decode("utf-8", "replace"))
+        await asyncio.sleep(_STDERR_PAUSE_S)
 
 
 async def _spawn(end: socket.socket, allowed: Allowed) -> Process:
@@ -207,6 +227,8 @@ async def _spawn(end: socket.socket, allowed: Allowed) -> Process:
         json.dumps(asdict(allowed)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_STDERR_BYTES,
         env=scrubbed(os.environ),
         pass_fds=(end.fileno(),),
         start_new_session=True,
@@ -214,6 +236,9 @@ async def _spawn(end: socket.socket, allowed: Allowed) -> Process:
 
 
 def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what is secret: passwords of accounts."""
-    prefix = password_variable("")
-    return {name: value for name, value in environment.items() if not name.startswith(prefix)}
+    """What of the environment an interpreter needs, and nothing that may be secret."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in _KEPT or name.startswith(_KEPT_BEGINNINGS)
+    }

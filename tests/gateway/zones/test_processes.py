@@ -149,13 +149,14 @@ async def test_processes_get_no_password_and_end_with_the_gateway(
     running: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BIOGATE_PASSWORD_OP", "correct-horse-7-battery")
+    monkeypatch.setenv("SECRET_OF_ANOTHER_PROGRAM", "token")
     async with running() as gateway:
         pids = list(gateway.zone_processes.values())
         assert len(pids) == 2
         for pid in pids:
             environment = psutil.Process(pid).environ()
             assert "PATH" in environment
-            assert not [name for name in environment if name.startswith("BIOGATE_PASSWORD")]
+            assert not [name for name in environment if name.startswith(("BIOGATE", "SECRET"))]
     assert not any(map(psutil.pid_exists, pids))
 
 
@@ -171,3 +172,21 @@ async def test_a_process_that_cannot_start_again_is_tried_until_it_can(
             assert counter(gateway, "dmz", "running") == 0
         client = await connected(client_of, gateway, "dmz", "mes")
         await client.disconnect()
+
+
+async def test_what_a_process_says_outside_of_its_log_makes_up_no_lines(
+    running: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = "import sys; sys.stderr.write('all is well\\n' * 100_000 + '\\x1b[2Jno port')"
+    real = asyncio.create_subprocess_exec
+
+    async def start(*words: str, **how: Any) -> Any:
+        return await real(words[0], "-c", program, **how)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+    with pytest.raises(OSError, match="zone"):
+        async with running():
+            pass
+    said = [each.getMessage() for each in caplog.records if "process says" in each.getMessage()]
+    assert 0 < len(said) <= 600  # of two zones
+    assert not [line for line in said if "\x1b" in line or "\n" in line]

@@ -16,14 +16,18 @@ def site(zones_site: Path, tmp_path: Path) -> Path:
     for old, new in (
         (
             "Recipe: {type",
-            "Scratch: {type: Double, value: 0, writable: true, audited: false}\n"
-            "          Recipe: {type",
+            (
+                "Scratch: {type: Double, value: 0, writable: true, audited: false}\n"
+                "          Recipe: {type"
+            ),
         ),
         ("[cell/Cell/Shared]}\n", "[cell/Cell/Shared, cell/Cell/Scratch]}\n"),
         (
             "        on: [cell/Cell/Shared]\n        bounds: {",
-            "        on: [cell/Cell/Shared, cell/Cell/Scratch]\n        bounds: {"
-            "cell/Cell/Scratch: {low: 0, high: 10}, ",
+            (
+                "        on: [cell/Cell/Shared, cell/Cell/Scratch]\n        bounds: {"
+                "cell/Cell/Scratch: {low: 0, high: 10}, "
+            ),
         ),
     ):
         assert old in text
