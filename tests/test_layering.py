@@ -66,6 +66,7 @@ def test_the_front_end_knows_neither_devices_nor_secrets() -> None:
         "biogate_adapters.filetime",
         "biogate_adapters.status",
         "biogate_security.audit",  # the record and the port, no store
+        "biogate_security.threads",  # waits for a thread, knows no store
         "biogate_security.certificate",  # reads one, knows none
         "biogate_security.key_kinds",  # a table of curves
         "biogate_security.log_budget",

@@ -33,13 +33,13 @@ from biogate_security.audit_store.query import Filter, query_log
 from biogate_security.audit_store.report import ChainReport
 from biogate_security.audit_store.segment import MAX_BATCH
 from biogate_security.audit_store.state import AuditOptions, AuditState, StateListener
-from biogate_security.audit_store.threads import in_thread
 from biogate_security.audit_store.verify import verify_log
 from biogate_security.audit_store.walk import CHAIN_BROKEN_EVENT, KeptCheckpoint
 from biogate_security.audit_store.writer import SegmentWriter
 from biogate_security.filetime import now_ticks
 from biogate_security.folder_lock import FileLock
 from biogate_security.private_file import PRIVATE_FOLDER_MODE
+from biogate_security.threads import in_thread
 
 MAX_WAITING = 10_000
 ROTATION_RETRY_S = 60.0

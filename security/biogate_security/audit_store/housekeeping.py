@@ -15,9 +15,9 @@ from biogate_security.audit import AuditUnavailableError
 from biogate_security.audit_store.background import verify_apart
 from biogate_security.audit_store.retention import RetentionError, drop_payloads, droppable
 from biogate_security.audit_store.state import AuditState
-from biogate_security.audit_store.threads import in_thread
 from biogate_security.audit_store.walk import RETENTION_EVENT
 from biogate_security.filetime import TICKS_PER_SECOND
+from biogate_security.threads import in_thread
 
 if TYPE_CHECKING:
     from biogate_security.audit_log import AuditLog

@@ -17,8 +17,8 @@ from biogate.opcua.push.watch import CertificateWatch
 from biogate.opcua.roles.security_admin import check_administrator
 from biogate.opcua.space.methods import MethodCall, MethodHandler, Outputs
 from biogate.opcua.stack import ObjectIds, StatusCodes, node_id, ua
-from biogate_security.audit_store.threads import in_thread
 from biogate_security.pki_update import PkiUpdateError
+from biogate_security.threads import in_thread
 from biogate_security.trust_content import Group
 
 if TYPE_CHECKING:
