@@ -628,6 +628,24 @@ async def test_a_transferred_subscription_hears_with_its_new_owner(
     assert Listener(after, subscription).severities(0.2) == [5]
 
 
+@pytest.mark.parametrize(("address", "kept"), [("192.0.2.7", []), ("127.0.0.1", [1])])
+async def test_events_that_were_sent_are_not_repeated_to_an_owner_with_other_rights(
+    user: Any, emit: Any, address: str, kept: list[int]
+) -> None:
+    """Audit events go over encrypted channels only: another session of the same user is no way
+    around it. Nobody knows any more where the events in a message came from."""
+    before = await user(3, remote_address="127.0.0.1:4000")
+    after = await user(4, remote_address=f"{address}:5000")
+    subscription = before.subscribe()
+    listener = Listener(before, subscription)
+    item = listener.listen()
+    emit(5)
+    assert listener.severities(0.2) == [5]
+    before.delete(subscription, item)
+    (result,) = after.transfer(subscription).Parameters.Results
+    assert list(result.AvailableSequenceNumbers or ()) == kept
+
+
 # A client that is behind loses events and is told; whoever emits never waits.
 async def test_more_events_than_the_journal_holds_are_reported_as_lost(
     bench: Any, listener: Listener, emit: Any
