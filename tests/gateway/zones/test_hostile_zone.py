@@ -51,6 +51,7 @@ from biogate.zones.messages import (
     encode,
 )
 from biogate.zones.node_ids import to_bytes
+from biogate_security.audit import AuditRecord
 from biogate_security.audit_store.query import query_log
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -397,9 +398,20 @@ async def test_it_does_not_get_the_port_of_another_zone_for_its_next_start(
     taken.stack.close()
 
 
-async def test_too_many_requests_at_a_time_end_the_link(dmz: Taken) -> None:
+class _FullStore:
+    """An audit store whose disk takes its time: what was asked for stays under way."""
+
+    async def record(self, record: AuditRecord) -> int:
+        await asyncio.Event().wait()
+        raise AssertionError(record)
+
+
+async def test_too_many_requests_at_a_time_end_the_link(
+    dmz: Taken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dmz.zone.services, "audit", _FullStore())
     for number in range(MAX_UNDER_WAY + 1):
-        dmz.send(Authenticate(number, "password", "mes", b"wrong", "127.0.0.1"))
+        dmz.send(Record(number, {"event": "session-activated", "time": 1, "user": None}))
     assert "requests at a time" in await dmz.ended()
 
 
