@@ -176,6 +176,7 @@ async def _read_page(
         query = _taken(ctx, node).query
     most = ctx.server.config.limits.max_history_values_per_result
     page = await _ask(ctx, node.NodeId, reader, query, min(query.limit or most, most))
+    _check_node(ctx, node)  # the right may have gone meanwhile
     point = b""
     if page.more is not None:
         rest = replace(query, resume=page.more)

@@ -228,6 +228,25 @@ async def test_who_may_not_read_history_is_told_so(
     assert client.read_value("pH").StatusCode.value == S.Good
 
 
+@pytest.mark.parametrize("action", [Action.READ_HISTORY, Action.BROWSE])
+async def test_a_right_that_goes_while_a_history_is_read_is_gone(
+    bench: Any, client: Any, history: MemoryHistory, monkeypatch: Any, action: Action
+) -> None:
+    """A history may take its time, and a conduit may be closed meanwhile."""
+    read_raw = history.read_raw
+
+    async def slowly(query: RawQuery, most: int) -> RawPage:
+        page = await read_raw(query, most)
+        bench.policy.deny(action, PH)
+        return page
+
+    monkeypatch.setattr(history, "read_raw", slowly)
+    (result,) = await read(client, ALL, node())
+    denied, hidden = S.BadUserAccessDenied, S.BadNodeIdUnknown
+    assert result.StatusCode.value == (hidden if action is Action.BROWSE else denied)
+    assert not result.ContinuationPoint
+
+
 async def test_the_history_of_a_hidden_node_looks_absent(
     bench: Any, client: Any, history: MemoryHistory
 ) -> None:
