@@ -9,7 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from biogate_security.private_file import PRIVATE_FILE_MODE, make_private_folder
+from biogate_security.private_file import (
+    PRIVATE_FILE_MODE,
+    give_to_owner,
+    make_private_folder,
+)
 
 _TAKEN = {errno.EAGAIN, errno.EACCES}
 
@@ -36,6 +40,7 @@ class FileLock:
         self.path = path
         self._descriptor: int | None = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE_MODE)
         try:
+            give_to_owner(self._descriptor, path.parent)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)

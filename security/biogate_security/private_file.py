@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 PRIVATE_FILE_MODE = 0o600
@@ -33,7 +34,18 @@ def write_private(
 
 def make_private_folder(path: Path) -> None:
     """Make `path` and its parents where missing, `path` with mode 0700. Raises OSError."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+    for made in reversed(missing):
+        give_to_owner(made, made.parent)
+
+
+def give_to_owner(made: int | Path, folder: Path) -> None:
+    """What root makes in somebody's folder is theirs, or the gateway could not use it: an open
+    file, or a folder. It stays root's where root may not give away. Raises OSError."""
+    if os.geteuid() == 0 and (owner := folder.stat()).st_uid != 0:
+        with suppress(PermissionError):
+            os.chown(made, owner.st_uid, owner.st_gid)
 
 
 def close_to_others(path: Path) -> bool:
@@ -52,6 +64,7 @@ def close_to_others(path: Path) -> bool:
 def _write(path: Path, content: bytes, mode: int, *, durable: bool) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
+        give_to_owner(descriptor, path.parent)
         file.write(content)
         if durable:
             file.flush()
@@ -60,7 +73,6 @@ def _write(path: Path, content: bytes, mode: int, *, durable: bool) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Bring the folder's names to the disk: what was made, renamed, removed. Raises OSError."""
-    """Bring the folder's own entries to the disk. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

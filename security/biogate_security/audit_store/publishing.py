@@ -12,7 +12,7 @@ from pathlib import Path
 from biogate_security.audit_store.checkpoint import Checkpoint
 from biogate_security.audit_store.verify import CHECKPOINT_FOLDER
 from biogate_security.filetime import to_datetime
-from biogate_security.private_file import make_private_folder, write_private
+from biogate_security.private_file import give_to_owner, make_private_folder, write_private
 
 LATEST = "latest.txt"
 _log = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ def publish(folder: Path, checkpoint: Checkpoint) -> None:
     try:
         make_private_folder(target)
         with day.open("a", encoding="utf-8") as file:
+            give_to_owner(file.fileno(), target)
             file.write(f"{checkpoint.note}\n")
         write_private(target / LATEST, checkpoint.note.encode(), durable=False)
     except OSError as error:

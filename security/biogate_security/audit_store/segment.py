@@ -27,7 +27,7 @@ from biogate_security.audit_store.schema import (
     SCHEMAS,
 )
 from biogate_security.audit_store.state import AuditOptions
-from biogate_security.private_file import PRIVATE_FILE_MODE, sync_folder
+from biogate_security.private_file import PRIVATE_FILE_MODE, give_to_owner, sync_folder
 
 MAX_BATCH = 128
 _OUT_OF_REACH = {
@@ -162,7 +162,11 @@ def draft_segment(path: Path, header: Header) -> Iterator[sqlite3.Connection]:
     """
     draft = path.with_name(f".{path.name}.draft")
     draft.unlink(missing_ok=True)
-    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE))
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
+    try:
+        give_to_owner(descriptor, path.parent)
+    finally:
+        os.close(descriptor)
     try:
         with closing(sqlite3.connect(draft, isolation_level=None)) as database:
             database.execute("PRAGMA synchronous = FULL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,18 @@ def test_an_account_is_added_with_a_password_for_one_login(biogate: Any, data: P
     assert password not in repr(record)
     listed = biogate("users", "list", "--data", str(data)).out
     assert "olga: Operator; must change the password; made by an administrator" in listed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_what_root_changes_stays_the_gateways(biogate: Any, data: Path) -> None:
+    """Else `sudo biogate users reset` would leave a users file that the gateway cannot read."""
+    data.mkdir()
+    os.chown(data, 12345, 12345)
+    assert biogate("users", "add", "olga", "--data", str(data)).code == 0
+    assert biogate("users", "reset", "olga", "--data", str(data)).code == 0
+    owners = {path: path.stat().st_uid for path in data.rglob("*")}
+    assert len(owners) > 8
+    assert set(owners.values()) == {12345}, owners
 
 
 def test_a_password_is_renewed_and_roles_and_states_change(biogate: Any, data: Path) -> None:
