@@ -72,7 +72,7 @@ def bench_zone(space: BenchSpace, port: int) -> Iterator[Supervisor]:
         now_ticks,
     )
     reaches = partial(policy.reaches, ZONE.name)
-    part = extract(whole, reaches)
+    part = extract(whole, reaches, ZONE.name)
     config = FrontEndConfig(
         APPLICATION_URI,
         port=port,
