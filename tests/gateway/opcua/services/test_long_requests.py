@@ -110,6 +110,22 @@ async def test_what_is_learned_of_a_long_request_takes_turns_too(busy: Any) -> N
     assert steps > 250
 
 
+async def test_a_read_shows_no_more_than_may_be_seen_by_then(
+    bench: Any, client: Any, plant: Any
+) -> None:
+    """A conduit that is closed is closed, also for what was found out before."""
+    plant.set("ph", 7.0)
+
+    def closed_meanwhile() -> ua.DataValue:
+        bench.policy.deny(Action.READ, nid("pH"))
+        return ua.DataValue(ua.Variant(1))
+
+    plant.space.bind(nid("Live"), CallSource(closed_meanwhile))
+    before, live, after = client.ask(read("pH", "Live", "pH")).Results
+    assert (before.Value.Value, live.Value.Value) == (7.0, 1)
+    assert after.StatusCode.value == S.BadUserAccessDenied
+
+
 async def test_browse_next_and_creating_items_take_turns_too(busy: Any) -> None:
     client, other = await busy.session(1), await busy.session(2)
     first = await client.ask_async(browse(*[nid("Reactor")] * 5, page=1))
