@@ -38,7 +38,7 @@ from biogate_security.audit_store.walk import CHAIN_BROKEN_EVENT, KeptCheckpoint
 from biogate_security.audit_store.writer import SegmentWriter
 from biogate_security.filetime import now_ticks
 from biogate_security.folder_lock import FileLock
-from biogate_security.private_file import make_private_folder
+from biogate_security.private_file import PRIVATE_FOLDER_MODE, give_to_owner
 from biogate_security.threads import in_thread
 
 MAX_WAITING = 10_000
@@ -421,7 +421,9 @@ class AuditLog:
 
 
 def _lock(folder: Path) -> FileLock:
-    make_private_folder(folder)
+    if not folder.exists():
+        folder.mkdir(mode=PRIVATE_FOLDER_MODE, exist_ok=True)
+        give_to_owner(folder, folder.parent)
     return FileLock(folder / _LOCK_FILE, f"audit log {folder}")
 
 
