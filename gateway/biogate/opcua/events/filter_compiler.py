@@ -129,12 +129,18 @@ class FilterCompiler:
             return
         if operand is None or not _is_node_id(operand):
             statuses[-1] = StatusCodes.BadFilterLiteralInvalid
-        elif operator == _O.OfType and self._types.space.get(operand.value) is None:
+        elif operator == _O.OfType and not self._is_known_to_all(operand.value):
             statuses[-1] = StatusCodes.BadNodeIdUnknown
         elif operator == _O.OfType and not self._is_event_type(operand.value):
             statuses[-1] = StatusCodes.BadTypeDefinitionInvalid
         if any(statuses):
             raise StatusError(StatusCodes.BadFilterOperandInvalid)
+
+    def _is_known_to_all(self, node_id: ua.NodeId) -> bool:
+        """Filters know nobody's rights: what the site has is told of only where it is a type of
+        events, which are there for everybody."""
+        is_standard = not node_id.NamespaceIndex and self._types.space.get(node_id) is not None
+        return is_standard or self._is_event_type(node_id)
 
     def _is_event_type(self, type_id: ua.NodeId) -> bool:
         return self._types.space.types.is_subtype(type_id, BASE_EVENT)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from biogate.opcua.events import Event, field_path
 from biogate.opcua.events.fields import EventTypes
 from biogate.opcua.events.filter_compiler import FilterCompiler
+from biogate_nodesets.model import Node
 
 T = ua.VariantType
 F = ua.FilterOperator
@@ -349,6 +350,19 @@ def test_what_is_wrong_is_said_of_each_element_and_operand(
 ) -> None:
     fine = element(F.IsNull, NULL)
     assert errors(types, fine, wrong) == [(S.Good, [S.Good]), (status, operands)]
+
+
+def test_a_node_of_the_site_is_answered_like_one_that_is_not_there(types: EventTypes) -> None:
+    """A filter knows nobody's rights: a node that is hidden from who asks must look absent."""
+    there = ua.NodeId("there", 1)
+    name = ua.QualifiedName("there", 1)
+    types.space.add_nodes([Node(there, ua.NodeClass.Variable, name, ua.LocalizedText("there"))])
+    found = [
+        errors(types, element(F.OfType, literal(node_id, T.NodeId)))
+        for node_id in (there, ua.NodeId("nowhere", 1))
+    ]
+    types.space.remove_nodes([there])
+    assert found[0] == found[1] == [(S.BadFilterOperandInvalid, [S.BadNodeIdUnknown])]
 
 
 def test_all_operands_together_are_limited(types: EventTypes) -> None:
