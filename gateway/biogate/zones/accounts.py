@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from biogate.opcua.errors import StatusError
 from biogate.opcua.ports import AccountsAdmin, AccountView, PasswordRules
+from biogate.opcua.stack import StatusCodes
 from biogate.zones.identities import Identities
 from biogate.zones.messages import (
     AccountChanged,
@@ -34,6 +35,8 @@ _CHANGES: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "change_role": {"role": str, "user": str, "assign": bool},
 }
 """The changes that there are, and the types of their arguments."""
+_WHOSE = {"add_user": "name", "modify_user": "name", "remove_user": "name", "change_role": "user"}
+"""Which argument names the account of a change; in all others it is the subject's own."""
 
 
 class CoreAccounts(AccountsAdmin, Protocol):
@@ -64,15 +67,23 @@ def accounts_message(admin: CoreAccounts, admission: Admission) -> Accounts:
 
 
 async def manage(
-    admin: AccountsAdmin, identities: Identities, request: ManageAccounts
+    admin: AccountsAdmin, identities: Identities, admission: Admission, request: ManageAccounts
 ) -> StatusReply:
-    """Carry out a change, as the port judges it. Raises MalformedError, NotLoggedInError."""
+    """Carry out a change, as the port judges it. Raises MalformedError, NotLoggedInError.
+
+    Accounts that may not log in from the zone, and are not shown there, cannot be changed there.
+    """
     wanted = _CHANGES.get(request.change)
     if wanted is None or set(request.arguments) != set(wanted):
         raise MalformedError(f"no change of accounts is called {request.change!r} with these")
     if not all(isinstance(request.arguments[name], kind) for name, kind in wanted.items()):
         raise MalformedError(f"an argument of {request.change} is of another type")
     subject = identities.subject(request.subject)
+    whose = _WHOSE.get(request.change)
+    if whose is not None and not admission.user(str(request.arguments[whose])):
+        adds = request.change == "add_user"
+        status = StatusCodes.BadUserAccessDenied if adds else StatusCodes.BadNotFound
+        return StatusReply(request.id, status)
     change: Callable[..., Awaitable[int]] = getattr(admin, request.change)
     return StatusReply(request.id, await change(subject, **request.arguments))
 

@@ -286,7 +286,7 @@ class Requests:
         admin = self.services.accounts
         if admin is None:
             raise ForeignError("the administration of accounts")
-        return await manage(admin, self.identities, request)
+        return await manage(admin, self.identities, self.admission, request)
 
     async def record(self, request: Record) -> Done:
         """A record of the front end's own doings, stamped with zone and time here."""

@@ -273,6 +273,32 @@ async def test_accounts_are_those_of_the_zone_and_changed_by_the_cores_rules(
     assert "no change of accounts" in await taken.ended()
 
 
+@pytest.mark.parametrize(
+    ("change", "arguments", "status"),
+    [
+        ("remove_user", {"name": "mes"}, S.BadNotFound),
+        ("change_role", {"role": "Engineer", "user": "mes", "assign": True}, S.BadNotFound),
+        (
+            "add_user",
+            {"name": "new", "password": "a-calm-5-river-bends", "configuration": 0},
+            S.BadUserAccessDenied,
+        ),
+    ],
+)
+async def test_even_an_administrator_changes_no_account_of_another_zone(
+    cell: Taken, gateway: Gateway, change: str, arguments: dict[str, Any], status: int
+) -> None:
+    await cell.log_in("boss")
+    if change == "add_user":
+        arguments = {**arguments, "description": ""}
+    assert (await cell.ask(ManageAccounts(3, by("boss"), change, arguments))).status == status
+    users = gateway._storage.users  # type: ignore[union-attr]
+    found = users.find("mes")
+    assert found is not None
+    assert found.roles == {"Operator"}
+    assert users.find("new") is None
+
+
 async def test_a_value_of_another_type_is_refused(cell: Taken, gateway: Gateway) -> None:
     await cell.log_in("op")
     tag, number = cell.tag("cell.Recipe"), bytes(encode_variant(ua.Variant(1.0)))
