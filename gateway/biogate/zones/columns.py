@@ -9,22 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biogate.opcua.codec import DecodeError, DecodeLimits, decode_variant, encode_variant
-from biogate.opcua.config import Limits
+from biogate.opcua.codec import DecodeLimits, decode_variant, encode_variant
 from biogate.opcua.ports import StoredValue
 from biogate.opcua.stack import ua
 from biogate.zones.messages import MalformedError, Rows, StoredOf
 
 _GENEROUS = DecodeLimits(max_array_length=1 << 24, max_elements=1 << 24)
 """What the core sends was within the limits when it came to the core."""
-_LIMITS = Limits()
-_STRICT = DecodeLimits(
-    max_string_length=_LIMITS.max_string_length,
-    max_byte_string_length=_LIMITS.max_byte_string_length,
-    max_array_length=_LIMITS.max_array_length,
-    max_elements=_LIMITS.max_elements_per_message,
-)
-"""What a zone sends has been within the limits of its front end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +63,10 @@ def from_rows(rows: Rows, index: NDArray[np.int32]) -> Columns:
     )
 
 
-def from_stored(write: StoredOf) -> StoredValue:
-    """What a zone wants a variable to hold. Raises MalformedError."""
-    held = None if write.held is None else variant_of(write.held)
-    return StoredValue(write.value, write.status, write.source_time, held)
-
-
 def to_stored(write: StoredValue) -> StoredOf:
     """The value as a message."""
     held = None if write.held is None else bytes(encode_variant(write.held))
     return StoredOf(write.value, write.status, write.source_time, held)
-
-
-def variant_of(data: bytes) -> ua.Variant:
-    """A Variant that a zone sent. Raises MalformedError."""
-    try:
-        return decode_variant(data, _STRICT)
-    except DecodeError as error:
-        raise MalformedError(f"a value: {error}") from error
 
 
 def column(data: bytes, dtype: type[np.generic], size: int) -> NDArray[Any]:

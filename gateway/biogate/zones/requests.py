@@ -28,7 +28,7 @@ from biogate.opcua.ports import (
 from biogate.opcua.stack import StatusCodes, ua
 from biogate.zones.accounts import CoreAccounts, manage
 from biogate.zones.calls import Calls
-from biogate.zones.columns import Columns, to_rows, variant_of
+from biogate.zones.columns import Columns, to_rows
 from biogate.zones.extract import Extract, Whole
 from biogate.zones.identities import Identities, NotLoggedInError
 from biogate.zones.messages import (
@@ -54,6 +54,7 @@ from biogate.zones.node_ids import from_bytes
 from biogate.zones.pace import Pace
 from biogate.zones.receipts import receipt_message
 from biogate.zones.writes import ForeignError, Writes
+from biogate.zones.zone_values import ZoneValues
 from biogate_security.audit import AuditRecord, AuditUnavailableError
 from biogate_security.log_budget import LogBudget
 from biogate_security.login_queue import LoginQueue, TooManyLoginsError
@@ -118,6 +119,7 @@ class Requests:
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _logins: LoginQueue = field(init=False)
     _pace: Pace = field(init=False)
+    _values: ZoneValues = field(default_factory=ZoneValues)
     _lines: LogBudget = field(default_factory=LogBudget)
 
     def __post_init__(self) -> None:
@@ -132,6 +134,7 @@ class Requests:
             self.services.commands,
             self.identities,
             self.counters,
+            self._values,
         )
         self._handlers = {
             WriteSetPoint: self._writes.write,
@@ -208,7 +211,7 @@ class Requests:
         item = ua.CallMethodRequest(
             ObjectId=from_bytes(request.object_id),
             MethodId=from_bytes(request.method_id),
-            InputArguments=[variant_of(each) for each in request.arguments],
+            InputArguments=await self._values.decoded(request.arguments),
         )
         if item.MethodId not in self.extract.methods:
             raise ForeignError(f"method {item.MethodId.to_string():.100}")

@@ -13,7 +13,7 @@ from biogate.opcua.config import Limits
 from biogate.opcua.ports import CommandPort, Receipt, StoredValue, StoredWrites, UnfitValue
 from biogate.opcua.space.address_space import AddressSpace
 from biogate.opcua.stack import StatusCodes
-from biogate.zones.columns import column, from_stored, variant_of
+from biogate.zones.columns import column
 from biogate.zones.extract import Extract, Variable
 from biogate.zones.identities import Identities
 from biogate.zones.messages import (
@@ -21,12 +21,14 @@ from biogate.zones.messages import (
     Done,
     MalformedError,
     StatusReply,
+    StoredOf,
     WriteSetPoint,
     WriteStored,
     WriteUnaudited,
 )
 from biogate.zones.receipts import receipt_message
 from biogate.zones.stored_checks import checked
+from biogate.zones.zone_values import ZoneValues, variants_of
 
 _MOST_ROWS = Limits().max_nodes_per_write
 
@@ -44,6 +46,7 @@ class Writes:
     commands: CommandPort
     identities: Identities
     counters: Counter[str]
+    values: ZoneValues
 
     async def write(self, request: WriteSetPoint) -> StatusReply:
         """Write a set-point. Raises ForeignError, NotLoggedInError, MalformedError."""
@@ -62,10 +65,14 @@ class Writes:
         if request.unfit is not None:
             value = UnfitValue(request.unfit.status, request.unfit.text)
         elif request.stored is not None:
-            value = checked(self.space, *variable, from_stored(request.stored))
+            value = checked(self.space, *variable, await self._stored(request.stored))
         else:
             raise MalformedError("a write without a value")
         return await self._command(self.commands.write_stored, request, tag, value)
+
+    async def _stored(self, write: StoredOf) -> StoredValue:
+        held = None if write.held is None else (await self.values.decoded([write.held]))[0]
+        return StoredValue(write.value, write.status, write.source_time, held)
 
     def write_unaudited(self, request: WriteUnaudited) -> Done | Denied:
         """Write unaudited Variables: nobody's name is on that, so nobody is asked for.
@@ -85,7 +92,7 @@ class Writes:
             column(request.value, np.float64, size),
             column(request.status, np.uint32, size),
             column(request.source_time, np.int64, size),
-            {row: variant_of(value) for row, value in request.variants.items()},
+            dict(zip(request.variants, variants_of(request.variants.values()), strict=True)),
         )
         if not self.extract.unaudited.issuperset(tags.tolist()):
             raise ForeignError("an unaudited write of what is audited")
