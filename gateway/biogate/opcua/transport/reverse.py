@@ -29,6 +29,10 @@ def client_address(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     if parts.scheme != "opc.tcp" or not parts.hostname or not parts.port:
         raise ValueError(f"{url!r} is not opc.tcp://host:port, where a client listens")
+    try:
+        parts.hostname.encode("idna")  # as it is looked up: another error than of who is not there
+    except UnicodeError as error:
+        raise ValueError(f"{url!r} is not opc.tcp://host:port: the host: {error}") from error
     return parts.hostname, parts.port
 
 

@@ -225,7 +225,9 @@ def test_a_client_that_connected_by_itself_may_not_refuse(clock):
     assert event.status == StatusCodes.BadTcpMessageTypeInvalid
 
 
-@pytest.mark.parametrize("url", ["opc.tcp://host", "http://host:1", "opc.tcp://:1", "x"])
+@pytest.mark.parametrize(
+    "url", ["opc.tcp://host", "http://host:1", "opc.tcp://:1", "x", "opc.tcp://mes..plant:1"]
+)
 def test_where_a_client_listens_is_a_host_and_a_port(url):
     with pytest.raises(ValueError, match=re.escape("opc.tcp://host:port")):
         client_address(url)
