@@ -39,7 +39,7 @@ from biogate_security.zones import Admission, ZonePolicy
 _log = logging.getLogger(__name__)
 
 _LINES_PER_MINUTE = 300
-_SHOWN = 1000
+_SHOWN, _NAME = 1000, 256
 
 
 class ZoneError(OSError):
@@ -255,7 +255,12 @@ class Connection:
         if not self._ponged < message.number <= self._pinged:
             raise MalformedError("a pong that nobody asked for")
         self._ponged = message.number
-        self._zone.front_end = message.counters
+        self._zone.front_end = {
+            safe_text(part, _NAME): {
+                safe_text(name, _NAME): count for name, count in counts.items()
+            }
+            for part, counts in message.counters.items()
+        }
 
     def _log(self, message: LogLine) -> None:
         """A line of the zone's log, as one of our own; a flood of them is counted, not logged."""

@@ -441,6 +441,14 @@ async def test_too_many_requests_at_a_time_end_the_link(
     assert "requests at a time" in await dmz.ended()
 
 
+async def test_names_of_its_counters_bring_no_controls_to_a_terminal(dmz: Taken) -> None:
+    dmz.connection.ping()
+    dmz.send(Pong(1, {"\x1b[2Jclosed": {"a\nb": 1}}))
+    dmz.send(Record(2, {"event": "session-activated", "time": 1, "user": None}))
+    await dmz.next_of(Done)
+    assert dmz.zone.front_end == {"\\u001b[2Jclosed": {"a\\u000ab": 1}}
+
+
 async def test_a_flood_of_log_lines_is_counted_and_forges_none(
     dmz: Taken, caplog: pytest.LogCaptureFixture
 ) -> None:
