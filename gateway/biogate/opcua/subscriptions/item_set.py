@@ -119,7 +119,8 @@ class _Message:
 class ItemSet:
     """Items by id. Call `rearrange` after an item's mode or the links in `triggers` changed.
 
-    `places`: how many values the items' queues may hold together.
+    `places`: how many values the items' queues may hold together. `removed`: how many items there
+    were that are gone.
     """
 
     def __init__(self, store: RingStore, sharing: Sharing) -> None:
@@ -130,6 +131,7 @@ class ItemSet:
         self._settles_in = self._patience = _SETTLING_CYCLES
         self.triggers = Triggers(store)
         self.places = 0
+        self.removed = 0
         self._released: list[MonitoredItem] = []
         self._lost_values = self._lost_events = 0
         self._items: dict[int, MonitoredItem] = {}
@@ -160,6 +162,7 @@ class ItemSet:
         """Let items go, whose queues are still there."""
         self.rearrange()
         self.keep_count(items)
+        self.removed += len(items)
         for item in items:
             del self._items[item.id]
 

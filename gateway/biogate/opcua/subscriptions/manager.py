@@ -302,9 +302,9 @@ class SubscriptionManager:
         same = self._access.same_client(owner, subscription.owner)
         subscription.statistics.transferred_to_same += same
         subscription.statistics.transferred_to_other += not same
-        # Whether its events may be repeated depends on where they came from: nobody knows by now.
+        # Where events came from, and what items said that are gone, nobody knows by now.
         other_rights = self._access.key(owner) != self._access.key(subscription.owner)
-        if other_rights and subscription.statistics.events:
+        if other_rights and (subscription.statistics.events or subscription.items.removed):
             subscription.forget_messages()
         subscription.owner = owner
         subscription.touch()

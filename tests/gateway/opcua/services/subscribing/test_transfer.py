@@ -220,6 +220,23 @@ async def test_the_rights_of_the_new_session_count_at_once(
     assert new.client.status(refused) == S.BadMessageNotAvailable
 
 
+@pytest.mark.parametrize(("address", "kept"), [("192.0.2.7", []), ("127.0.0.1", [1, 2])])
+async def test_what_items_said_that_are_gone_is_for_who_has_the_same_rights(
+    user: Any, plant: Any, address: str, kept: list[int]
+) -> None:
+    """Nobody can be asked any more whether the new owner might have had it."""
+    old = await user(1, remote_address="127.0.0.1:4000")
+    new = await user(2, remote_address=f"{address}:5000")
+    subscription = old.subscribe()
+    item = old.monitor(subscription, "pH", 1)
+    old.monitor(subscription, "Text", 2)
+    old.values()
+    plant.set("ph", 7.7)
+    old.values()
+    old.delete(subscription, item)
+    assert results(new.transfer(subscription)) == [(S.Good, kept)]
+
+
 # -- sessions that are gone ---------------------------------------------------------------------
 
 
